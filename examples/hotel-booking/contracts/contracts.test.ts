@@ -1,0 +1,101 @@
+import { describe, expect, test } from "bun:test";
+import { loadCatalog, type PolicyInput } from "@concert/concord";
+import contracts from "./index.ts";
+import { NOT_TOO_OFTEN, WITHIN_BUDGET } from "./policies.ts";
+
+const catalog = loadCatalog([contracts]);
+const INPUT: PolicyInput = {
+  requester: { tenant: "t", user: "u", roles: [], permissions: ["book_travel"] },
+  action: {
+    taskName: "hotel_reservation.confirm",
+    commandType: "hotel_reservation.confirm",
+    ingress: "agent_action",
+    payload: {},
+    riskLevel: "medium",
+  },
+  connectors: [],
+  dataTouched: [],
+  sideEffects: [],
+  approvalAlwaysRequired: false,
+  facts: {},
+};
+
+describe("hotel contracts", () => {
+  test("EX-9 three tasks, each a tool under its agreed name", () => {
+    expect(catalog.tools().map((tool) => [tool.name, tool.taskName, tool.sideEffect])).toEqual([
+      ["hotel_search", "hotel.search", false],
+      ["hotel_draft", "hotel_reservation.draft", false],
+      ["hotel_confirm", "hotel_reservation.confirm", true],
+    ]);
+  });
+
+  test.each([
+    [499.99, "allow"],
+    [500, "allow"],
+    [500.01, "require_approval"],
+  ])("EX-10 %p EUR: %s", (total_amount, decision) => {
+    const facts = { total_amount, currency: "EUR" };
+    const found = catalog.policy(WITHIN_BUDGET).evaluate({ ...INPUT, facts });
+    expect(found.decision).toBe(decision as typeof found.decision);
+    if (decision === "allow") return;
+    expect(found.requiredApprovals).toEqual([
+      {
+        approvalType: "finance_approval",
+        approver: { kind: "group", name: "finance_approvers" },
+        expiresInMinutes: 48 * 60,
+      },
+    ]);
+  });
+
+  test.each([
+    [4, "allow"],
+    [5, "deny"],
+    [null, "deny"],
+  ])("EX-11 POL-16 after %p bookings within the hour the next one: %s", (recent, decision) => {
+    const facts = { recent_bookings: recent };
+    const found = catalog.policy(NOT_TOO_OFTEN).evaluate({ ...INPUT, facts });
+    expect(found.decision).toBe(decision as typeof found.decision);
+  });
+
+  test("EX-9 what a double tap is recognised by", () => {
+    expect(catalog.task("hotel_reservation.confirm")?.idempotency).toEqual({
+      key: "confirm_booking:{booking_draft_id}",
+    });
+    const draft = catalog.task("hotel_reservation.draft");
+    // Whatever the payload may hold is in the key, so that another wish never meets a conflict.
+    const fields = Object.keys(draft?.inputSchema["properties"] ?? {});
+    for (const field of fields) expect(draft?.idempotency?.key).toMatch(`{${field}`);
+  });
+
+  test("CON-12 the vendor is asked at most a hundred times a second by one process", () => {
+    expect(catalog.connector("hotel_booking").rateLimit).toEqual({
+      requestsMax: 100,
+      perSeconds: 1,
+    });
+  });
+
+  test("EX-12 the booking has its key and its way back", () => {
+    const { keyTemplate, sideEffect } = catalog.operation("hotel_booking", "book_hotel");
+    expect([sideEffect, keyTemplate]).toEqual([true, "book_hotel:{booking_draft_id}"]);
+    expect(catalog.compensationOf("hotel_booking.book")?.name).toBe("cancel_reservation");
+  });
+
+  test("EX-13 the waits of book and cancel", () => {
+    const retry = (operation: string) => catalog.operation("hotel_booking", operation).retry;
+    expect(retry("book_hotel")).toEqual({ attemptsMax: 4, waitsSeconds: [2, 6, 18] });
+    expect(retry("cancel_reservation").waitsSeconds).toEqual([1, 3, 9, 27, 60]);
+  });
+
+  test("a payload with a made-up draft id does not fit", () => {
+    const task = catalog.task("hotel_reservation.confirm");
+    expect(task?.validate({ booking_draft_id: "draft-1" })).toHaveLength(1);
+    expect(task?.validate({ booking_draft_id: `art_${"0".repeat(32)}` })).toEqual([]);
+  });
+
+  test("a stay that ends before it begins is refused before the vendor hears of it", () => {
+    const step = catalog.task("hotel.search")?.steps[0];
+    const payload = { check_in: "2026-02-02", check_out: "2026-02-01" };
+    const view = { payload, facts: {}, results: {}, requester: INPUT.requester };
+    expect(() => (step?.kind === "connector" ? step.input(view) : undefined)).toThrow("check_out");
+  });
+});

@@ -1,0 +1,239 @@
+/** Owns the HTTP API (wire §2): validate, name the caller, call a service, convert. No SQL, no policy. */
+import { ApiError, createApp } from "@concert/service-kit";
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
+import type { Logger } from "pino";
+import type { Command } from "../core/command.ts";
+import { Refusal } from "../core/errors.ts";
+import { type CommandId, decodeId, encodeId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import { isResting } from "../core/vocabulary.ts";
+import type { Concord } from "../domain/face.ts";
+import type { SubmitRequest } from "../domain/submission.ts";
+import { type ApiEnv, type AuthOptions, identify, person } from "./auth.ts";
+import { document } from "./document.ts";
+import { answering, RETRY_AFTER_SECONDS } from "./errors.ts";
+import { streamEvents } from "./events.ts";
+import { metricsText } from "./metrics.ts";
+import * as routes from "./routes.ts";
+import {
+  approvalView,
+  artifactView,
+  auditReportView,
+  commandView,
+  explanationView,
+  timelineEntryView,
+  toolView,
+} from "./views.ts";
+
+const UNSEEN_BY_SERVICE: readonly string[] = ["invalid_json", "invalid_request"];
+
+/** How long a synchronous task may hold its request; then the answer is 202 as for any other. */
+const SYNC_ANSWER_MS = 8_000;
+
+export type ConcordApp = OpenAPIHono<ApiEnv>;
+
+export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logger): ConcordApp {
+  const app = createApp("concord", log, async () => {
+    const missing = await concord.missing();
+    return { ready: missing.length === 0, missing };
+  }) as unknown as ConcordApp;
+  app.use(async (context, next) => {
+    await next();
+    if (context.res.status === 503) context.header("retry-after", String(RETRY_AFTER_SECONDS));
+  });
+  for (const path of ["/commands", "/approvals", "/artifacts", "/audit", "/events", "/tools"]) {
+    app.use(path, identify(auth));
+    app.use(`${path}/*`, identify(auth));
+  }
+  app.post("/commands", recordRejections(concord));
+  addCommands(app, concord);
+  addApprovals(app, concord);
+  addTheRest(app, concord);
+  const described = document(app);
+  app.get("/openapi.json", (context) => context.json(described));
+  return app;
+}
+
+/** CMD-6: what HTTP refuses before the service sees it is on record too, when it is known who asked. */
+function recordRejections(concord: Concord): MiddlewareHandler<ApiEnv> {
+  return async (context, next) => {
+    await next();
+    const { error } = context;
+    const principal = context.get("principal");
+    if (principal === undefined || error === undefined || context.res.status !== 400) return;
+    // A body that cannot be parsed fails as the framework's own error.
+    const code = error instanceof ApiError ? error.code : "invalid_json";
+    if (!UNSEEN_BY_SERVICE.includes(code)) return;
+    const { message } = error;
+    const { traceId } = context.get("trace");
+    const rejected = { principal, ingress: "api_request", traceId, code, message } as const;
+    await answering(concord, () => concord.commands.reject(rejected));
+  };
+}
+
+function addCommands(app: ConcordApp, concord: Concord): void {
+  app.openapi(routes.submitRoute, async (context) => {
+    const request = submission(context.req.valid("json"), context.var);
+    const { command, replayed } = await answering(concord, () => concord.commands.submit(request));
+    refuseDenied(command);
+    const shown = await shownNow(concord, request, command);
+    const status = replayed || isResting(shown.status) ? 200 : 202;
+    return context.json(commandView(shown, replayed), status);
+  });
+  app.openapi(routes.listCommandsRoute, async (context) => {
+    const { status, task_name, root_command_id, limit, cursor } = context.req.valid("query");
+    const filter = {
+      limit,
+      ...(status === undefined ? {} : { status }),
+      ...(task_name === undefined ? {} : { taskName: task_name }),
+      ...(root_command_id === undefined ? {} : { rootCommandId: commandIdOf(root_command_id) }),
+      ...(cursor === undefined ? {} : { cursor }),
+    };
+    const principal = person(context.get("principal"));
+    const { items, nextCursor } = await answering(concord, () =>
+      concord.commands.list(principal, filter),
+    );
+    return context.json(
+      { items: items.map((one) => commandView(one)), next_cursor: nextCursor },
+      200,
+    );
+  });
+  app.openapi(routes.getCommandRoute, async (context) => {
+    const { id } = context.req.valid("param");
+    const principal = person(context.get("principal"));
+    const command = await answering(concord, () => concord.commands.get(principal, id));
+    return context.json(commandView(command), 200);
+  });
+  app.openapi(routes.cancelRoute, async (context) => {
+    const { id } = context.req.valid("param");
+    const { reason } = context.req.valid("json");
+    const principal = person(context.get("principal"));
+    const command = await answering(concord, () => concord.commands.cancel(principal, id, reason));
+    return context.json(commandView(command), 202);
+  });
+  app.openapi(routes.explainRoute, async (context) => {
+    const { id } = context.req.valid("param");
+    const principal = person(context.get("principal"));
+    const explanation = await answering(concord, () => concord.explain(principal, id));
+    return context.json(explanationView(explanation), 200);
+  });
+  app.openapi(routes.timelineRoute, async (context) => {
+    const { id } = context.req.valid("param");
+    const descendants = context.req.valid("query").descendants === "true";
+    const principal = person(context.get("principal"));
+    const { command, entries } = await answering(concord, () =>
+      concord.timeline(principal, id, { descendants }),
+    );
+    return context.json(
+      { command: commandView(command), entries: entries.map(timelineEntryView) },
+      200,
+    );
+  });
+}
+
+function addApprovals(app: ConcordApp, concord: Concord): void {
+  app.openapi(routes.listApprovalsRoute, async (context) => {
+    const { status, command_id, limit, cursor } = context.req.valid("query");
+    const filter = {
+      limit,
+      ...(status === undefined ? {} : { status }),
+      ...(command_id === undefined ? {} : { commandId: commandIdOf(command_id) }),
+      ...(cursor === undefined ? {} : { cursor }),
+    };
+    const principal = person(context.get("principal"));
+    const { items, nextCursor } = await answering(concord, () =>
+      concord.approvals.list(principal, filter),
+    );
+    return context.json({ items: items.map(approvalView), next_cursor: nextCursor }, 200);
+  });
+  app.openapi(routes.getApprovalRoute, async (context) => {
+    const { id } = context.req.valid("param");
+    const principal = person(context.get("principal"));
+    return context.json(
+      approvalView(await answering(concord, () => concord.approvals.get(principal, id))),
+      200,
+    );
+  });
+  app.openapi(routes.resolveRoute, async (context) => {
+    const { id } = context.req.valid("param");
+    const { decision, reason } = context.req.valid("json");
+    const request = {
+      approvalId: id,
+      decision,
+      principal: person(context.get("principal")),
+      traceId: context.get("trace").traceId,
+      ...(reason === undefined ? {} : { reason }),
+    };
+    return context.json(
+      approvalView(await answering(concord, () => concord.approvals.resolve(request))),
+      200,
+    );
+  });
+}
+
+function addTheRest(app: ConcordApp, concord: Concord): void {
+  app.openapi(routes.getArtifactRoute, async (context) => {
+    const { id } = context.req.valid("param");
+    const principal = person(context.get("principal"));
+    const artifact = await answering(concord, () => concord.artifacts.get(principal, id));
+    return context.json(artifactView(artifact), 200);
+  });
+  app.openapi(routes.toolsRoute, (context) =>
+    context.json({ items: concord.tools().map(toolView) }, 200),
+  );
+  app.openapi(routes.verifyAuditRoute, async (context) => {
+    const { known } = context.req.valid("query");
+    const principal = person(context.get("principal"));
+    const options = known === undefined ? {} : { known };
+    const report = await answering(concord, () => concord.verifyAudit(principal, options));
+    return context.json(auditReportView(report), 200);
+  });
+  app.get("/events", (context) => answering(concord, () => streamEvents(concord, context)));
+  app.get("/metrics", async (context) =>
+    context.text(await answering(concord, () => metricsText(concord))),
+  );
+}
+
+/** What a submission asks for, from its body, the caller and the trace. */
+function submission(
+  body: typeof routes.SubmitBody._output,
+  caller: ApiEnv["Variables"],
+): SubmitRequest {
+  const { idempotency_key: key, context } = body;
+  return {
+    taskName: body.task_name,
+    payload: body.payload,
+    principal: person(caller.principal),
+    ingress: "api_request",
+    traceId: caller.trace.traceId,
+    ...(key === undefined ? {} : { idempotencyKey: key }),
+    ...(context?.run_as === undefined ? {} : { runAs: context.run_as }),
+    ...(context?.metadata === undefined ? {} : { metadata: context.metadata as JsonObject }),
+  };
+}
+
+/** A denied command exists and is on record; the caller is told so, and why. */
+function refuseDenied(command: Command): void {
+  if (command.status !== "failed" || command.errorClass !== "policy_denied") return;
+  throw new ApiError(403, "policy_denied", `Policy denies this: ${command.error ?? ""}`, {
+    command_id: encodeId("command", command.commandId),
+  });
+}
+
+async function shownNow(
+  concord: Concord,
+  request: SubmitRequest,
+  command: Command,
+): Promise<Command> {
+  if (command.plan?.executionMode !== "sync" || isResting(command.status)) return command;
+  const id = encodeId("command", command.commandId);
+  return concord.commands.settled(request.principal, id, SYNC_ANSWER_MS);
+}
+
+function commandIdOf(text: string): CommandId {
+  const id = decodeId("command", text);
+  if (id !== undefined) return id;
+  const refusal = new Refusal("not_found", `"${text}" names no command.`);
+  throw new ApiError(404, refusal.code, refusal.message);
+}

@@ -1,0 +1,32 @@
+/** Owns the Prometheus text of `/metrics`. */
+import type { Concord } from "../domain/face.ts";
+
+export async function metricsText(concord: Concord): Promise<string> {
+  const counts = await concord.counts();
+  return [
+    ...gauge("concord_commands", "Commands by status.", "status", counts.commands),
+    ...gauge("concord_approvals", "Approvals by status.", "status", counts.approvals),
+    ...gauge("concord_effects", "Effects by status.", "status", counts.effects),
+    ...gauge(
+      "concord_connector_errors",
+      "Failed connector invocations by class.",
+      "error_class",
+      counts.connectorErrors,
+    ),
+    ...gauge("concord_policy_decisions", "Policy decisions.", "decision", counts.policyDecisions),
+    "# HELP concord_feed_readers Open event feeds.",
+    "# TYPE concord_feed_readers gauge",
+    `concord_feed_readers ${concord.events.readerCount()}`,
+    "",
+  ].join("\n");
+}
+
+function gauge(
+  name: string,
+  help: string,
+  label: string,
+  values: Readonly<Record<string, number>>,
+): readonly string[] {
+  const lines = Object.entries(values).map(([key, value]) => `${name}{${label}="${key}"} ${value}`);
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, ...lines];
+}

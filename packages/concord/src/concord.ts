@@ -1,0 +1,214 @@
+/**
+ * Owns putting a Concord together: catalog, storage, runtime, services. The library's front door; the server
+ * is one more caller of it.
+ */
+import { createHash } from "node:crypto";
+import pg from "pg";
+import { type Logger, pino } from "pino";
+import { v7 as uuidv7 } from "uuid";
+import { envSecrets } from "./adapters/connectors/secrets.ts";
+import type { Command, Principal } from "./core/command.ts";
+import { Refusal } from "./core/errors.ts";
+import { decodeId } from "./core/ids.ts";
+import { isResting } from "./core/vocabulary.ts";
+import type { AgentRuntime } from "./domain/agents.ts";
+import { createApprovalService } from "./domain/approval-service.ts";
+import { type CommandService, createCommandService } from "./domain/command-service.ts";
+import type { SecretResolver } from "./domain/connectors.ts";
+import { explain } from "./domain/explain.ts";
+import type { Concord } from "./domain/face.ts";
+import type { Kit } from "./domain/kit.ts";
+import type { EventFeed } from "./domain/reading.ts";
+import type { Store } from "./domain/store.ts";
+import type { TaskCatalog } from "./domain/tasks.ts";
+import { sealAudit, verifyAudit } from "./postgres/audit-chain.ts";
+import { isConnectionLost } from "./postgres/connection.ts";
+import { createEventFeed } from "./postgres/event-feed.ts";
+import { readRun } from "./postgres/executors.ts";
+import { migrate, missingMigrations } from "./postgres/migrate.ts";
+import { readCounts } from "./postgres/projections/counts.ts";
+import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
+import { readTimeline } from "./postgres/projections/timeline.ts";
+import { type Contracts, loadCatalog } from "./registry/define-contracts.ts";
+import { createDbosRuntime } from "./runtime/dbos/index.ts";
+
+export interface ConcordOptions {
+  readonly databaseUrl: string;
+  /**
+   * Who owns the tables and migrates them. Then `databaseUrl` may log in as a member of the role `concord_app`,
+   * which can add to the record but not change it. Absent: `databaseUrl` does both.
+   */
+  readonly ownerDatabaseUrl?: string;
+  readonly contracts: Contracts | readonly Contracts[];
+  /** Hosts of agents; `podium` is asked for every turn. */
+  readonly agentRuntimes?: Readonly<Record<"podium", AgentRuntime>>;
+  /** Stable per slot, default `concord-1`: a restart with the same id continues what was running. */
+  readonly executorId?: string;
+  readonly secrets?: SecretResolver;
+  readonly log?: Logger;
+  /** For tests that move time. Default: the system clock. */
+  readonly nowMs?: () => number;
+}
+
+const AUDITORS = ["owner", "auditor"] as const;
+const SEAL_EVERY_MS = 5_000;
+const POOL_SIZE = 20;
+/** A database that does not answer is away, and is told as such. */
+const CONNECT_WITHIN_MS = 5_000;
+const DATABASE_WITHIN_MS = 30_000;
+const DATABASE_RETRY_MS = 500;
+
+/** Checks the contracts (throws `CatalogError` with every problem) and prepares; `start()` connects. */
+export function createConcord(options: ConcordOptions): Concord {
+  const contracts = "kind" in options.contracts ? [options.contracts] : options.contracts;
+  const catalog = loadCatalog(contracts);
+  const log = options.log ?? pino({ level: "warn" });
+  const pool = new pg.Pool({
+    connectionString: options.databaseUrl,
+    max: POOL_SIZE,
+    connectionTimeoutMillis: CONNECT_WITHIN_MS,
+  });
+  pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
+  const kit = createKit(catalog, options.nowMs ?? Date.now);
+  const runtime = createDbosRuntime({
+    databaseUrl: options.databaseUrl,
+    pool,
+    ownerDatabaseUrl: options.ownerDatabaseUrl,
+    kit,
+    secrets: options.secrets ?? envSecrets(process.env),
+    agentRuntime: options.agentRuntimes?.podium,
+    executorId: options.executorId ?? "concord-1",
+    log,
+  });
+  const { store } = runtime;
+  const events = createEventFeed(pool, (error) =>
+    log.warn({ err: error }, "the event feed lost its connection"),
+  );
+  const commands = createCommandService(store, kit);
+  const state: { isStarted: boolean; sealing?: NodeJS.Timeout } = { isStarted: false };
+  return {
+    commands: {
+      ...commands,
+      list: (principal, filter) => listCommands(pool, principal.tenant, filter),
+      settled: (principal, id, timeoutMs) => settled(commands, events, principal, id, timeoutMs),
+    },
+    approvals: {
+      ...createApprovalService(store, kit),
+      list: (principal, filter) => listApprovals(pool, principal.tenant, filter),
+    },
+    ...reads(pool, store, kit, commands),
+    events,
+    tools: catalog.tools,
+    counts: () => readCounts(pool),
+    isUnavailable: isConnectionLost,
+    missing: async () =>
+      state.isStarted ? missing(pool, catalog) : ["start: migrations and recovery are under way"],
+    start: async () => {
+      await reachable(pool, log);
+      await migrateAs(options.ownerDatabaseUrl, pool);
+      await runtime.start();
+      await events.start();
+      state.sealing = setInterval(() => {
+        sealAudit(pool).catch((error) => log.warn({ err: error }, "could not seal the record"));
+      }, SEAL_EVERY_MS);
+      state.isStarted = true;
+    },
+    stop: async () => {
+      state.isStarted = false;
+      clearInterval(state.sealing);
+      await events.stop();
+      await runtime.stop();
+      await pool.end();
+    },
+  };
+}
+
+type Reads = Pick<Concord, "artifacts" | "explain" | "timeline" | "verifyAudit">;
+
+function reads(pool: pg.Pool, store: Store, kit: Kit, commands: CommandService): Reads {
+  return {
+    artifacts: {
+      get: async (principal, id) => {
+        const artifactId = decodeId("artifact", id);
+        const found =
+          artifactId === undefined
+            ? undefined
+            : await store.read((tx) => tx.artifacts.find(artifactId, principal.tenant));
+        if (found === undefined) throw new Refusal("not_found", "There is no such artifact.");
+        return found;
+      },
+    },
+    explain: async (principal, id) => {
+      const command = await commands.get(principal, id);
+      const run = await readRun(pool, command.workflowId);
+      const reasons = await store.transaction((tx) => explain(tx, kit, command, run));
+      return { command, reasons };
+    },
+    timeline: async (principal, id, { descendants = false } = {}) => {
+      const command = await commands.get(principal, id);
+      return { command, entries: await readTimeline(pool, command.commandId, descendants) };
+    },
+    verifyAudit: async (principal, { known } = {}) => {
+      if (!AUDITORS.some((role) => principal.roles.includes(role))) {
+        throw new Refusal("forbidden", `Only ${AUDITORS.join(" or ")} may check the record.`);
+      }
+      return verifyAudit(pool, principal.tenant, known);
+    },
+  };
+}
+
+async function migrateAs(ownerDatabaseUrl: string | undefined, pool: pg.Pool): Promise<void> {
+  if (ownerDatabaseUrl === undefined) return migrate(pool);
+  const owner = new pg.Pool({ connectionString: ownerDatabaseUrl, max: 1 });
+  try {
+    await migrate(owner);
+  } finally {
+    await owner.end();
+  }
+}
+
+/** Processes may start in any order: a database that is not up yet is waited for. */
+async function reachable(pool: pg.Pool, log: Logger): Promise<void> {
+  const deadlineMs = Date.now() + DATABASE_WITHIN_MS;
+  for (;;) {
+    try {
+      await pool.query("SELECT 1");
+      return;
+    } catch (error) {
+      if (!isConnectionLost(error) || Date.now() > deadlineMs) throw error;
+      log.info("waiting for the database");
+      await new Promise((resolve) => setTimeout(resolve, DATABASE_RETRY_MS));
+    }
+  }
+}
+
+function createKit(catalog: TaskCatalog, nowMs: () => number): Kit {
+  const hash = (text: string) => createHash("sha256").update(text).digest("hex");
+  return { catalog, hash, newId: () => uuidv7(), nowMs };
+}
+
+async function settled(
+  commands: CommandService,
+  events: EventFeed,
+  principal: Principal,
+  id: string,
+  timeoutMs: number,
+): Promise<Command> {
+  const deadlineMs = Date.now() + timeoutMs;
+  for (;;) {
+    const command = await commands.get(principal, id);
+    const leftMs = deadlineMs - Date.now();
+    if (isResting(command.status) || leftMs <= 0) return command;
+    await events.changed(Math.min(leftMs, 200));
+  }
+}
+
+async function missing(pool: pg.Pool, catalog: TaskCatalog): Promise<readonly string[]> {
+  const contracts = catalog.taskNames().length > 1 ? [] : ["contracts: no task is registered"];
+  try {
+    const migrations = await missingMigrations(pool);
+    return [...contracts, ...migrations.map((name) => `migration ${name}`)];
+  } catch (error) {
+    return [...contracts, `database: ${error instanceof Error ? error.message : String(error)}`];
+  }
+}

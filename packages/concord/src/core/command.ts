@@ -1,0 +1,106 @@
+/** Owns the records the pure rooms speak about: who asks, the command, its plan. Times are ISO 8601 UTC. */
+import type { CommandId, EffectId } from "./ids.ts";
+import type { Json, JsonObject } from "./json.ts";
+import type { CancellationMode, CommandStatus, ErrorClass, IngressType } from "./vocabulary.ts";
+
+/** The person (or schedule) a command runs as. A child command has its parent's principal, never more (G7). */
+export interface Principal {
+  readonly tenant: string;
+  readonly user: string;
+  readonly email?: string;
+  readonly roles: readonly string[];
+  readonly permissions: readonly string[];
+}
+
+/** Where an agent's call came from, on the child command that it became. */
+export interface AgentCallRef {
+  readonly turnCommandId: CommandId;
+  readonly callId: string;
+  readonly agentType: string;
+}
+
+export interface CommandContext {
+  readonly actor: Principal;
+  readonly runAs: string;
+  readonly requestId: string;
+  readonly metadata: JsonObject;
+  readonly agentCall?: AgentCallRef;
+}
+
+export interface PlanStep {
+  readonly stepId: string;
+  readonly primitive: "connector_call" | "artifact_write" | "agent_turn" | "human_task";
+  /** `connector.operation`, the artifact type, or the agent runtime. */
+  readonly functionName: string;
+  readonly dependsOn: readonly string[];
+  /** Set when the step writes to the outside: the effect type, its key, and what undoes it. */
+  readonly effect?: PlannedEffect;
+}
+
+export interface PlannedEffect {
+  readonly effectType: string;
+  readonly idempotencyKey: string | null;
+  readonly declaredCompensation: string | null;
+}
+
+export interface ExecutionPlan {
+  readonly planId: string;
+  readonly commandId: CommandId;
+  readonly executionMode: "sync" | "async";
+  readonly primitives: readonly string[];
+  readonly steps: readonly PlanStep[];
+  readonly requiredApprovals: readonly string[];
+  readonly expectedArtifacts: readonly string[];
+  readonly createdAt: string;
+}
+
+export interface Command {
+  readonly commandId: CommandId;
+  readonly tenantId: string;
+  readonly commandType: string;
+  readonly taskName: string;
+  readonly status: CommandStatus;
+  readonly requestedBy: string;
+  readonly ingress: IngressType;
+  readonly payload: JsonObject;
+  readonly context: CommandContext;
+  /** What the task read before policy ran; bound to the approval with payload and plan. */
+  readonly facts: JsonObject;
+  readonly plan: ExecutionPlan | null;
+  /** Results of finished steps by step id. */
+  readonly stepResults: JsonObject;
+  readonly requestHash: string;
+  readonly idempotencyKey: string | null;
+  readonly parentCommandId: CommandId | null;
+  readonly rootCommandId: CommandId;
+  readonly traceId: string;
+  readonly workflowId: string | null;
+  readonly cancellationMode: CancellationMode;
+  readonly cancellationRequestedAt: string | null;
+  readonly result: Json;
+  readonly error: string | null;
+  readonly errorClass: ErrorClass | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly completedAt: string | null;
+}
+
+export interface Effect {
+  readonly effectId: EffectId;
+  readonly commandId: CommandId;
+  readonly stepId: string;
+  readonly ordinal: number;
+  readonly effectType: string;
+  readonly idempotencyKey: string | null;
+  readonly status: "planned" | "executing" | "succeeded" | "failed";
+  readonly attempts: number;
+  readonly result: Json;
+}
+
+/** What an approval is bound to: the same payload, facts and steps, or it no longer counts (APR-17). */
+export function boundContent(
+  command: Pick<Command, "taskName" | "payload" | "facts"> & { readonly plan: ExecutionPlan },
+): JsonObject {
+  const { taskName, payload, facts, plan } = command;
+  return { taskName, payload, facts, steps: JSON.parse(JSON.stringify(plan.steps)) as Json };
+}

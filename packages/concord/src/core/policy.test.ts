@@ -1,0 +1,143 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  connectorScopePolicy,
+  externalSharingPolicy,
+  permissionPolicy,
+  spendingLimitPolicy,
+} from "./policies.ts";
+import {
+  combineDecisions,
+  evaluatePolicies,
+  type Policy,
+  type PolicyDecision,
+  type PolicyInput,
+  STRICTEST_FIRST,
+} from "./policy.ts";
+import { POLICY_OUTCOMES } from "./vocabulary.ts";
+
+const INPUT: PolicyInput = {
+  requester: { tenant: "t", user: "u", roles: [], permissions: ["book_travel"] },
+  action: {
+    taskName: "x",
+    commandType: "x",
+    ingress: "api_request",
+    payload: {},
+    riskLevel: "low",
+  },
+  connectors: [],
+  dataTouched: [],
+  sideEffects: [],
+  approvalAlwaysRequired: false,
+  facts: {},
+};
+const decision = fc.record({
+  policy: fc.string({ minLength: 1, maxLength: 5 }),
+  version: fc.constant("1"),
+  decision: fc.constantFrom(...POLICY_OUTCOMES),
+  reasons: fc.array(fc.string(), { maxLength: 2 }),
+  requiredApprovals: fc.constant([]),
+});
+const distinct = fc.uniqueArray(decision, { selector: (one) => one.policy, maxLength: 8 });
+
+describe("policy combination", () => {
+  test("POL-5 the order in which policies run never changes the outcome", () => {
+    fc.assert(
+      fc.property(distinct, fc.infiniteStream(fc.nat()), (decisions, picks) => {
+        const shuffled = decisions
+          .map((one) => ({ one, at: picks.next().value ?? 0 }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ one }) => one);
+        expect(combineDecisions(shuffled)).toEqual(combineDecisions(decisions));
+      }),
+    );
+  });
+
+  test("POL-5 the strictest outcome wins over every other one", () => {
+    const of = (outcome: PolicyDecision["decision"], policy: string): PolicyDecision => ({
+      policy,
+      version: "1",
+      decision: outcome,
+      reasons: [outcome],
+      requiredApprovals: [],
+    });
+    for (const [rank, strict] of STRICTEST_FIRST.entries()) {
+      for (const mild of STRICTEST_FIRST.slice(rank)) {
+        const combined = combineDecisions([of(mild, "a"), of(strict, "b")]);
+        expect(combined.decision).toBe(strict);
+      }
+    }
+  });
+
+  test("no policy at all denies", () => {
+    expect(combineDecisions([]).decision).toBe("deny");
+  });
+
+  test("POL-19 a policy that throws denies and says so", () => {
+    const broken: Policy = {
+      name: "broken",
+      version: "1",
+      category: "cost",
+      evaluate: () => {
+        throw new Error("no rates");
+      },
+    };
+    const [found] = evaluatePolicies([broken], INPUT);
+    expect(found?.decision).toBe("deny");
+    expect(found?.reasons[0]).toContain("no rates");
+  });
+});
+
+describe("policies that come with Concord", () => {
+  const spending = spendingLimitPolicy("spend", {
+    limit: 500,
+    currency: "EUR",
+    approvalType: "finance",
+    approver: { kind: "group", name: "finance_approvers" },
+    expiresInMinutes: 2880,
+    spendOf: ({ amount, currency }) =>
+      typeof amount === "number" ? { amount, currency: String(currency) } : undefined,
+  });
+  const judge = (facts: PolicyInput["facts"]) => spending.evaluate({ ...INPUT, facts });
+
+  test.each([
+    [500, "allow"],
+    [500.01, "require_approval"],
+    [0, "allow"],
+    [499.999999, "allow"],
+    [-1, "deny"],
+    [Number.NaN, "deny"],
+  ])("EX-10 %d EUR is %s", (amount, expected) => {
+    expect(judge({ amount, currency: "EUR" }).decision).toBe(expected);
+  });
+
+  test("EX-10 an unknown amount or another currency denies", () => {
+    expect(judge({}).decision).toBe("deny");
+    expect(judge({ amount: 1, currency: "USD" }).decision).toBe("deny");
+  });
+
+  test("EX-11 permission: held allows, missing denies", () => {
+    expect(permissionPolicy("p", "book_travel").evaluate(INPUT).decision).toBe("allow");
+    expect(permissionPolicy("p", "grant_rights").evaluate(INPUT).decision).toBe("deny");
+  });
+
+  test("CON-13 an operation out of scope denies", () => {
+    const scope = connectorScopePolicy("s", [{ connector: "vendor", operation: "book" }]);
+    const using = (operation: string) =>
+      scope.evaluate({
+        ...INPUT,
+        connectors: [{ connector: "vendor", operation, sideEffect: true }],
+      });
+    expect(using("book").decision).toBe("allow");
+    expect(using("modify").decision).toBe("deny");
+  });
+
+  test("POL-6 an address or external: asks the data owner", () => {
+    const sharing = externalSharingPolicy("x", "to", "sharing");
+    const to = (destination: string) =>
+      sharing.evaluate({ ...INPUT, action: { ...INPUT.action, payload: { to: destination } } });
+    expect(to("a@b.example").requiredApprovals?.[0]?.approver.name).toBe("data_owner");
+    expect(to("external:drive").decision).toBe("require_approval");
+    expect(to("team").decision).toBe("allow");
+  });
+});

@@ -1,0 +1,50 @@
+/** Owns the packet a person reads before deciding (APR-3, wire §2). Pure. */
+import type { Json, JsonObject } from "./json.ts";
+import type { RiskLevel } from "./vocabulary.ts";
+
+export interface AffectedLine {
+  readonly label: string;
+  readonly value: Json;
+}
+
+/** What the contract says about one command that needs a decision. */
+export interface ReviewSummary {
+  readonly action: string;
+  readonly why: string;
+  readonly affected: readonly AffectedLine[];
+  readonly afterApproval: string;
+}
+
+export interface ReviewPacket {
+  readonly action: string;
+  readonly requester: string;
+  readonly why: string;
+  readonly affected: readonly AffectedLine[];
+  readonly triggering_policy: string;
+  readonly after_approval: string;
+  readonly risk_level: RiskLevel;
+  readonly expires_at: string;
+  readonly payload_hash: string;
+}
+
+/** The packet, or the parts that are missing: nobody is asked to decide on half a story. */
+export function buildReviewPacket(
+  summary: ReviewSummary,
+  facts: Omit<ReviewPacket, "action" | "why" | "affected" | "after_approval">,
+): { readonly packet: ReviewPacket } | { readonly missing: readonly string[] } {
+  const packet = {
+    action: summary.action,
+    why: summary.why,
+    affected: summary.affected,
+    after_approval: summary.afterApproval,
+    ...facts,
+  };
+  const missing = Object.entries(packet)
+    .filter(([, value]) => value === "" || (Array.isArray(value) && value.length === 0))
+    .map(([name]) => name);
+  return missing.length > 0 ? { missing } : { packet };
+}
+
+export function packetJson(packet: ReviewPacket): JsonObject {
+  return { ...packet, affected: packet.affected.map(({ label, value }) => ({ label, value })) };
+}

@@ -1,0 +1,98 @@
+import { describe, expect, test } from "vitest";
+import {
+  canMoveEffect,
+  canResolveApproval,
+  canTransition,
+  NO_FACTS,
+  type TransitionFacts,
+} from "./transitions.ts";
+import {
+  APPROVAL_STATUSES,
+  COMMAND_STATUSES,
+  type CommandStatus,
+  EFFECT_STATUSES,
+} from "./vocabulary.ts";
+
+/** The 35 edges of spec §12, written out by hand so that the table has something to disagree with. */
+const SPEC = `created>validated created>failed created>cancelled validated>waiting_for_input
+validated>waiting_for_approval validated>queued validated>running validated>failed validated>cancelled
+waiting_for_input>validated waiting_for_input>cancelled waiting_for_input>expired
+waiting_for_approval>approved waiting_for_approval>cancelled waiting_for_approval>expired
+waiting_for_approval>failed approved>queued approved>running approved>cancelled queued>running
+queued>cancelled queued>failed running>succeeded running>failed running>cancelled running>blocked
+blocked>queued blocked>running blocked>failed blocked>cancelled failed>queued failed>compensating
+failed>cancelled compensating>compensated compensating>failed`.split(/\s+/);
+
+const GUARDED: Readonly<Record<string, Partial<TransitionFacts>>> = {
+  "waiting_for_approval>waiting_for_input": { changesRequested: true },
+  "running>cancelling": { cancelRequested: true },
+  "running>waiting_for_approval": {},
+  "running>waiting_for_input": {},
+  "blocked>cancelling": { cancelRequested: true, someEffectSucceeded: true },
+  "cancelling>compensating": { compensatable: true },
+  "compensated>cancelled": { cancelRequested: true },
+  "succeeded>cancelling": { compensatable: true, windowOpen: true },
+};
+
+const pairs = COMMAND_STATUSES.flatMap((from) => COMMAND_STATUSES.map((to) => [from, to] as const));
+
+describe("command state machine", () => {
+  test("STM-1 STM-2 without facts the 15 by 15 matrix is the spec's 35 edges and the unguarded ones", () => {
+    const unguarded = [
+      "running>waiting_for_approval",
+      "running>waiting_for_input",
+      "cancelling>cancelled",
+    ];
+    const legal = pairs
+      .filter(([from, to]) => canTransition(from, to))
+      .map((pair) => pair.join(">"));
+    expect(SPEC).toHaveLength(35);
+    expect([...legal].sort()).toEqual([...SPEC, ...unguarded].sort());
+  });
+
+  test.each(Object.entries(GUARDED))("STM-3 %s is legal exactly under its guard", (edge, facts) => {
+    const [from, to] = edge.split(">") as [CommandStatus, CommandStatus];
+    expect(canTransition(from, to, { ...NO_FACTS, ...facts })).toBe(true);
+    if (Object.keys(facts).length > 0) expect(canTransition(from, to)).toBe(false);
+  });
+
+  test("STM-3 a cancelling command with something to compensate may not simply be cancelled", () => {
+    expect(canTransition("cancelling", "cancelled", { ...NO_FACTS, compensatable: true })).toBe(
+      false,
+    );
+  });
+
+  test("STM-9 nothing leaves cancelled and expired, whatever is known", () => {
+    const all = Object.fromEntries(Object.keys(NO_FACTS).map((key) => [key, true]));
+    const exits = pairs.filter(
+      ([from, to]) =>
+        (from === "cancelled" || from === "expired") &&
+        canTransition(from, to, all as unknown as TransitionFacts),
+    );
+    expect(exits).toEqual([]);
+  });
+
+  test("EFF-4 effects move planned, executing, then one of two ends, and a failed one may be retried", () => {
+    const legal = EFFECT_STATUSES.flatMap((from) =>
+      EFFECT_STATUSES.filter((to) => canMoveEffect(from, to)).map((to) => `${from}>${to}`),
+    );
+    expect(legal).toEqual([
+      "planned>executing",
+      "executing>succeeded",
+      "executing>failed",
+      "failed>executing",
+    ]);
+  });
+
+  test("APR-2 an approval leaves pending once", () => {
+    const legal = APPROVAL_STATUSES.flatMap((from) =>
+      APPROVAL_STATUSES.filter((to) => canResolveApproval(from, to)).map((to) => `${from}>${to}`),
+    );
+    expect(legal).toEqual([
+      "pending>approved",
+      "pending>rejected",
+      "pending>expired",
+      "pending>cancelled",
+    ]);
+  });
+});

@@ -1,0 +1,127 @@
+/**
+ * Owns the closed vocabularies of Concord, as tuples so that code and tests can list them.
+ * Requirement ids V-2, V-5, V-9, V-11…V-13, V-20…V-24.
+ */
+
+export const INGRESS_TYPES = [
+  "user_request",
+  "api_request",
+  "external_webhook",
+  "scheduled_trigger",
+  "file_event",
+  "table_event",
+  "connector_event",
+  "agent_action",
+  "approval_callback",
+  "retry_event",
+  "system_event",
+] as const;
+export type IngressType = (typeof INGRESS_TYPES)[number];
+
+export const COMMAND_STATUSES = [
+  "created",
+  "validated",
+  "waiting_for_input",
+  "waiting_for_approval",
+  "approved",
+  "queued",
+  "running",
+  "blocked",
+  "succeeded",
+  "failed",
+  "cancelled",
+  "expired",
+  "compensating",
+  "compensated",
+  "cancelling",
+] as const;
+export type CommandStatus = (typeof COMMAND_STATUSES)[number];
+
+/** A command in one of these does nothing more by itself; whoever waits for it may go on. */
+export const RESTING_STATUSES: readonly CommandStatus[] = [
+  "succeeded",
+  "failed",
+  "cancelled",
+  "expired",
+  "compensated",
+];
+
+export function isResting(status: CommandStatus): boolean {
+  return RESTING_STATUSES.includes(status);
+}
+
+export const POLICY_OUTCOMES = [
+  "allow",
+  "deny",
+  "require_approval",
+  "require_more_input",
+  "route_sync",
+  "route_async",
+  "redact",
+  "escalate",
+] as const;
+export type PolicyOutcome = (typeof POLICY_OUTCOMES)[number];
+
+export const POLICY_CATEGORIES = [
+  "permission",
+  "cost",
+  "data_safety",
+  "external_sharing",
+  "destructive_action",
+  "memory_consent",
+  "connector_scope",
+  "agent_risk",
+  "rate_limit",
+  "approval_requirement",
+] as const;
+export type PolicyCategory = (typeof POLICY_CATEGORIES)[number];
+
+export const EFFECT_STATUSES = ["planned", "executing", "succeeded", "failed"] as const;
+export type EffectStatus = (typeof EFFECT_STATUSES)[number];
+
+export const CANCELLATION_MODES = ["graceful", "compensate_then_stop"] as const;
+export type CancellationMode = (typeof CANCELLATION_MODES)[number];
+
+export const APPROVAL_STATUSES = [
+  "pending",
+  "approved",
+  "rejected",
+  "expired",
+  "cancelled",
+] as const;
+export type ApprovalStatus = (typeof APPROVAL_STATUSES)[number];
+
+export const ERROR_CLASSES = [
+  "validation_error",
+  "policy_denied",
+  "approval_rejected",
+  "transient_connector_error",
+  "permanent_connector_error",
+  "rate_limited",
+  "timeout",
+  "cancelled",
+  "agent_failed",
+  "human_input_missing",
+  "unknown_error",
+  "temporary_database_error",
+  "permission_denied",
+  "malformed_payload",
+] as const;
+export type ErrorClass = (typeof ERROR_CLASSES)[number];
+
+export const EVENT_PURPOSES = ["event", "audit", "agent_step"] as const;
+export type EventPurpose = (typeof EVENT_PURPOSES)[number];
+
+export const RISK_LEVELS = ["low", "medium", "high"] as const;
+export type RiskLevel = (typeof RISK_LEVELS)[number];
+
+export const QUEUES = [
+  "concord_default",
+  "connector_calls",
+  "agent_runs",
+  "swarm_children",
+  "notifications",
+  "scheduled_maintenance",
+  "high_risk_operations",
+] as const;
+export type QueueName = (typeof QUEUES)[number];

@@ -1,0 +1,112 @@
+/** Owns what callers may do with commands: submit, get, cancel (CMD-11). Every refusal is a thrown `Refusal`. */
+import type { Command, Principal } from "../core/command.ts";
+import { Refusal, type RefusalCode } from "../core/errors.ts";
+import { decodeId } from "../core/ids.ts";
+import { unstorable } from "../core/json.ts";
+import type { IngressType } from "../core/vocabulary.ts";
+import { cancelCommand } from "./cancellation.ts";
+import type { Kit } from "./kit.ts";
+import type { Store } from "./store.ts";
+import { type SubmitRequest, type Submitted, submitWithin } from "./submission.ts";
+
+/** Refused requests that leave a trace (CMD-6): an audited rejection, never a silent one. */
+const AUDITED: readonly RefusalCode[] = [
+  "unknown_task",
+  "validation_error",
+  "idempotency_conflict",
+];
+const NAME_CHARACTERS_MAX = 200;
+
+export interface Rejected {
+  readonly principal: Principal;
+  readonly ingress: IngressType;
+  readonly traceId: string;
+  /** As asked for, when it could be read. */
+  readonly taskName?: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface CommandService {
+  /** Durable when it returns. Throws `unknown_task`, `validation_error`, `idempotency_conflict`. */
+  submit(request: SubmitRequest): Promise<Submitted>;
+  /** Puts on record that a request was refused before it could become a command (CMD-6). */
+  reject(rejected: Rejected): Promise<void>;
+  /** Throws `not_found`, also for another tenant's command. `id` is the outside form. */
+  get(principal: Principal, id: string): Promise<Command>;
+  /** Throws `not_found`, `forbidden`. */
+  cancel(principal: Principal, id: string, reason?: string): Promise<Command>;
+}
+
+export function createCommandService(store: Store, kit: Kit): CommandService {
+  return {
+    submit: async (request) => {
+      try {
+        return await store.transaction((tx) => submitWithin(tx, kit, request));
+      } catch (error) {
+        if (error instanceof Refusal && AUDITED.includes(error.code)) {
+          const { code, message } = error;
+          await auditRejection(store, { ...request, code, message });
+        }
+        throw error;
+      }
+    },
+    reject: (rejected) => auditRejection(store, rejected),
+    get: (principal, id) => findOwn(store, principal, id),
+    cancel: async (principal, id, reason) => {
+      const problem = unstorable(reason ?? "", "reason");
+      if (problem !== undefined) throw new Refusal("validation_error", problem);
+      const command = await findOwn(store, principal, id);
+      if (command.requestedBy !== principal.user && !principal.roles.includes("owner")) {
+        throw new Refusal("forbidden", "Only the requester or an owner may cancel this command.");
+      }
+      return store.transaction((tx) =>
+        cancelCommand(tx, kit, command.commandId, principal.user, reason ?? null),
+      );
+    },
+  };
+}
+
+async function findOwn(store: Store, principal: Principal, id: string): Promise<Command> {
+  const commandId = decodeId("command", id);
+  const command =
+    commandId === undefined ? undefined : await store.read((tx) => tx.commands.find(commandId));
+  if (command === undefined || command.tenantId !== principal.tenant) {
+    throw new Refusal(
+      "not_found",
+      "There is no such command; ids look like cmd_ and 32 hex digits.",
+    );
+  }
+  return command;
+}
+
+async function auditRejection(store: Store, request: Rejected): Promise<void> {
+  const { taskName: asked = "", code, message } = request;
+  const isName = asked !== "" && unstorable(asked) === undefined;
+  const taskName = isName ? asked.slice(0, NAME_CHARACTERS_MAX) : null;
+  await store.transaction((tx) =>
+    tx.events.append([
+      {
+        tenantId: request.principal.tenant,
+        commandId: null,
+        rootCommandId: null,
+        parentCommandId: null,
+        taskName,
+        eventType: "command_rejected",
+        payload: {
+          code,
+          message: printable(message),
+          ingress: request.ingress,
+        },
+        actor: request.principal.user,
+        traceId: request.traceId,
+      },
+    ]),
+  );
+}
+
+function printable(message: string): string {
+  return unstorable(message) === undefined
+    ? message
+    : "the request held text that cannot be stored";
+}

@@ -1,0 +1,315 @@
+/**
+ * Owns one attempt at a connector call, inside a runtime step (spec §33, §87). Three moments, never a
+ * transaction across the call: the `executing` row commits, the vendor is called, the outcome commits.
+ * Invariant G4: before anything is repeated, the row and then the vendor are asked whether it already happened.
+ */
+import type { Command, Effect } from "../core/command.ts";
+import { type Failure, failureOf } from "../core/errors.ts";
+import type { CommandId, EffectId } from "../core/ids.ts";
+import { digest, type JsonObject, unstorable } from "../core/json.ts";
+import { canMoveEffect } from "../core/transitions.ts";
+import { compileSchema, issuesText } from "../core/validation.ts";
+import { isResting } from "../core/vocabulary.ts";
+import { eventOf } from "./audit.ts";
+import type { ConnectorResult, OperationDefinition, SecretResolver } from "./connectors.ts";
+import { guarded, viewOf } from "./contract-code.ts";
+import type { Kit } from "./kit.ts";
+import type { RateGate } from "./RateGate.ts";
+import type { Store, Tx } from "./store.ts";
+import type { ConnectorStep } from "./tasks.ts";
+
+export interface AttemptRequest {
+  readonly commandId: CommandId;
+  readonly stepId: string;
+  readonly attempt: number;
+}
+
+interface Call {
+  readonly command: Command;
+  readonly definition: ConnectorStep;
+  readonly operation: OperationDefinition;
+  readonly input: JsonObject;
+  readonly key: string | null;
+  readonly effectId: EffectId | null;
+  readonly invocationId: string;
+  /** Why the vendor is not called at all. */
+  readonly precluded: Failure | undefined;
+  /** Something may have happened before under this key. */
+  readonly repeated: boolean;
+  /** Somebody asked to stop: find out what happened, but start nothing (CAN-9). */
+  readonly stopping: boolean;
+}
+
+/** What calling the outside needs. */
+export interface Vendors {
+  readonly secrets: SecretResolver;
+  readonly gate: RateGate;
+}
+
+/** Performs the attempt and commits its outcome. Safe to enter again at any point. */
+export async function performAttempt(
+  store: Store,
+  kit: Kit,
+  { secrets, gate }: Vendors,
+  request: AttemptRequest,
+): Promise<void> {
+  const call = await begun(store, kit, gate, request);
+  if (call === undefined) return;
+  const startedMs = kit.nowMs();
+  const { result, reconciled } = await callVendor(kit, secrets, call);
+  const latencyMs = Math.max(0, Math.round(kit.nowMs() - startedMs));
+  await store.transaction((tx) => conclude(tx, call, result, { latencyMs, reconciled }));
+}
+
+/** Waits for the connector's rate before anything is written: a command stopped meanwhile calls nobody (CAN-9). */
+async function begun(
+  store: Store,
+  kit: Kit,
+  gate: RateGate,
+  request: AttemptRequest,
+): Promise<Call | undefined> {
+  for (;;) {
+    const outcome = await store.transaction((tx) => begin(tx, kit, gate, request));
+    if (outcome === undefined || !("waitMs" in outcome)) return outcome;
+    await new Promise((resolve) => setTimeout(resolve, outcome.waitMs));
+  }
+}
+
+/** Commits the intent, or settles the step without a call; then there is nothing to call. */
+async function begin(
+  tx: Tx,
+  kit: Kit,
+  gate: RateGate,
+  request: AttemptRequest,
+): Promise<Call | { readonly waitMs: number } | undefined> {
+  const { commandId, stepId, attempt } = request;
+  const command = await tx.commands.lock(commandId);
+  if (command === undefined || isResting(command.status)) return undefined;
+  if (command.stepResults[stepId] !== undefined) return undefined;
+  const step = kit.catalog.task(command.taskName)?.steps.find((one) => one.id === stepId);
+  if (step?.kind !== "connector") return undefined;
+  const { attempts, last } = await tx.invocations.history(commandId, stepId);
+  if (last?.status === "failed" && attempts >= attempt) return undefined;
+  const effect = await tx.effects.lockByStep(commandId, stepId);
+  if (command.status !== "running" && effect?.status !== "executing") return undefined;
+  if (effect !== undefined && (await alreadyHappened(tx, command, effect))) return undefined;
+  const waitMs = gate.take(kit.catalog.connector(step.connector), kit.nowMs());
+  if (waitMs > 0) return { waitMs };
+  const cutOff = last?.status === "started" ? last.invocationId : undefined;
+  return prepare(tx, kit, { command, step, effect, attempt, cutOff });
+}
+
+interface Preparation {
+  readonly command: Command;
+  readonly step: ConnectorStep;
+  readonly effect: Effect | undefined;
+  readonly attempt: number;
+  /** The invocation that a crash left without an outcome; it is continued, not doubled. */
+  readonly cutOff: string | undefined;
+}
+
+async function prepare(tx: Tx, kit: Kit, prepared: Preparation): Promise<Call> {
+  const { command, step, effect, attempt, cutOff } = prepared;
+  const operation = kit.catalog.operation(step.connector, step.operation);
+  const made = guarded(() => step.input(viewOf(command)), "the input of the call");
+  const input = "value" in made ? made.value : {};
+  const call: Call = {
+    command,
+    definition: step,
+    operation,
+    input,
+    key: effect?.idempotencyKey ?? null,
+    effectId: effect?.effectId ?? null,
+    invocationId: cutOff ?? kit.newId(),
+    precluded: "failure" in made ? made.failure : unfit(operation, input),
+    repeated: (effect?.attempts ?? 0) > 0,
+    stopping: command.status !== "running",
+  };
+  if (effect !== undefined) {
+    // A crash leaves `executing` behind; anything else moves there through the table.
+    const isLegal = effect.status === "executing" || canMoveEffect(effect.status, "executing");
+    if (!isLegal) throw new Error(`the effect ${effect.effectId} is ${effect.status}`);
+    await tx.effects.begin(effect.effectId, command.workflowId, input);
+    const started = { effect_type: effect.effectType, attempt };
+    await tx.events.append([eventOf(command, "task_started", started)]);
+  }
+  if (cutOff === undefined) {
+    await tx.invocations.start({
+      invocationId: call.invocationId,
+      commandId: command.commandId,
+      effectId: call.effectId,
+      stepId: step.id,
+      attempt,
+      connector: step.connector,
+      operation: step.operation,
+      sideEffect: operation.sideEffect,
+      idempotencyKey: call.key,
+      inputHash: digest(kit.hash, input),
+      traceId: command.traceId,
+    });
+  }
+  return call;
+}
+
+function unfit(operation: OperationDefinition, input: JsonObject): Failure | undefined {
+  if (operation.inputSchema === undefined) return undefined;
+  const issues = compileSchema(operation.inputSchema)(input);
+  if (issues.length === 0) return undefined;
+  return {
+    errorClass: "validation_error",
+    message: `the input does not fit: ${issuesText(issues)}`,
+  };
+}
+
+/** EFF-6, EFF-7: the row knows, or another command already did the same thing under the same key. */
+async function alreadyHappened(tx: Tx, command: Command, effect: Effect): Promise<boolean> {
+  if (effect.status === "succeeded") {
+    await tx.commands.setStepResult(command.commandId, effect.stepId, effect.result);
+    return true;
+  }
+  if (effect.idempotencyKey === null) return false;
+  await tx.effects.lockKey(command.tenantId, effect.effectType, effect.idempotencyKey);
+  const twin = await tx.effects.succeededTwin(effect, command.tenantId);
+  if (twin === undefined) return false;
+  await reuse(tx, command, effect, twin);
+  return true;
+}
+
+async function reuse(tx: Tx, command: Command, effect: Effect, twin: Effect): Promise<void> {
+  await tx.effects.satisfy(effect.effectId, twin.effectId);
+  await tx.commands.setStepResult(command.commandId, effect.stepId, twin.result);
+  const payload = { effect_type: effect.effectType, idempotency_key: effect.idempotencyKey };
+  await tx.events.append([eventOf(command, "effect_reused", payload)]);
+}
+
+async function callVendor(kit: Kit, secrets: SecretResolver, call: Call) {
+  const { operation, definition, key, repeated, precluded } = call;
+  if (precluded !== undefined) return { result: failed(precluded), reconciled: false };
+  const { auth } = kit.catalog.connector(definition.connector);
+  const secret = auth.mode === "bearer" ? secrets.resolve(auth.secretRef) : undefined;
+  if (auth.mode === "bearer" && secret === undefined) {
+    const message = `the secret ${auth.secretRef} is not set`;
+    return {
+      result: failed({ errorClass: "permanent_connector_error", message }),
+      reconciled: false,
+    };
+  }
+  const span = kit.newId().replaceAll("-", "").slice(16);
+  const context = (signal: AbortSignal) => ({
+    secret,
+    idempotencyKey: key,
+    traceparent: `00-${call.command.traceId}-${span}-01`,
+    signal,
+  });
+  const { lookup, timeoutMs } = operation;
+  if (repeated && key !== null && lookup !== undefined) {
+    const found = await timed(timeoutMs, (signal) => lookup(key, context(signal)));
+    if (found !== undefined) return { result: found, reconciled: found.ok };
+  }
+  if (call.stopping) {
+    const known = lookup === undefined ? "whether it happened is not known" : "it did not happen";
+    const message = `stopped before it was repeated; ${known}`;
+    return { result: failed({ errorClass: "cancelled", message }), reconciled: false };
+  }
+  const result = await timed(timeoutMs, (signal) => operation.call(call.input, context(signal)));
+  return { result: checkOutput(operation, result), reconciled: false };
+}
+
+/** Runs `work` under a time limit; whatever it throws is a value. */
+async function timed<R extends ConnectorResult | undefined>(
+  timeoutMs: number,
+  work: (signal: AbortSignal) => Promise<R>,
+): Promise<R | ConnectorResult> {
+  const abort = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<ConnectorResult>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(failed({ errorClass: "timeout", message: `no answer within ${timeoutMs} ms` }));
+      abort.abort();
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([work(abort.signal), late]);
+  } catch (error) {
+    return failed(failureOf(error));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function checkOutput(operation: OperationDefinition, result: ConnectorResult): ConnectorResult {
+  if (!result.ok) return result;
+  const problem = unstorable(result.output, "the answer");
+  const issues =
+    problem !== undefined
+      ? problem
+      : operation.outputSchema === undefined
+        ? ""
+        : issuesText(compileSchema(operation.outputSchema)(result.output));
+  if (issues === "") return result;
+  const message = `the vendor's answer does not fit: ${issues}`;
+  return failed({ errorClass: "malformed_payload", message });
+}
+
+async function conclude(
+  tx: Tx,
+  call: Call,
+  result: ConnectorResult,
+  facts: { readonly latencyMs: number; readonly reconciled: boolean },
+): Promise<void> {
+  const { definition } = call;
+  const command = await tx.commands.lock(call.command.commandId);
+  if (command === undefined) return;
+  await tx.invocations.finish(call.invocationId, {
+    ok: result.ok,
+    outputSummary: result.ok ? `fields: ${Object.keys(result.output).join(", ")}` : null,
+    ...(result.ok ? {} : { failure: result }),
+    latencyMs: facts.latencyMs,
+  });
+  await tx.events.append([
+    eventOf(
+      command,
+      "connector_called",
+      {
+        connector: definition.connector,
+        operation: definition.operation,
+        ok: result.ok,
+        reconciled: facts.reconciled,
+        latency_ms: facts.latencyMs,
+        ...(result.ok ? {} : { error_class: result.errorClass, error: result.message }),
+      },
+      { latencyMs: facts.latencyMs },
+    ),
+  ]);
+  await concludeEffect(tx, command, call, result);
+  if (result.ok) await tx.commands.setStepResult(command.commandId, definition.id, result.output);
+}
+
+async function concludeEffect(
+  tx: Tx,
+  command: Command,
+  call: Call,
+  result: ConnectorResult,
+): Promise<void> {
+  const effect = await tx.effects.lockByStep(command.commandId, call.definition.id);
+  if (effect === undefined || effect.status === "succeeded") return;
+  const payload = { effect_type: effect.effectType, idempotency_key: effect.idempotencyKey };
+  if (!result.ok) {
+    const { errorClass, message } = result;
+    await tx.effects.fail(effect.effectId, { errorClass, message });
+    const failed = { ...payload, error_class: errorClass, error: message };
+    await tx.events.append([eventOf(command, "task_failed", failed)]);
+    return;
+  }
+  if (effect.idempotencyKey !== null) {
+    await tx.effects.lockKey(command.tenantId, effect.effectType, effect.idempotencyKey);
+    const twin = await tx.effects.succeededTwin(effect, command.tenantId);
+    if (twin !== undefined) return reuse(tx, command, effect, twin);
+  }
+  await tx.effects.succeed(effect.effectId, result.output);
+  await tx.events.append([eventOf(command, "task_succeeded", payload)]);
+}
+
+function failed(failure: Failure): Extract<ConnectorResult, { ok: false }> {
+  return { ok: false, errorClass: failure.errorClass, message: failure.message };
+}

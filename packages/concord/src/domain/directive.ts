@@ -1,0 +1,20 @@
+/** Owns what the engine tells the runtime to do next, and ending a command with a failure. */
+import type { Command } from "../core/command.ts";
+import type { Failure } from "../core/errors.ts";
+import { moveCommand } from "./move.ts";
+import type { Tx } from "./store.ts";
+
+/** What the runtime does before it asks again. */
+export type Directive =
+  | { readonly kind: "done" }
+  /** Sleep until woken or `untilMs`. */
+  | { readonly kind: "wait"; readonly untilMs: number | null }
+  | { readonly kind: "attempt"; readonly stepId: string; readonly attempt: number }
+  | { readonly kind: "think"; readonly stepIndex: number };
+
+export const DONE: Directive = { kind: "done" };
+
+export async function failWith(tx: Tx, command: Command, failure: Failure): Promise<Directive> {
+  await moveCommand(tx, command, "failed", { failure });
+  return DONE;
+}

@@ -1,0 +1,221 @@
+/**
+ * Owns what a command does next, decided from its rows alone: the durable workflow is only a loop around
+ * `advance`. Messages are hints, rows are the truth, so a lost or repeated message changes nothing.
+ * Refuses to own: calling vendors (connector-attempt.ts) and agents (turn-engine.ts decides for those).
+ */
+import type { Command, Effect, ExecutionPlan, PlanStep } from "../core/command.ts";
+import type { Failure } from "../core/errors.ts";
+import { asId, type CommandId, encodeId } from "../core/ids.ts";
+import { digest, type JsonObject } from "../core/json.ts";
+import { nextStep } from "../core/planning.ts";
+import { waitBeforeRetryMs } from "../core/retry.ts";
+import { isResting } from "../core/vocabulary.ts";
+import { ARTIFACT_CHARACTERS_MAX } from "./artifacts.ts";
+import { eventOf } from "./audit.ts";
+import { guarded, viewOf } from "./contract-code.ts";
+import { type Directive, DONE, failWith } from "./directive.ts";
+import { boundHash } from "./gate.ts";
+import type { Kit } from "./kit.ts";
+import { type MoveDetails, moveCommand } from "./move.ts";
+import { expireApprovals } from "./open-questions.ts";
+import type { Tx } from "./store.ts";
+import type { ArtifactStep, Task } from "./tasks.ts";
+import { advanceTurn, settleCancelledTurn } from "./turn-engine.ts";
+
+/** Moves the command as far as rows allow and says what has to happen outside a transaction. */
+export async function advance(tx: Tx, kit: Kit, commandId: CommandId): Promise<Directive> {
+  const command = await tx.commands.lock(commandId);
+  if (command === undefined || isResting(command.status)) return DONE;
+  switch (command.status) {
+    case "waiting_for_approval":
+      return awaitApproval(tx, kit, command);
+    case "approved":
+      return enterApproved(tx, kit, command);
+    case "queued":
+      return run(tx, kit, await moveCommand(tx, command, "running"));
+    case "running":
+      return run(tx, kit, command);
+    case "cancelling":
+      return settleCancelled(tx, kit, command);
+    default:
+      return { kind: "wait", untilMs: null };
+  }
+}
+
+async function awaitApproval(tx: Tx, kit: Kit, command: Command): Promise<Directive> {
+  const approvals = await tx.approvals.ofCommand(command.commandId);
+  const pending = approvals.filter((one) => one.status === "pending");
+  const deadlineMs = Math.min(...pending.map((one) => Date.parse(one.expiresAt)));
+  if (pending.length === 0 || kit.nowMs() < deadlineMs) {
+    return { kind: "wait", untilMs: Number.isFinite(deadlineMs) ? deadlineMs : null };
+  }
+  await expireApprovals(tx, command);
+  return DONE;
+}
+
+/** G5: what was approved is what runs, or nothing runs. */
+async function enterApproved(tx: Tx, kit: Kit, command: Command): Promise<Directive> {
+  const approvals = await tx.approvals.ofCommand(command.commandId);
+  const queued = await moveCommand(tx, command, "queued");
+  const now = boundHash(kit, command, planOf(command));
+  if (approvals.every((one) => one.boundHash === now)) {
+    return run(tx, kit, await moveCommand(tx, queued, "running"));
+  }
+  const message = "approval_stale: the command is no longer what was approved; submit it again";
+  await moveCommand(tx, queued, "failed", {
+    failure: { errorClass: "policy_denied", message },
+    reason: "approval_stale",
+  });
+  return DONE;
+}
+
+async function run(tx: Tx, kit: Kit, start: Command): Promise<Directive> {
+  const task = kit.catalog.task(start.taskName);
+  if (task === undefined) return failWith(tx, start, unknownTask(start));
+  if (task.runsAs === "agent_turn") return advanceTurn(tx, kit, start);
+  let command = start;
+  for (;;) {
+    const step = nextStep(planOf(command), new Set(Object.keys(command.stepResults)));
+    if (step === undefined) return finish(tx, command, task);
+    if (step.primitive === "connector_call") return nextAttempt(tx, kit, command, task, step);
+    const written = await writeArtifact(tx, kit, command, task, step);
+    if ("failure" in written) return failWith(tx, command, written.failure);
+    command = written.command;
+  }
+}
+
+async function finish(tx: Tx, command: Command, task: Task): Promise<Directive> {
+  const result = guarded(() => task.result(viewOf(command)), "the result");
+  if ("failure" in result) return failWith(tx, command, result.failure);
+  await moveCommand(tx, command, "succeeded", { result: result.value });
+  return DONE;
+}
+
+async function nextAttempt(
+  tx: Tx,
+  kit: Kit,
+  command: Command,
+  task: Task,
+  step: PlanStep,
+): Promise<Directive> {
+  const definition = task.steps.find((one) => one.id === step.stepId);
+  if (definition?.kind !== "connector") return failWith(tx, command, unknownTask(command));
+  const { retry } = kit.catalog.operation(definition.connector, definition.operation);
+  const { attempts, last } = await tx.invocations.history(command.commandId, step.stepId);
+  if (last?.status !== "failed") {
+    // A started invocation without an outcome was cut off: the same attempt is entered again.
+    return { kind: "attempt", stepId: step.stepId, attempt: Math.max(attempts, 1) };
+  }
+  const failure: Failure = {
+    errorClass: last.errorClass ?? "unknown_error",
+    message: last.error ?? "the call failed",
+  };
+  const waitMs = waitBeforeRetryMs(retry, attempts, failure.errorClass);
+  if (waitMs === undefined) return failWith(tx, command, failure);
+  const dueMs = (last.completedAtMs ?? kit.nowMs()) + waitMs;
+  if (kit.nowMs() < dueMs) return { kind: "wait", untilMs: dueMs };
+  return { kind: "attempt", stepId: step.stepId, attempt: attempts + 1 };
+}
+
+type Written = { readonly command: Command } | { readonly failure: Failure };
+
+async function writeArtifact(
+  tx: Tx,
+  kit: Kit,
+  command: Command,
+  task: Task,
+  step: PlanStep,
+): Promise<Written> {
+  const definition = task.steps.find((one): one is ArtifactStep => one.id === step.stepId);
+  if (definition === undefined) return { failure: unknownTask(command) };
+  const view = viewOf(command);
+  const content = guarded(() => definition.content(view), "the artifact");
+  if ("failure" in content) return content;
+  const title = guarded(() => ({ title: definition.title(view) }), "the artifact's title");
+  if ("failure" in title) return title;
+  if (JSON.stringify(content.value).length > ARTIFACT_CHARACTERS_MAX) {
+    const message = `the artifact is larger than ${ARTIFACT_CHARACTERS_MAX} characters`;
+    return { failure: { errorClass: "malformed_payload", message } };
+  }
+  const { value } = content;
+  return {
+    command: await storeArtifact(tx, kit, command, definition, String(title.value["title"]), value),
+  };
+}
+
+async function storeArtifact(
+  tx: Tx,
+  kit: Kit,
+  command: Command,
+  definition: ArtifactStep,
+  title: string,
+  content: JsonObject,
+): Promise<Command> {
+  const artifactId = asId("artifact", kit.newId());
+  const external = encodeId("artifact", artifactId);
+  const { artifactType, id: stepId } = definition;
+  await tx.artifacts.insert({
+    artifactId,
+    tenantId: command.tenantId,
+    commandId: command.commandId,
+    stepId,
+    artifactType,
+    title,
+    status: "created",
+    content,
+    checksum: digest(kit.hash, content),
+    lineage: {
+      command_id: encodeId("command", command.commandId),
+      steps: [...(definition.dependsOn ?? [])],
+    },
+    creator: command.requestedBy,
+  });
+  const result = { artifact_id: external, artifact_type: artifactType };
+  await tx.commands.setStepResult(command.commandId, stepId, result);
+  await tx.events.append([
+    eventOf(
+      command,
+      "artifact_created",
+      { artifact_id: external, artifact_type: artifactType, title },
+      {
+        target: { type: "artifact", id: external },
+      },
+    ),
+  ]);
+  return { ...command, stepResults: { ...command.stepResults, [stepId]: result } };
+}
+
+/** CAN-4: between steps, everything in flight has ended. */
+async function settleCancelled(tx: Tx, kit: Kit, command: Command): Promise<Directive> {
+  const task = kit.catalog.task(command.taskName);
+  if (task?.runsAs === "agent_turn" && !(await settleCancelledTurn(tx, command))) {
+    return { kind: "wait", untilMs: null };
+  }
+  const children = await tx.commands.children(command.commandId);
+  const family = [command.commandId, ...children.map((child) => child.commandId)];
+  await moveCommand(tx, command, "cancelled", standing(await tx.effects.succeeded(family)));
+  return DONE;
+}
+
+/** Stopping does not undo: who stopped it is told what had happened outside by then, and stands. */
+function standing(effects: readonly Effect[]): MoveDetails {
+  if (effects.length === 0) return { reason: "nothing had happened outside" };
+  const names = effects.map((effect) => effect.effectType).join(", ");
+  const message = `it was stopped too late for ${names}: that had already happened outside and stands; it was not undone`;
+  const happened = effects.map(({ effectType, result }) => ({ effect_type: effectType, result }));
+  return {
+    reason: message,
+    failure: { errorClass: "cancelled", message },
+    result: { happened },
+  };
+}
+
+function planOf(command: Command): ExecutionPlan {
+  if (command.plan === null) throw new Error(`the command ${command.commandId} has no plan`);
+  return command.plan;
+}
+
+function unknownTask(command: Command): Failure {
+  const message = `the task ${command.taskName} is no longer what it was when this was planned`;
+  return { errorClass: "validation_error", message };
+}

@@ -1,0 +1,162 @@
+/**
+ * Owns the answer to "why is it not moving?": what a command waits for, until when, and whether anybody alive is
+ * there to go on. Decided from the same rows as `advance`; it changes nothing. Refuses to own: reading the run.
+ */
+import type { Command } from "../core/command.ts";
+import { encodeId } from "../core/ids.ts";
+import { nextStep } from "../core/planning.ts";
+import { waitBeforeRetryMs } from "../core/retry.ts";
+import { isResting } from "../core/vocabulary.ts";
+import { isoTime, type Kit } from "./kit.ts";
+import type { StepHistory, Tx } from "./store.ts";
+
+/** The durable run behind a command, as far as an explanation needs it. */
+export interface RunState {
+  readonly state: "missing" | "queued" | "taken" | "ended" | "given_up";
+  /** Who took it. */
+  readonly executorId: string | null;
+  readonly isExecutorAlive: boolean;
+  readonly liveExecutors: number;
+}
+
+export const REASON_KINDS = [
+  "at_rest",
+  "person",
+  "child",
+  "retry",
+  "call",
+  "agent",
+  "stopping",
+  "queue",
+  "no_executor",
+  "dead_executor",
+  "no_run",
+  "given_up",
+] as const;
+
+export interface Reason {
+  readonly kind: (typeof REASON_KINDS)[number];
+  /** For people. */
+  readonly text: string;
+  /** When it changes by itself, ISO 8601; null when that is not known. */
+  readonly until: string | null;
+  /** The approval or command it is about, in the outside form. */
+  readonly about: string | null;
+}
+
+export interface Explanation {
+  readonly command: Command;
+  readonly reasons: readonly Reason[];
+}
+
+const reason = (
+  kind: Reason["kind"],
+  text: string,
+  more: { readonly until?: string; readonly about?: string } = {},
+): Reason => ({ kind, text, until: more.until ?? null, about: more.about ?? null });
+
+/** Every reason, the domain's first. Never empty. */
+export async function explain(
+  tx: Tx,
+  kit: Kit,
+  command: Command,
+  run: RunState,
+): Promise<readonly Reason[]> {
+  if (isResting(command.status)) {
+    const why = command.error === null ? "" : `: ${command.error}`;
+    return [
+      reason("at_rest", `It is ${command.status}${why}; nothing more will happen by itself.`),
+    ];
+  }
+  const waits = await waitsOf(tx, kit, command);
+  // Somebody has to be there to notice that a wait is over, except for a person's decision.
+  return [...waits, ...runReasons(run, waits.length > 0)];
+}
+
+async function waitsOf(tx: Tx, kit: Kit, command: Command): Promise<readonly Reason[]> {
+  if (command.status === "waiting_for_approval") return peopleAsked(tx, command);
+  if (command.status === "cancelling") {
+    const text = "It was asked to stop and waits for what is in flight to end.";
+    return [reason("stopping", text), ...(await childrenAtWork(tx, command))];
+  }
+  if (command.status !== "running") return [];
+  if (kit.catalog.task(command.taskName)?.runsAs !== "agent_turn") {
+    return stepReasons(tx, kit, command);
+  }
+  const children = await childrenAtWork(tx, command);
+  return children.length > 0 ? children : [reason("agent", "The agent is thinking.")];
+}
+
+async function peopleAsked(tx: Tx, command: Command): Promise<readonly Reason[]> {
+  const approvals = await tx.approvals.ofCommand(command.commandId);
+  return approvals
+    .filter((one) => one.status === "pending")
+    .map(({ approvalId, approver, expiresAt }) =>
+      reason("person", `It waits for a decision of the ${approver.kind} ${approver.name}.`, {
+        until: expiresAt,
+        about: encodeId("approval", approvalId),
+      }),
+    );
+}
+
+async function childrenAtWork(tx: Tx, command: Command): Promise<readonly Reason[]> {
+  const called = await tx.turns.called(command.commandId);
+  return called
+    .filter((one) => !isResting(one.status))
+    .map(({ commandId, taskName, status }) => {
+      const about = encodeId("command", commandId);
+      return reason("child", `It waits for ${taskName}, which is ${status}.`, { about });
+    });
+}
+
+async function stepReasons(tx: Tx, kit: Kit, command: Command): Promise<readonly Reason[]> {
+  const done = new Set(Object.keys(command.stepResults));
+  const step = command.plan === null ? undefined : nextStep(command.plan, done);
+  if (step?.primitive !== "connector_call") return [];
+  const { last, attempts } = await tx.invocations.history(command.commandId, step.stepId);
+  if (last?.status === "started") {
+    return [reason("call", `Call ${attempts} of ${step.functionName} has not ended yet.`)];
+  }
+  return last?.status === "failed" ? retryReasons(kit, step.functionName, attempts, last) : [];
+}
+
+function retryReasons(
+  kit: Kit,
+  functionName: string,
+  attempts: number,
+  last: NonNullable<StepHistory["last"]>,
+): readonly Reason[] {
+  const [connector = "", operation = ""] = functionName.split(".");
+  const { retry } = kit.catalog.operation(connector, operation);
+  const waitMs = waitBeforeRetryMs(retry, attempts, last.errorClass ?? "unknown_error");
+  if (waitMs === undefined || last.completedAtMs === null) return [];
+  const until = isoTime(last.completedAtMs + waitMs);
+  const failed = `Call ${attempts} of ${retry.attemptsMax} of ${functionName} failed`;
+  const text = `${failed} (${last.errorClass}: ${last.error}); it is tried again.`;
+  return [reason("retry", text, { until })];
+}
+
+function runReasons(run: RunState, isWaiting: boolean): readonly Reason[] {
+  const someone = run.liveExecutors > 0;
+  switch (run.state) {
+    case "missing":
+    case "ended":
+      return [reason("no_run", "Nobody runs it; the next look for lost commands starts it again.")];
+    case "given_up":
+      return [reason("given_up", "Its run died too often and was put aside; an operator decides.")];
+    case "taken":
+      if (run.isExecutorAlive) return isWaiting ? [] : [reason("queue", "It is being worked on.")];
+      return [
+        reason(
+          someone ? "dead_executor" : "no_executor",
+          someone
+            ? `The executor ${run.executorId} is silent; another one takes over within seconds.`
+            : `The executor ${run.executorId} is silent, and there is no other.`,
+        ),
+      ];
+    case "queued":
+      return someone
+        ? [reason("queue", "It is queued; an executor takes it next.")]
+        : [reason("no_executor", "It is queued, and no executor is alive.")];
+  }
+}

@@ -1,0 +1,53 @@
+/** Owns the face of a started Concord: what the HTTP API, an embedding program and the tests may ask of it. */
+import type { Command, Principal } from "../core/command.ts";
+import type { ApprovalService } from "./approval-service.ts";
+import type { Approval } from "./approvals.ts";
+import type { Artifact } from "./artifacts.ts";
+import type { CommandService } from "./command-service.ts";
+import type { Explanation } from "./explain.ts";
+import type {
+  ApprovalFilter,
+  AuditReport,
+  CommandFilter,
+  Counts,
+  EventFeed,
+  Page,
+  Timeline,
+} from "./reading.ts";
+import type { Tool } from "./tasks.ts";
+
+export interface Concord {
+  readonly commands: CommandService & {
+    list(principal: Principal, filter: CommandFilter): Promise<Page<Command>>;
+    /** Waits until the command rests, at most `timeoutMs`; returns it as it then is. */
+    settled(principal: Principal, id: string, timeoutMs: number): Promise<Command>;
+  };
+  readonly approvals: ApprovalService & {
+    list(principal: Principal, filter: ApprovalFilter): Promise<Page<Approval>>;
+  };
+  readonly artifacts: {
+    /** Throws `not_found`, also for another tenant's artifact. `id` is the outside form. */
+    get(principal: Principal, id: string): Promise<Artifact>;
+  };
+  /** Why the command is where it is. Throws `not_found`. */
+  readonly explain: (principal: Principal, id: string) => Promise<Explanation>;
+  readonly timeline: (
+    principal: Principal,
+    id: string,
+    options?: { readonly descendants?: boolean },
+  ) => Promise<Timeline>;
+  /** Checks the caller's tenant. Throws `forbidden` unless the caller is an owner or an auditor. */
+  readonly verifyAudit: (
+    principal: Principal,
+    options?: { readonly known?: string },
+  ) => Promise<AuditReport>;
+  readonly events: EventFeed;
+  readonly tools: () => readonly Tool[];
+  readonly counts: () => Promise<Counts>;
+  /** What keeps this Concord from serving; empty when it can. */
+  readonly missing: () => Promise<readonly string[]>;
+  /** Whether `error` means that storage is away: nothing is known to be wrong with the request. */
+  readonly isUnavailable: (error: unknown) => boolean;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}

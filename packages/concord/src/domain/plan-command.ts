@@ -1,0 +1,156 @@
+/** Owns turning a decided command into a stored plan with its planned effects (PLN-2, EFF-3, EFF-12). */
+
+import { executionMode, mapTaskToPrimitives } from "../core/classify.ts";
+import type { Command, ExecutionPlan, PlanStep } from "../core/command.ts";
+import type { Failure } from "../core/errors.ts";
+import { encodeId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { CombinedDecision, RequiredApproval } from "../core/policy.ts";
+import { renderTemplate } from "../core/template.ts";
+import { eventOf } from "./audit.ts";
+import { isoTime, type Kit } from "./kit.ts";
+import type { Tx } from "./store.ts";
+import type { StepDefinition, Task } from "./tasks.ts";
+
+export type Planned =
+  | { readonly command: Command; readonly plan: ExecutionPlan }
+  | { readonly failure: Failure };
+
+/** The workflow that runs a command; re-runs get a suffix (CMD-17). */
+export function workflowIdOf(command: Pick<Command, "commandId">): string {
+  return `command:${encodeId("command", command.commandId)}`;
+}
+
+/** Approvals this command needs: what policies ask for, or what the task always asks for. */
+export function approvalsNeeded(
+  task: Task,
+  combined: CombinedDecision,
+): readonly RequiredApproval[] {
+  if (combined.requiredApprovals.length > 0) return combined.requiredApprovals;
+  if (task.approval === undefined) return [];
+  return [{ approvalType: task.approval.type, approver: task.approval.approver }];
+}
+
+export async function planCommand(
+  tx: Tx,
+  kit: Kit,
+  command: Command,
+  task: Task,
+  combined: CombinedDecision,
+): Promise<Planned> {
+  const refused = refusalOf(task, combined);
+  if (refused !== undefined) return { failure: refused };
+  const steps: PlanStep[] = [];
+  for (const definition of task.steps) {
+    const step = planStep(kit, command.payload, definition);
+    if ("errorClass" in step) return { failure: step };
+    steps.push(step);
+  }
+  const plan = makePlan(kit, command, task, combined, steps);
+  await tx.commands.setPlan(command.commandId, plan, workflowIdOf(command));
+  const effects = steps.flatMap(({ stepId, effect }) =>
+    effect === undefined ? [] : [{ ...effect, stepId }],
+  );
+  await tx.effects.plan(command, effects, kit.newId);
+  await tx.events.append([
+    eventOf(command, "plan_created", planPayload(plan)),
+    ...effects.map((effect) =>
+      eventOf(command, "effect_planned", {
+        effect_type: effect.effectType,
+        idempotency_key: effect.idempotencyKey,
+        declared_compensation: effect.declaredCompensation,
+      }),
+    ),
+  ]);
+  return { command: { ...command, plan, workflowId: workflowIdOf(command) }, plan };
+}
+
+/** Outcomes that end the command here. What this version cannot perform is refused, never skipped. */
+function refusalOf(task: Task, combined: CombinedDecision): Failure | undefined {
+  const message = combined.reasons.join("; ");
+  switch (combined.decision) {
+    case "deny":
+      return { errorClass: "policy_denied", message };
+    case "require_more_input":
+      return { errorClass: "human_input_missing", message };
+    case "redact":
+      return { errorClass: "policy_denied", message: `redaction is not available: ${message}` };
+    case "escalate":
+    case "require_approval":
+      return approvalsNeeded(task, combined).length > 0
+        ? undefined
+        : { errorClass: "policy_denied", message: `nobody is named to decide: ${message}` };
+    default:
+      return undefined;
+  }
+}
+
+function planStep(kit: Kit, payload: JsonObject, definition: StepDefinition): PlanStep | Failure {
+  const base = { stepId: definition.id, dependsOn: definition.dependsOn ?? [] };
+  if (definition.kind === "artifact") {
+    return { ...base, primitive: "artifact_write", functionName: definition.artifactType };
+  }
+  const { connector, operation, effectType } = definition;
+  const call = {
+    ...base,
+    primitive: "connector_call",
+    functionName: `${connector}.${operation}`,
+  } as const;
+  const { keyTemplate } = kit.catalog.operation(connector, operation);
+  if (effectType === undefined) return call;
+  const rendered = renderTemplate(keyTemplate ?? "", payload);
+  if ("missing" in rendered) {
+    const message = `the key of ${connector}.${operation} needs "${rendered.missing}" in the payload`;
+    return { errorClass: "validation_error", message };
+  }
+  const declaredCompensation = kit.catalog.compensationOf(effectType)?.name ?? null;
+  return { ...call, effect: { effectType, idempotencyKey: rendered.key, declaredCompensation } };
+}
+
+function makePlan(
+  kit: Kit,
+  command: Command,
+  task: Task,
+  combined: CombinedDecision,
+  steps: readonly PlanStep[],
+): ExecutionPlan {
+  const approvals = approvalsNeeded(task, combined);
+  const syncAllowed = task.syncAllowed === true;
+  const artifacts = task.steps.flatMap((one) =>
+    one.kind === "artifact" ? [one.artifactType] : [],
+  );
+  const asyncRequired = combined.decision === "route_async" || task.runsAs === "agent_turn";
+  return {
+    planId: `plan_${kit.newId().replaceAll("-", "")}`,
+    commandId: command.commandId,
+    executionMode: executionMode({
+      syncAllowed,
+      asyncRequired,
+      gated: approvals.length > 0,
+      writesOutside: steps.some((step) => step.effect !== undefined),
+    }),
+    primitives: mapTaskToPrimitives({
+      approvalRequired: approvals.length > 0,
+      asyncRequired,
+      syncAllowed,
+      usesConnector: steps.some((step) => step.primitive === "connector_call"),
+      artifactPossible: artifacts.length > 0,
+      memoryWritePossible: false,
+      notificationRequired: false,
+    }),
+    steps,
+    requiredApprovals: approvals.map((one) => one.approvalType),
+    expectedArtifacts: artifacts,
+    createdAt: isoTime(kit.nowMs()),
+  };
+}
+
+function planPayload(plan: ExecutionPlan): JsonObject {
+  return {
+    plan_id: plan.planId,
+    execution_mode: plan.executionMode,
+    primitives: plan.primitives,
+    steps: plan.steps.map((step) => step.functionName),
+    required_approvals: plan.requiredApprovals,
+  };
+}

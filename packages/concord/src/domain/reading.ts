@@ -1,0 +1,84 @@
+/** Owns what can be read about many commands at once: lists, the story of one, the feed, figures. Postgres implements it. */
+import type { Command } from "../core/command.ts";
+import type { CommandId } from "../core/ids.ts";
+import type { TimelineText } from "../core/timeline.ts";
+import type { DomainEvent } from "./audit.ts";
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly nextCursor: string | null;
+}
+
+export interface ListOptions {
+  readonly limit: number;
+  /** From an earlier page; anything else is refused as `invalid_cursor`. */
+  readonly cursor?: string;
+}
+
+export interface CommandFilter extends ListOptions {
+  readonly status?: string;
+  readonly taskName?: string;
+  readonly rootCommandId?: CommandId;
+}
+
+export interface ApprovalFilter extends ListOptions {
+  readonly status?: string;
+  /** Of this command or of any below it. */
+  readonly commandId?: CommandId;
+}
+
+export type TimelineEntry = DomainEvent & TimelineText;
+
+export interface Timeline {
+  readonly command: Command;
+  readonly entries: readonly TimelineEntry[];
+}
+
+/** Rows by status or class, over all tenants. */
+export interface Counts {
+  readonly commands: Readonly<Record<string, number>>;
+  readonly approvals: Readonly<Record<string, number>>;
+  readonly effects: Readonly<Record<string, number>>;
+  readonly connectorErrors: Readonly<Record<string, number>>;
+  readonly policyDecisions: Readonly<Record<string, number>>;
+}
+
+/** Whether the record of a tenant is still what was written. */
+export interface AuditReport {
+  readonly intact: boolean;
+  readonly tenantId: string;
+  readonly seals: number;
+  /** Events that the seals cover. */
+  readonly events: number;
+  /** Events too young to be sealed. */
+  readonly unsealed: number;
+  /** The last seal, hexadecimal: keep it elsewhere, and a later check tells whether the end was cut off. */
+  readonly head: string;
+  /** What is wrong and where; empty when intact. */
+  readonly problems: readonly string[];
+}
+
+export interface FeedFilter {
+  /** Absent: every tenant; only for callers who may see all of them. */
+  readonly tenantId?: string;
+  readonly rootCommandId?: CommandId;
+  readonly types?: readonly string[];
+}
+
+export interface EventFeed {
+  /** Events after `cursor` (`"0"` from the beginning, undefined from now) until `signal` fires. */
+  read(
+    cursor: string | undefined,
+    filter: FeedFilter,
+    signal: AbortSignal,
+  ): AsyncGenerator<DomainEvent, void, void>;
+  /** Throws `Refusal` `invalid_cursor` when this feed cannot have given out `cursor`. */
+  check(cursor: string): void;
+  /** The cursor of this moment: what commits from now on comes after it. */
+  now(): Promise<string>;
+  /** Resolves at the next committed event, or after `timeoutMs`. */
+  changed(timeoutMs: number, signal?: AbortSignal): Promise<void>;
+  readerCount(): number;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}

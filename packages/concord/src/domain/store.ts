@@ -1,0 +1,214 @@
+/**
+ * Owns what the services ask of storage: repositories inside one transaction, and the outbox whose messages
+ * commit with it. Postgres implements it; the runtime implements the outbox.
+ */
+import type { Command, Effect, ExecutionPlan, PlannedEffect, Principal } from "../core/command.ts";
+import type { Failure } from "../core/errors.ts";
+import type { ApprovalId, ArtifactId, CommandId, EffectId } from "../core/ids.ts";
+import type { Json, JsonObject } from "../core/json.ts";
+import type { PolicyDecision } from "../core/policy.ts";
+import type { ApprovalStatus, CommandStatus, ErrorClass, QueueName } from "../core/vocabulary.ts";
+import type { AgentMove, RecordedCall, RecordedMove, TokenUsage } from "./agents.ts";
+import type { Approval } from "./approvals.ts";
+import type { Artifact } from "./artifacts.ts";
+import type { NewEvent } from "./audit.ts";
+
+export type NewCommand = {
+  /** The key that the task derived, without the number of its generation; null when the caller brought one. */
+  readonly derivedKey: string | null;
+} & Omit<
+  Command,
+  | "status"
+  | "facts"
+  | "plan"
+  | "stepResults"
+  | "workflowId"
+  | "cancellationRequestedAt"
+  | "result"
+  | "error"
+  | "errorClass"
+  | "createdAt"
+  | "updatedAt"
+  | "completedAt"
+>;
+
+/** What a status change brings with it. */
+export interface StatusPatch {
+  readonly result?: Json;
+  readonly failure?: Failure;
+  readonly completed: boolean;
+}
+
+export interface CommandRepository {
+  /** The row as stored; undefined when the idempotency key is taken. */
+  insert(command: NewCommand): Promise<Command | undefined>;
+  find(id: CommandId): Promise<Command | undefined>;
+  /** Locks the row until the transaction ends. Lock parents before children. */
+  lock(id: CommandId): Promise<Command | undefined>;
+  findByKey(tenantId: string, commandType: string, key: string): Promise<Command | undefined>;
+  /** Holds everyone else who derives the same key until the transaction ends; the newest holder and how many there were. */
+  claimDerivedKey(
+    tenantId: string,
+    commandType: string,
+    derivedKey: string,
+  ): Promise<{ readonly latest: Command | undefined; readonly count: number }>;
+  /** See `FactReader.recentCommands`. */
+  countRecent(command: Command, seconds: number): Promise<number>;
+  children(parentId: CommandId): Promise<readonly Command[]>;
+  /** Compare-and-set; undefined when the row is no longer in `from`. */
+  move(
+    id: CommandId,
+    from: CommandStatus,
+    to: CommandStatus,
+    patch: StatusPatch,
+  ): Promise<Command | undefined>;
+  setFacts(id: CommandId, facts: JsonObject): Promise<void>;
+  setPlan(id: CommandId, plan: ExecutionPlan, workflowId: string): Promise<void>;
+  setStepResult(id: CommandId, stepId: string, result: Json): Promise<void>;
+  requestCancellation(id: CommandId, by: string, reason: string | null): Promise<Command>;
+}
+
+export interface EffectRepository {
+  plan(
+    command: Command,
+    effects: readonly (PlannedEffect & { readonly stepId: string })[],
+    newId: () => string,
+  ): Promise<void>;
+  lockByStep(commandId: CommandId, stepId: string): Promise<Effect | undefined>;
+  /** What has happened outside for these commands (at least one), in order. */
+  succeeded(commandIds: readonly CommandId[]): Promise<readonly Effect[]>;
+  /** Holds everyone else who wants the same effect until the transaction ends. */
+  lockKey(tenantId: string, effectType: string, key: string): Promise<void>;
+  /** An effect of another command that already happened under the same key. */
+  succeededTwin(effect: Effect, tenantId: string): Promise<Effect | undefined>;
+  begin(effectId: EffectId, workflowId: string | null, payload: JsonObject): Promise<void>;
+  succeed(effectId: EffectId, result: Json): Promise<void>;
+  fail(effectId: EffectId, failure: Failure): Promise<void>;
+  satisfy(effectId: EffectId, by: EffectId): Promise<void>;
+}
+
+export interface Invocation {
+  readonly invocationId: string;
+  readonly commandId: CommandId;
+  readonly effectId: EffectId | null;
+  readonly stepId: string;
+  readonly attempt: number;
+  readonly connector: string;
+  readonly operation: string;
+  readonly sideEffect: boolean;
+  readonly idempotencyKey: string | null;
+  readonly inputHash: string;
+  readonly traceId: string;
+}
+
+export interface InvocationOutcome {
+  readonly ok: boolean;
+  readonly outputSummary: string | null;
+  readonly failure?: Failure;
+  readonly latencyMs: number;
+}
+
+/** What happened so far to one step, from its invocations. */
+export interface StepHistory {
+  readonly attempts: number;
+  readonly last:
+    | {
+        readonly invocationId: string;
+        readonly status: "started" | "succeeded" | "failed";
+        readonly errorClass: ErrorClass | null;
+        readonly error: string | null;
+        readonly completedAtMs: number | null;
+      }
+    | undefined;
+}
+
+export interface InvocationRepository {
+  start(invocation: Invocation): Promise<void>;
+  finish(invocationId: string, outcome: InvocationOutcome): Promise<void>;
+  history(commandId: CommandId, stepId: string): Promise<StepHistory>;
+}
+
+export type NewApproval = Omit<
+  Approval,
+  "status" | "createdAt" | "decidedAt" | "decidedBy" | "decision" | "decisionReason"
+>;
+
+export interface ApprovalRepository {
+  insert(approval: NewApproval): Promise<void>;
+  find(id: ApprovalId): Promise<Approval | undefined>;
+  ofCommand(commandId: CommandId): Promise<readonly Approval[]>;
+  /** Compare-and-set out of `pending`; undefined when somebody was first. */
+  close(
+    id: ApprovalId,
+    to: ApprovalStatus,
+    by: string | null,
+    decision: string,
+    reason: string | null,
+  ): Promise<Approval | undefined>;
+}
+
+export interface ArtifactRepository {
+  insert(artifact: Omit<Artifact, "version" | "createdAt">): Promise<void>;
+  find(id: ArtifactId, tenantId: string): Promise<Artifact | undefined>;
+}
+
+export interface PolicyDecisionRepository {
+  insert(
+    commandId: CommandId,
+    decisions: readonly PolicyDecision[],
+    inputsHash: string,
+    newId: () => string,
+  ): Promise<void>;
+}
+
+export interface TurnRepository {
+  moves(commandId: CommandId): Promise<readonly RecordedMove[]>;
+  /** The commands that the turn's calls became or found. */
+  called(commandId: CommandId): Promise<readonly Command[]>;
+  /** Workflows of unfinished commands that wait for this one: its parent, and turns whose calls found it. */
+  waitingFor(command: Command): Promise<readonly string[]>;
+  calls(commandId: CommandId): Promise<readonly RecordedCall[]>;
+  /** False when the move of that step is already recorded. */
+  recordMove(
+    commandId: CommandId,
+    stepIndex: number,
+    move: AgentMove,
+    usage: TokenUsage,
+  ): Promise<boolean>;
+  recordCall(commandId: CommandId, ordinal: number, call: RecordedCall): Promise<void>;
+}
+
+export interface EventRepository {
+  append(events: readonly NewEvent[]): Promise<void>;
+}
+
+/** Messages to the runtime that exist if and only if the transaction commits. */
+export interface Outbox {
+  start(
+    workflowId: string,
+    commandId: CommandId,
+    queue: QueueName,
+    principal: Principal,
+  ): Promise<void>;
+  /** A hint to re-read rows; harmless when nobody waits. */
+  wake(workflowId: string): Promise<void>;
+}
+
+export interface Tx {
+  readonly commands: CommandRepository;
+  readonly effects: EffectRepository;
+  readonly invocations: InvocationRepository;
+  readonly approvals: ApprovalRepository;
+  readonly artifacts: ArtifactRepository;
+  readonly policyDecisions: PolicyDecisionRepository;
+  readonly turns: TurnRepository;
+  readonly events: EventRepository;
+  readonly outbox: Outbox;
+}
+
+export interface Store {
+  /** All of `work` commits, or none of it. */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** For one read: no transaction is begun, so nothing may be written or locked. */
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+}

@@ -1,0 +1,259 @@
+/**
+ * Owns turning a request into a durable command (spec §7, §35): row, policy, plan, effects, approval and the
+ * runtime's message in one transaction. Invariants G1 (nothing before the row) and G3 (no effect without a
+ * decision). Refuses to own: HTTP, and running the plan.
+ */
+import type { AgentCallRef, Command, Principal } from "../core/command.ts";
+import { failureOf, Refusal } from "../core/errors.ts";
+import { asId, type CommandId, decodeId } from "../core/ids.ts";
+import {
+  digest,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  toJson,
+  unstorable,
+} from "../core/json.ts";
+import { combineDecisions, evaluatePolicies, type PolicyInput } from "../core/policy.ts";
+import { issuesText } from "../core/validation.ts";
+import type { IngressType } from "../core/vocabulary.ts";
+import { eventOf } from "./audit.ts";
+import { claimKey, conflict, type KeyClaim, requestHashOf } from "./derived-key.ts";
+import { openGate } from "./gate.ts";
+import type { Kit } from "./kit.ts";
+import { moveCommand } from "./move.ts";
+import { planCommand } from "./plan-command.ts";
+import type { NewCommand, Tx } from "./store.ts";
+import type { FactReader, Task } from "./tasks.ts";
+
+export interface SubmitRequest {
+  readonly taskName: string;
+  readonly payload: unknown;
+  readonly principal: Principal;
+  readonly ingress: IngressType;
+  readonly traceId: string;
+  readonly idempotencyKey?: string;
+  readonly runAs?: string;
+  readonly metadata?: JsonObject;
+  readonly parent?: Command;
+  readonly agentCall?: AgentCallRef;
+  /** Chosen beforehand by a caller who has to name the command before it exists. */
+  readonly commandId?: CommandId;
+  /** The task's derived key, when the caller looked at it before; otherwise it is claimed here. */
+  readonly claim?: KeyClaim;
+}
+
+export interface Submitted {
+  readonly command: Command;
+  /** True when the key named a command that already existed. */
+  readonly replayed: boolean;
+}
+
+/** A long conversation fits; the runtime is handed the command's id only, never the payload. */
+const PAYLOAD_CHARACTERS_MAX = 786_432;
+const KEY_CHARACTERS_MAX = 256;
+
+/** The task and the payload as it will be stored. Throws `Refusal` `unknown_task` or `validation_error`. */
+export function checkRequest(
+  kit: Kit,
+  request: Pick<SubmitRequest, "taskName" | "payload" | "ingress" | "idempotencyKey" | "metadata">,
+): { readonly task: Task; readonly payload: JsonObject } {
+  const task = kit.catalog.task(request.taskName);
+  if (task === undefined) {
+    const known = kit.catalog.taskNames().join(", ");
+    throw new Refusal(
+      "unknown_task",
+      `No task "${request.taskName}" is registered; known: ${known}.`,
+    );
+  }
+  if (task.ingressTypes !== undefined && !task.ingressTypes.includes(request.ingress)) {
+    throw invalid(`${task.name} does not accept ${request.ingress}`);
+  }
+  const key = request.idempotencyKey;
+  if (key !== undefined && (key === "" || key.length > KEY_CHARACTERS_MAX)) {
+    throw invalid(`idempotency_key needs 1 to ${KEY_CHARACTERS_MAX} characters`);
+  }
+  const problem =
+    unstorable(request.payload, "payload") ??
+    unstorable(key ?? "", "idempotency_key") ??
+    unstorable(request.metadata ?? {}, "context.metadata");
+  if (problem !== undefined) throw invalid(problem);
+  return { task, payload: checkPayload(task, request.payload) };
+}
+
+/** Creates the command, or finds the one its key already made. Throws `Refusal`; then nothing was written. */
+export async function submitWithin(tx: Tx, kit: Kit, request: SubmitRequest): Promise<Submitted> {
+  const { task, payload } = checkRequest(kit, request);
+  const claim =
+    request.idempotencyKey === undefined
+      ? (request.claim ?? (await claimKey(tx, kit, task, payload, request.principal)))
+      : undefined;
+  if (claim?.holder !== undefined) return { command: claim.holder, replayed: true };
+  const fresh = newCommand(kit, request, task, payload, claim);
+  const created = await tx.commands.insert(fresh);
+  if (created === undefined) return { command: await replay(tx, fresh), replayed: true };
+  await tx.events.append([
+    eventOf(created, "command_created", createdPayload(created)),
+    eventOf(created, "input_validated", {}),
+  ]);
+  const facts = await gatherFacts(tx, created, task);
+  if ("error" in facts) {
+    const failure = failureOf(facts.error);
+    return { command: await moveCommand(tx, created, "failed", { failure }), replayed: false };
+  }
+  if (task.gatherFacts !== undefined) await tx.commands.setFacts(created.commandId, facts.facts);
+  const validated = await moveCommand(tx, { ...created, facts: facts.facts }, "validated");
+  return { command: await decide(tx, kit, validated, task), replayed: false };
+}
+
+async function decide(tx: Tx, kit: Kit, command: Command, task: Task): Promise<Command> {
+  const input = policyInput(kit, command, task);
+  const decisions = evaluatePolicies(task.policies.map(kit.catalog.policy), input);
+  const combined = combineDecisions(decisions);
+  const inputsHash = digest(kit.hash, toJson(input));
+  await tx.policyDecisions.insert(command.commandId, decisions, inputsHash, kit.newId);
+  await tx.events.append(
+    decisions.map(({ policy, version, decision, reasons }) =>
+      eventOf(command, "policy_evaluated", { policy, version, decision, reasons }),
+    ),
+  );
+  const planned = await planCommand(tx, kit, command, task, combined);
+  if ("failure" in planned) {
+    return moveCommand(tx, command, "failed", { failure: planned.failure });
+  }
+  return openGate(tx, kit, { command: planned.command, task, plan: planned.plan, combined });
+}
+
+function checkPayload(task: Task, payload: unknown): JsonObject {
+  if (!isJsonObject(payload)) throw invalid("payload must be a JSON object");
+  if (JSON.stringify(payload).length > PAYLOAD_CHARACTERS_MAX) {
+    throw invalid(`payload is larger than ${PAYLOAD_CHARACTERS_MAX} characters`);
+  }
+  const issues = task.validate(payload);
+  if (issues.length > 0) {
+    throw new Refusal(
+      "validation_error",
+      `The payload does not fit ${task.name}: ${issuesText(issues)}`,
+      issues,
+    );
+  }
+  return payload;
+}
+
+function newCommand(
+  kit: Kit,
+  request: SubmitRequest,
+  task: Task,
+  payload: JsonObject,
+  claim: KeyClaim | undefined,
+): NewCommand {
+  const commandId = request.commandId ?? asId("command", kit.newId());
+  return {
+    commandId,
+    tenantId: request.principal.tenant,
+    commandType: task.commandType,
+    taskName: task.name,
+    requestedBy: request.principal.user,
+    ingress: request.ingress,
+    payload,
+    context: {
+      actor: request.principal,
+      runAs: request.runAs ?? "user",
+      requestId: `req_${kit.newId().replaceAll("-", "")}`,
+      metadata: request.metadata ?? {},
+      ...(request.agentCall === undefined ? {} : { agentCall: request.agentCall }),
+    },
+    requestHash: requestHashOf(kit, task, payload),
+    idempotencyKey: request.idempotencyKey ?? claim?.key ?? null,
+    derivedKey: claim?.derivedKey ?? null,
+    parentCommandId: request.parent?.commandId ?? null,
+    rootCommandId: request.parent?.rootCommandId ?? commandId,
+    traceId: request.traceId,
+    cancellationMode: task.cancellationMode,
+  };
+}
+
+/** CMD-13, CMD-15: the same request again is a replay, another one under the same key a conflict. */
+async function replay(tx: Tx, fresh: NewCommand): Promise<Command> {
+  const { tenantId, commandType, idempotencyKey } = fresh;
+  const found = await tx.commands.findByKey(tenantId, commandType, idempotencyKey ?? "");
+  if (found === undefined) throw new Error("a conflicting command disappeared");
+  if (found.requestHash !== fresh.requestHash) throw conflict(idempotencyKey, found);
+  return found;
+}
+
+async function gatherFacts(
+  tx: Tx,
+  command: Command,
+  task: Task,
+): Promise<{ readonly facts: JsonObject } | { readonly error: unknown }> {
+  if (task.gatherFacts === undefined) return { facts: {} };
+  let storage: { readonly error: unknown } | undefined;
+  const fromStorage = async <T>(read: () => Promise<T>): Promise<T> => {
+    try {
+      return await read();
+    } catch (error) {
+      storage = { error };
+      throw error;
+    }
+  };
+  const read: FactReader = {
+    artifact: async (text) => {
+      const id = decodeId("artifact", text);
+      if (id === undefined) return undefined;
+      return fromStorage(() => tx.artifacts.find(id, command.tenantId));
+    },
+    recentCommands: (seconds) => fromStorage(() => tx.commands.countRecent(command, seconds)),
+  };
+  try {
+    const facts = toJson(await task.gatherFacts(command.payload, read));
+    return isJsonObject(facts) ? { facts } : { facts: {} };
+  } catch (error) {
+    // A broken connection is ours to report; anything else is the contract's answer.
+    if (storage !== undefined) throw storage.error;
+    return { error };
+  }
+}
+
+function policyInput(kit: Kit, command: Command, task: Task): PolicyInput {
+  const connectors = task.steps.flatMap((step) => {
+    if (step.kind !== "connector") return [];
+    const { connector, operation } = step;
+    const { sideEffect } = kit.catalog.operation(connector, operation);
+    return [{ connector, operation, sideEffect }];
+  });
+  return {
+    requester: command.context.actor,
+    action: {
+      taskName: task.name,
+      commandType: task.commandType,
+      ingress: command.ingress,
+      payload: command.payload,
+      riskLevel: task.riskLevel,
+    },
+    connectors,
+    dataTouched: task.dataTouched ?? [],
+    sideEffects: task.steps.flatMap((step) =>
+      step.kind === "connector" && step.effectType !== undefined ? [step.effectType] : [],
+    ),
+    approvalAlwaysRequired: task.approval !== undefined,
+    facts: command.facts,
+  };
+}
+
+function createdPayload(command: Command): JsonObject {
+  const call = command.context.agentCall;
+  return {
+    ingress: command.ingress,
+    command_type: command.commandType,
+    request_hash: command.requestHash,
+    idempotency_key: command.idempotencyKey,
+    ...(call === undefined ? {} : { call_id: call.callId as Json }),
+  };
+}
+
+function invalid(problem: string): Refusal {
+  return new Refusal("validation_error", `The request cannot be used: ${problem}.`, [
+    { path: "", message: problem },
+  ]);
+}

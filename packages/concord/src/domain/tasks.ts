@@ -1,0 +1,152 @@
+/**
+ * Owns what a contract author declares: tasks with their steps, tools, approval types, compensations; and the
+ * catalog the services look them up in. Refuses to own: checking the graph (registry) and running it (runtime).
+ */
+import type { Principal } from "../core/command.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { Approver, Policy } from "../core/policy.ts";
+import type { ReviewSummary } from "../core/review-packet.ts";
+import type { Validator } from "../core/validation.ts";
+import type { CancellationMode, IngressType, QueueName, RiskLevel } from "../core/vocabulary.ts";
+import type { Artifact } from "./artifacts.ts";
+import type { ConnectorDefinition, OperationDefinition } from "./connectors.ts";
+
+/** What a step sees: the payload, the facts policy judged, and the results of steps before it. */
+export interface StepView {
+  readonly payload: JsonObject;
+  readonly facts: JsonObject;
+  readonly results: JsonObject;
+  readonly requester: Principal;
+}
+
+/** Read-only, tenant-bound access for `gatherFacts`. */
+export interface FactReader {
+  /** The artifact, or undefined when this tenant has none of that id. */
+  artifact(artifactId: string): Promise<Artifact | undefined>;
+  /**
+   * How many commands of this type the requester made within the last `seconds`, this one and those that policy
+   * denied left out. Counting and submitting are serialised per requester, so that a limit holds under load.
+   */
+  recentCommands(seconds: number): Promise<number>;
+}
+
+export interface ConnectorStep {
+  readonly kind: "connector";
+  readonly id: string;
+  readonly connector: string;
+  readonly operation: string;
+  readonly dependsOn?: readonly string[];
+  /** Pure: the input of the call. Throw `ContractFailure` to end the command with a class and a sentence. */
+  readonly input: (view: StepView) => JsonObject;
+  /** Required when the operation has a side effect: the type under which it is recorded and undone. */
+  readonly effectType?: string;
+}
+
+export interface ArtifactStep {
+  readonly kind: "artifact";
+  readonly id: string;
+  readonly artifactType: string;
+  readonly dependsOn?: readonly string[];
+  readonly title: (view: StepView) => string;
+  readonly content: (view: StepView) => JsonObject;
+}
+
+export type StepDefinition = ConnectorStep | ArtifactStep;
+
+/**
+ * The key of a submission that brings none (EX-9), so that a double tap is one command (EX-14). A command answers
+ * for its key while it works, once it succeeded, once anything happened outside, and once a person rejected it.
+ * After any other end, asking again is a new command.
+ */
+export interface IdempotencyRule {
+  /** Filled from the payload and `{requester}`; `{name?}` may be absent. */
+  readonly key: string;
+  /** From then on asking again is a new command. Default: never. */
+  readonly holdsForSeconds?: number;
+  /** The result is used up once the command of this type and key, filled from the result, rests. */
+  readonly spentBy?: { readonly commandType: string; readonly key: string };
+}
+
+export interface TaskDefinition {
+  readonly name: string;
+  readonly description: string;
+  /** Default: the task's name. */
+  readonly commandType?: string;
+  /** JSON Schema 2020-12 of the payload. */
+  readonly inputSchema: JsonObject;
+  /** Default: any. */
+  readonly ingressTypes?: readonly IngressType[];
+  /** Default `low`. */
+  readonly riskLevel?: RiskLevel;
+  /** Answer within the request when nothing gates it. Default false. */
+  readonly syncAllowed?: boolean;
+  /** Names of registered policies; at least one, since silence is not consent. */
+  readonly policies: readonly string[];
+  /** Ask a person always, whatever the policies say. */
+  readonly approval?: { readonly type: string; readonly approver: Approver };
+  /** Kinds of data the task touches, for policies. */
+  readonly dataTouched?: readonly string[];
+  /** Default `graceful`. */
+  readonly cancellationMode?: CancellationMode;
+  readonly queue?: QueueName;
+  /** Reads what policies need to know, e.g. the amount of a draft. May throw `ContractFailure`. */
+  readonly gatherFacts?: (payload: JsonObject, read: FactReader) => Promise<JsonObject>;
+  readonly idempotency?: IdempotencyRule;
+  readonly steps: readonly StepDefinition[];
+  /** The command's result, from the results of its steps. */
+  readonly result: (view: StepView) => JsonObject;
+  /** What an approver reads. Default: the task's description and its payload. */
+  readonly review?: (view: Omit<StepView, "results">) => ReviewSummary;
+  /** Set when an agent may propose the task. */
+  readonly tool?: { readonly name: string; readonly description?: string };
+}
+
+/** A task as the services see it: defaults filled, schema compiled, and how it runs. */
+export interface Task extends Omit<TaskDefinition, "review"> {
+  readonly commandType: string;
+  readonly riskLevel: RiskLevel;
+  readonly cancellationMode: CancellationMode;
+  readonly validate: Validator;
+  readonly review: (view: Omit<StepView, "results">) => ReviewSummary;
+  readonly runsAs: "steps" | "agent_turn";
+}
+
+export interface ApprovalTypeDefinition {
+  readonly name: string;
+  readonly description: string;
+  readonly defaultExpiryMinutes: number;
+  /** Default false: whoever asked may not decide. */
+  readonly allowSelfApproval?: boolean;
+}
+
+/** What undoes an effect (CMP-2). Registered and checked; see the registry for what is checked. */
+export interface CompensationDefinition {
+  readonly name: string;
+  /** The effect type it counteracts. */
+  readonly of: string;
+  readonly connector: string;
+  readonly operation: string;
+}
+
+/** A task as a tool that an agent may propose. */
+export interface Tool {
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: JsonObject;
+  readonly taskName: string;
+  readonly riskLevel: RiskLevel;
+  readonly sideEffect: boolean;
+}
+
+/** Look-ups in a checked catalog; every name a task uses is known. */
+export interface TaskCatalog {
+  task(name: string): Task | undefined;
+  taskNames(): readonly string[];
+  tools(): readonly Tool[];
+  toolTask(toolName: string): Task | undefined;
+  policy(name: string): Policy;
+  approvalType(name: string): ApprovalTypeDefinition;
+  connector(name: string): ConnectorDefinition;
+  operation(connector: string, operation: string): OperationDefinition;
+  compensationOf(effectType: string): CompensationDefinition | undefined;
+}

@@ -1,0 +1,68 @@
+/** Concord's public face: everything a contract author or an embedding service may use. */
+
+export { podiumRuntime } from "./adapters/agents/podium.ts";
+export { type HttpJson, type HttpRequest, httpJson } from "./adapters/connectors/http-json.ts";
+export { envSecrets } from "./adapters/connectors/secrets.ts";
+export { type ConcordOptions, createConcord } from "./concord.ts";
+export type { Command, CommandContext, ExecutionPlan, Principal } from "./core/command.ts";
+export { ContractFailure, Refusal, type RefusalCode } from "./core/errors.ts";
+export * from "./core/idempotency-keys.ts";
+export { decodeId, encodeId } from "./core/ids.ts";
+export type { Json, JsonObject } from "./core/json.ts";
+export {
+  anyonePolicy,
+  connectorScopePolicy,
+  externalSharingPolicy,
+  permissionPolicy,
+  type RateLimit,
+  rateLimitPolicy,
+  type SpendingLimit,
+  spendingLimitPolicy,
+} from "./core/policies.ts";
+export type {
+  Approver,
+  Policy,
+  PolicyFinding,
+  PolicyInput,
+  RequiredApproval,
+} from "./core/policy.ts";
+export { NO_RETRY, type RetryPolicy } from "./core/retry.ts";
+export type { ReviewPacket, ReviewSummary } from "./core/review-packet.ts";
+export * from "./core/vocabulary.ts";
+export type {
+  AgentCall,
+  AgentMove,
+  AgentRuntime,
+  Observation,
+  ThinkRequest,
+  Thought,
+  TranscriptEntry,
+} from "./domain/agents.ts";
+export type { Approval, Decision } from "./domain/approvals.ts";
+export type { Artifact } from "./domain/artifacts.ts";
+export type { DomainEvent } from "./domain/audit.ts";
+export type {
+  CallContext,
+  ConnectorDefinition,
+  ConnectorResult,
+  OperationDefinition,
+  RequestLimit,
+  SecretRef,
+  SecretResolver,
+} from "./domain/connectors.ts";
+export type { Concord } from "./domain/face.ts";
+export type { AuditReport } from "./domain/reading.ts";
+export type {
+  ApprovalTypeDefinition,
+  ArtifactStep,
+  CompensationDefinition,
+  ConnectorStep,
+  FactReader,
+  IdempotencyRule,
+  StepView,
+  TaskDefinition,
+  Tool,
+} from "./domain/tasks.ts";
+export type { Catalog } from "./registry/catalog.ts";
+export { CatalogError } from "./registry/check-catalog.ts";
+export { type Contracts, defineContracts, loadCatalog } from "./registry/define-contracts.ts";

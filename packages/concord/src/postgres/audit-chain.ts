@@ -1,0 +1,147 @@
+/**
+ * Owns the chain of digests over the record of each tenant: sealing what is final, and telling whether anything
+ * sealed was changed, removed or slipped in since. Sealing runs behind the writers and takes none of their locks.
+ *
+ * A seal covers the tenant's events after the seal before it, in the order of the feed, up to the oldest open
+ * transaction; nothing can commit into that range later. hash = sha256(previous hash, count, digest of digests).
+ * What somebody with the owner's rights could still do is cut off the end of both tables: whoever keeps a head
+ * (`known`) sees that too.
+ */
+import { createHash } from "node:crypto";
+import type { Pool } from "pg";
+import type { AuditReport } from "../domain/reading.ts";
+import { inTransaction } from "./store.ts";
+
+const LOCK_KEY = 727_420_002;
+const BATCH_EVENTS = 5_000;
+const PAGE_SEALS = 500;
+const PROBLEMS_MAX = 20;
+const START = Buffer.alloc(32);
+
+const SEAL = `
+  WITH place AS (
+    SELECT last_transaction, last_seq FROM concord.audit_seals
+    ORDER BY last_transaction DESC, last_seq DESC LIMIT 1
+  ), fresh AS (
+    SELECT e.tenant_id, e.transaction_id, e.seq, concord.event_digest(e) AS digest
+    FROM concord.domain_events e
+    WHERE (e.transaction_id, e.seq) > (
+        coalesce((SELECT last_transaction FROM place), '0'::xid8), coalesce((SELECT last_seq FROM place), 0))
+      AND e.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY e.transaction_id, e.seq LIMIT ${BATCH_EVENTS}
+  ), told AS (
+    SELECT tenant_id, count(*) AS event_count,
+      sha256(string_agg(digest, ''::bytea ORDER BY transaction_id, seq)) AS content,
+      (array_agg(transaction_id ORDER BY transaction_id DESC, seq DESC))[1] AS last_transaction,
+      (array_agg(seq ORDER BY transaction_id DESC, seq DESC))[1] AS last_seq
+    FROM fresh GROUP BY tenant_id
+  ), sealed AS (
+    INSERT INTO concord.audit_seals (tenant_id, seal_no, after_transaction, after_seq, last_transaction, last_seq,
+      event_count, content, previous_hash, hash)
+    SELECT t.tenant_id, coalesce(p.seal_no, 0) + 1, coalesce(p.last_transaction, '0'::xid8), coalesce(p.last_seq, 0),
+      t.last_transaction, t.last_seq, t.event_count, t.content, coalesce(p.hash, $1),
+      sha256(coalesce(p.hash, $1) || int8send(t.event_count) || t.content)
+    FROM told t LEFT JOIN LATERAL (
+      SELECT * FROM concord.audit_seals s WHERE s.tenant_id = t.tenant_id ORDER BY seal_no DESC LIMIT 1
+    ) p ON true
+  )
+  SELECT count(*)::int AS count FROM fresh`;
+
+/** Seals what became final since the last time; returns how many events. Does nothing while another process seals. */
+export async function sealAudit(pool: Pool): Promise<number> {
+  for (let total = 0; ; ) {
+    const count = await inTransaction(pool, async (client) => {
+      const lock = await client.query("SELECT pg_try_advisory_xact_lock($1) AS mine", [LOCK_KEY]);
+      if (lock.rows[0]?.mine !== true) return 0;
+      const { rows } = await client.query<{ count: number }>(SEAL, [START]);
+      return rows[0]?.count ?? 0;
+    });
+    total += count;
+    if (count < BATCH_EVENTS) return total;
+  }
+}
+
+interface SealRow {
+  readonly seal_no: string;
+  readonly follows: boolean | null;
+  readonly event_count: string;
+  readonly content: Buffer;
+  readonly previous_hash: Buffer;
+  readonly hash: Buffer;
+  readonly found_count: string;
+  readonly found_content: Buffer | null;
+}
+
+const PAGE = `
+  SELECT s.seal_no, s.event_count, s.content, s.previous_hash, s.hash,
+    (s.after_transaction, s.after_seq) = (p.last_transaction, p.last_seq) AS follows,
+    found.count AS found_count, found.content AS found_content
+  FROM concord.audit_seals s
+  LEFT JOIN concord.audit_seals p ON p.tenant_id = s.tenant_id AND p.seal_no = s.seal_no - 1
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS count,
+      sha256(string_agg(concord.event_digest(e), ''::bytea ORDER BY e.transaction_id, e.seq)) AS content
+    FROM concord.domain_events e
+    WHERE e.tenant_id = s.tenant_id AND (e.transaction_id, e.seq) > (s.after_transaction, s.after_seq)
+      AND (e.transaction_id, e.seq) <= (s.last_transaction, s.last_seq)
+  ) found
+  WHERE s.tenant_id = $1 AND s.seal_no > $2 ORDER BY s.seal_no LIMIT ${PAGE_SEALS}`;
+
+/** Recomputes the whole chain of one tenant. `known` is a head that somebody kept: it must still be in the chain. */
+export async function verifyAudit(
+  pool: Pool,
+  tenantId: string,
+  known: string | undefined,
+): Promise<AuditReport> {
+  await sealAudit(pool);
+  const problems: string[] = [];
+  let head: Buffer = START;
+  let seals = 0;
+  let events = 0;
+  let isKnown = known === undefined;
+  for (;;) {
+    const { rows } = await pool.query<SealRow>(PAGE, [tenantId, seals]);
+    for (const row of rows) {
+      seals += 1;
+      if (problems.length < PROBLEMS_MAX) problems.push(...problemsOf(row, seals, head));
+      head = row.hash;
+      events += Number(row.event_count);
+      isKnown ||= head.toString("hex") === known;
+    }
+    if (rows.length < PAGE_SEALS) break;
+  }
+  if (!isKnown) problems.push("the head that was kept is not in the chain: its end was cut off");
+  const unsealed = await unsealedCount(pool, tenantId);
+  const intact = problems.length === 0;
+  return { intact, tenantId, seals, events, unsealed, head: head.toString("hex"), problems };
+}
+
+function problemsOf(row: SealRow, number: number, previous: Buffer): readonly string[] {
+  const at = `seal ${row.seal_no}`;
+  const count = Buffer.alloc(8);
+  count.writeBigInt64BE(BigInt(row.event_count));
+  const hash = createHash("sha256").update(previous).update(count).update(row.content).digest();
+  const isContent = row.found_content?.equals(row.content) === true;
+  return [
+    ...(Number(row.seal_no) === number ? [] : [`${at}: a seal before it is missing`]),
+    ...(row.follows === false ? [`${at}: it does not begin where the one before it ends`] : []),
+    ...(row.found_count === row.event_count
+      ? []
+      : [`${at}: ${row.event_count} events were sealed, ${row.found_count} are there`]),
+    ...(isContent || row.found_count !== row.event_count ? [] : [`${at}: an event was changed`]),
+    ...(hash.equals(row.hash) && row.previous_hash.equals(previous)
+      ? []
+      : [`${at}: the seal itself was changed`]),
+  ];
+}
+
+async function unsealedCount(pool: Pool, tenantId: string): Promise<number> {
+  const { rows } = await pool.query<{ count: string }>(
+    `SELECT count(*) FROM concord.domain_events e WHERE tenant_id = $1 AND (transaction_id, seq) > (
+       SELECT last_transaction, last_seq FROM (
+         SELECT last_transaction, last_seq, seal_no FROM concord.audit_seals WHERE tenant_id = $1
+         UNION ALL SELECT '0'::xid8, 0, 0 ORDER BY seal_no DESC LIMIT 1) place)`,
+    [tenantId],
+  );
+  return Number(rows[0]?.count ?? 0);
+}

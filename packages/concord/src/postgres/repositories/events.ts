@@ -1,0 +1,61 @@
+/** Owns SQL on `domain_events`: append, and the mapping of a row to an event with its cursor. */
+import type { Selectable } from "kysely";
+import { asId, encodeId } from "../../core/ids.ts";
+import type { EventPurpose } from "../../core/vocabulary.ts";
+import { type DomainEvent, purposeOf } from "../../domain/audit.ts";
+import type { EventRepository } from "../../domain/store.ts";
+import { type Db, type EventTable, isoOf, jsonb } from "../schema.ts";
+
+export function eventRepository(db: Db, newId: () => string): EventRepository {
+  return {
+    append: async (events) => {
+      if (events.length === 0) return;
+      const values = events.map((event) => ({
+        event_id: newId(),
+        tenant_id: event.tenantId,
+        command_id: event.commandId,
+        root_command_id: event.rootCommandId,
+        parent_command_id: event.parentCommandId,
+        task_name: event.taskName,
+        purpose: purposeOf(event.eventType),
+        event_type: event.eventType,
+        payload: jsonb(event.payload),
+        actor: event.actor,
+        trace_id: event.traceId,
+        target_type: event.target?.type ?? null,
+        target_id: event.target?.id ?? null,
+        step_index: event.stepIndex ?? null,
+        tool_name: event.toolName ?? null,
+        latency_ms: event.latencyMs ?? null,
+        token_usage: event.tokenUsage === undefined ? null : jsonb(event.tokenUsage),
+      }));
+      await db.insertInto("concord.domain_events").values(values).execute();
+    },
+  };
+}
+
+/** Opaque to callers: the writing transaction and the row's number in it. */
+export function cursorOf(row: Pick<Selectable<EventTable>, "transaction_id" | "seq">): string {
+  return `${row.transaction_id}-${row.seq}`;
+}
+
+export function eventOfRow(row: Selectable<EventTable>): DomainEvent {
+  const id = (value: string | null) => (value === null ? null : asId("command", value));
+  return {
+    cursor: cursorOf(row),
+    eventId: encodeId("event", row.event_id),
+    tenantId: row.tenant_id,
+    commandId: id(row.command_id),
+    rootCommandId: id(row.root_command_id),
+    parentCommandId: id(row.parent_command_id),
+    taskName: row.task_name,
+    purpose: row.purpose as EventPurpose,
+    eventType: row.event_type,
+    payload: row.payload,
+    actor: row.actor,
+    traceId: row.trace_id,
+    at: isoOf(row.created_at),
+    ...(row.step_index === null ? {} : { stepIndex: row.step_index }),
+    ...(row.tool_name === null ? {} : { toolName: row.tool_name }),
+  };
+}

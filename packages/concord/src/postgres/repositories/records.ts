@@ -1,0 +1,139 @@
+/** Owns SQL on the smaller records of a run: artifacts, connector invocations, policy decisions. */
+import { type Selectable, sql } from "kysely";
+import { asId } from "../../core/ids.ts";
+import type { ErrorClass } from "../../core/vocabulary.ts";
+import type { Artifact } from "../../domain/artifacts.ts";
+import type {
+  ArtifactRepository,
+  InvocationRepository,
+  PolicyDecisionRepository,
+} from "../../domain/store.ts";
+import { type ArtifactTable, type Db, isoOf, jsonb } from "../schema.ts";
+
+export function artifactOf(row: Selectable<ArtifactTable>): Artifact {
+  return {
+    artifactId: asId("artifact", row.artifact_id),
+    tenantId: row.tenant_id,
+    commandId: asId("command", row.command_id),
+    stepId: row.step_id,
+    artifactType: row.artifact_type,
+    version: row.version,
+    title: row.title,
+    status: row.status,
+    content: row.content,
+    checksum: row.checksum,
+    lineage: row.lineage,
+    creator: row.creator,
+    createdAt: isoOf(row.created_at),
+  };
+}
+
+export function artifactRepository(db: Db): ArtifactRepository {
+  return {
+    insert: async (artifact) => {
+      await db
+        .insertInto("concord.artifacts")
+        .values({
+          artifact_id: artifact.artifactId,
+          tenant_id: artifact.tenantId,
+          command_id: artifact.commandId,
+          step_id: artifact.stepId,
+          artifact_type: artifact.artifactType,
+          title: artifact.title,
+          status: artifact.status,
+          content: jsonb(artifact.content),
+          checksum: artifact.checksum,
+          lineage: jsonb(artifact.lineage),
+          creator: artifact.creator,
+        })
+        .execute();
+    },
+    find: async (id, tenantId) => {
+      const row = await db
+        .selectFrom("concord.artifacts")
+        .selectAll()
+        .where("artifact_id", "=", id)
+        .where("tenant_id", "=", tenantId)
+        .executeTakeFirst();
+      return row === undefined ? undefined : artifactOf(row);
+    },
+  };
+}
+
+export function invocationRepository(db: Db): InvocationRepository {
+  return {
+    start: async (call) => {
+      await db
+        .insertInto("concord.connector_invocations")
+        .values({
+          connector_invocation_id: call.invocationId,
+          command_id: call.commandId,
+          domain_effect_id: call.effectId,
+          step_id: call.stepId,
+          attempt: call.attempt,
+          runtime_step_id: null,
+          connector_name: call.connector,
+          operation: call.operation,
+          side_effect: call.sideEffect,
+          idempotency_key: call.idempotencyKey,
+          status: "started",
+          input_hash: call.inputHash,
+          trace_id: call.traceId,
+        })
+        .execute();
+    },
+    finish: async (id, outcome) => {
+      await db
+        .updateTable("concord.connector_invocations")
+        .set({
+          status: outcome.ok ? "succeeded" : "failed",
+          output_summary: outcome.outputSummary,
+          error: outcome.failure?.message ?? null,
+          error_class: outcome.failure?.errorClass ?? null,
+          latency_ms: outcome.latencyMs,
+          completed_at: sql`clock_timestamp()`,
+        })
+        .where("connector_invocation_id", "=", id)
+        .execute();
+    },
+    history: async (commandId, stepId) => {
+      const rows = await db
+        .selectFrom("concord.connector_invocations")
+        .select(["connector_invocation_id", "status", "error_class", "error", "completed_at"])
+        .where("command_id", "=", commandId)
+        .where("step_id", "=", stepId)
+        .orderBy("attempt")
+        .execute();
+      const last = rows.at(-1);
+      if (last === undefined) return { attempts: 0, last: undefined };
+      return {
+        attempts: rows.length,
+        last: {
+          invocationId: last.connector_invocation_id,
+          status: last.status as "started" | "succeeded" | "failed",
+          errorClass: last.error_class as ErrorClass | null,
+          error: last.error,
+          completedAtMs: last.completed_at?.getTime() ?? null,
+        },
+      };
+    },
+  };
+}
+
+export function policyDecisionRepository(db: Db): PolicyDecisionRepository {
+  return {
+    insert: async (commandId, decisions, inputsHash, newId) => {
+      if (decisions.length === 0) return;
+      const values = decisions.map((one) => ({
+        policy_decision_id: newId(),
+        command_id: commandId,
+        policy: one.policy,
+        policy_version: one.version,
+        decision: one.decision,
+        reasons: jsonb(one.reasons),
+        inputs_hash: inputsHash,
+      }));
+      await db.insertInto("concord.policy_decisions").values(values).execute();
+    },
+  };
+}

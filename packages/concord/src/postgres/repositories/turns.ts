@@ -1,0 +1,111 @@
+/** Owns SQL on an agent turn's moves and calls: what the agent said, once per step. */
+import { asId } from "../../core/ids.ts";
+import { RESTING_STATUSES } from "../../core/vocabulary.ts";
+import type { AgentMove, RecordedCall, TokenUsage } from "../../domain/agents.ts";
+import type { TurnRepository } from "../../domain/store.ts";
+import { type Db, jsonb } from "../schema.ts";
+import { commandOf } from "./commands.ts";
+
+export function turnRepository(db: Db): TurnRepository {
+  return {
+    ...callReads(db),
+    moves: async (commandId) => {
+      const rows = await db
+        .selectFrom("concord.agent_moves")
+        .selectAll()
+        .where("command_id", "=", commandId)
+        .orderBy("step_index")
+        .execute();
+      return rows.map((row) => ({
+        stepIndex: row.step_index,
+        move: row.move as unknown as AgentMove,
+        usage: row.usage as unknown as TokenUsage,
+      }));
+    },
+    calls: async (commandId) => {
+      const rows = await db
+        .selectFrom("concord.agent_calls")
+        .selectAll()
+        .where("command_id", "=", commandId)
+        .orderBy("step_index")
+        .orderBy("ordinal")
+        .execute();
+      return rows.map((row) => ({
+        stepIndex: row.step_index,
+        callId: row.call_id,
+        toolName: row.tool_name,
+        childCommandId:
+          row.child_command_id === null ? null : asId("command", row.child_command_id),
+        refusal: row.refusal as unknown as RecordedCall["refusal"],
+      }));
+    },
+    recordMove: async (commandId, stepIndex, move, usage) => {
+      const inserted = await db
+        .insertInto("concord.agent_moves")
+        .values({
+          command_id: commandId,
+          step_index: stepIndex,
+          move: jsonb(move),
+          usage: jsonb(usage),
+        })
+        .onConflict((conflict) => conflict.doNothing())
+        .executeTakeFirst();
+      return (inserted.numInsertedOrUpdatedRows ?? 0n) > 0n;
+    },
+    recordCall: async (commandId, ordinal, call) => {
+      await db
+        .insertInto("concord.agent_calls")
+        .values({
+          command_id: commandId,
+          step_index: call.stepIndex,
+          ordinal,
+          call_id: call.callId,
+          tool_name: call.toolName,
+          child_command_id: call.childCommandId,
+          refusal: call.refusal === null ? null : jsonb(call.refusal),
+        })
+        .execute();
+    },
+  };
+}
+
+function callReads(db: Db): Pick<TurnRepository, "called" | "waitingFor"> {
+  return {
+    called: async (commandId) => {
+      const rows = await db
+        .selectFrom("concord.commands")
+        .selectAll()
+        .where("command_id", "in", (query) =>
+          query
+            .selectFrom("concord.agent_calls")
+            .select("child_command_id")
+            .where("command_id", "=", commandId)
+            .where("child_command_id", "is not", null)
+            .$narrowType<{ child_command_id: string }>(),
+        )
+        .execute();
+      return rows.map(commandOf);
+    },
+    waitingFor: async ({ commandId, parentCommandId }) => {
+      const rows = await db
+        .selectFrom("concord.commands")
+        .select("dbos_workflow_id")
+        .where("status", "not in", [...RESTING_STATUSES])
+        .where("dbos_workflow_id", "is not", null)
+        .where((where) =>
+          where.or([
+            where("command_id", "=", parentCommandId),
+            where("command_id", "in", (query) =>
+              query
+                .selectFrom("concord.agent_calls")
+                .select("command_id")
+                .where("child_command_id", "=", commandId),
+            ),
+          ]),
+        )
+        .$narrowType<{ dbos_workflow_id: string }>()
+        .execute();
+      return rows.map((row) => row.dbos_workflow_id);
+    },
+  };
+}

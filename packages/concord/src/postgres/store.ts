@@ -1,0 +1,78 @@
+/** Owns transactions: repositories over one connection, all or nothing. The outbox is handed in by the runtime. */
+import type { ClientBase, Pool, PoolClient } from "pg";
+import type { Outbox, Store, Tx } from "../domain/store.ts";
+import { isConnectionLost } from "./connection.ts";
+import { approvalRepository } from "./repositories/approvals.ts";
+import { commandRepository } from "./repositories/commands.ts";
+import { effectRepository } from "./repositories/effects.ts";
+import { eventRepository } from "./repositories/events.ts";
+import {
+  artifactRepository,
+  invocationRepository,
+  policyDecisionRepository,
+} from "./repositories/records.ts";
+import { turnRepository } from "./repositories/turns.ts";
+import { overClient } from "./schema.ts";
+
+/** Makes the outbox of a transaction from its connection. */
+export type OutboxFactory = (client: ClientBase) => Outbox;
+
+export interface PgStore extends Store {
+  /** Repositories over a connection whose transaction somebody else (the runtime) began. */
+  over(client: ClientBase): Tx;
+}
+
+export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFactory): PgStore {
+  const over = (client: ClientBase): Tx => {
+    const db = overClient(client);
+    return {
+      commands: commandRepository(db),
+      effects: effectRepository(db),
+      invocations: invocationRepository(db),
+      approvals: approvalRepository(db),
+      artifacts: artifactRepository(db),
+      policyDecisions: policyDecisionRepository(db),
+      turns: turnRepository(db),
+      events: eventRepository(db, newId),
+      outbox: outbox(client),
+    };
+  };
+  return {
+    over,
+    transaction: (work) => inTransaction(pool, (client) => work(over(client))),
+    read: async (work) => {
+      const client = await pool.connect();
+      try {
+        const value = await work(over(client));
+        client.release();
+        return value;
+      } catch (error) {
+        client.release(isConnectionLost(error));
+        throw error;
+      }
+    },
+  };
+}
+
+/** Begins, runs, commits; rolls back and rethrows on any failure. */
+export async function inTransaction<T>(
+  pool: Pool,
+  work: (client: PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  try {
+    await client.query("BEGIN");
+    const value = await work(client);
+    await client.query("COMMIT");
+    client.release();
+    return value;
+  } catch (error) {
+    // A connection that cannot roll back is not given to anybody else.
+    const broken = await client.query("ROLLBACK").then(
+      () => false,
+      () => true,
+    );
+    client.release(broken);
+    throw error;
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Owns the in-process catalog: what contracts register, and the checked look-ups the services use.
+ * Refuses to own: checking (check-catalog.ts) and running.
+ */
+import type { JsonObject } from "../core/json.ts";
+import type { Policy } from "../core/policy.ts";
+import type { ReviewSummary } from "../core/review-packet.ts";
+import { compileSchema } from "../core/validation.ts";
+import type { ConnectorDefinition } from "../domain/connectors.ts";
+import type {
+  ApprovalTypeDefinition,
+  CompensationDefinition,
+  StepView,
+  Task,
+  TaskCatalog,
+  TaskDefinition,
+  Tool,
+} from "../domain/tasks.ts";
+
+/** What `defineContracts` hands to a contracts module. */
+export interface Catalog {
+  task(definition: TaskDefinition): void;
+  policy(policy: Policy): void;
+  connector(definition: ConnectorDefinition): void;
+  approvalType(definition: ApprovalTypeDefinition): void;
+  compensation(definition: CompensationDefinition): void;
+}
+
+/** Everything registered, in order; names may still clash or dangle. */
+export interface Registrations {
+  readonly tasks: readonly TaskDefinition[];
+  readonly policies: readonly Policy[];
+  readonly connectors: readonly ConnectorDefinition[];
+  readonly approvalTypes: readonly ApprovalTypeDefinition[];
+  readonly compensations: readonly CompensationDefinition[];
+}
+
+export function recorder(): { readonly catalog: Catalog; readonly registrations: Registrations } {
+  const tasks: TaskDefinition[] = [];
+  const policies: Policy[] = [];
+  const connectors: ConnectorDefinition[] = [];
+  const approvalTypes: ApprovalTypeDefinition[] = [];
+  const compensations: CompensationDefinition[] = [];
+  const catalog: Catalog = {
+    task: (one) => void tasks.push(one),
+    policy: (one) => void policies.push(one),
+    connector: (one) => void connectors.push(one),
+    approvalType: (one) => void approvalTypes.push(one),
+    compensation: (one) => void compensations.push(one),
+  };
+  return { catalog, registrations: { tasks, policies, connectors, approvalTypes, compensations } };
+}
+
+/** Look-ups over checked registrations. `builtIn` tasks come with the runtime, not from contracts. */
+export function buildCatalog(registered: Registrations, builtIn: readonly Task[]): TaskCatalog {
+  const tasks = byName([...registered.tasks.map(toTask), ...builtIn]);
+  const policies = byName(registered.policies);
+  const connectors = byName(registered.connectors);
+  const approvalTypes = byName(registered.approvalTypes);
+  const compensations = new Map(registered.compensations.map((one) => [one.of, one]));
+  const toolTasks = new Map(
+    [...tasks.values()].flatMap((task) =>
+      task.tool === undefined ? [] : [[task.tool.name, task] as const],
+    ),
+  );
+  const operation = (connector: string, name: string) => {
+    const found = connectors.get(connector)?.operations[name];
+    if (found === undefined)
+      throw new Error(`the operation ${connector}.${name} is not registered`);
+    return found;
+  };
+  const tools = [...toolTasks.values()].map((task) => toTool(task, operation));
+  return {
+    task: (name) => tasks.get(name),
+    taskNames: () => [...tasks.keys()],
+    tools: () => tools,
+    toolTask: (name) => toolTasks.get(name),
+    policy: (name) => must(policies, "policy", name),
+    approvalType: (name) => must(approvalTypes, "approval type", name),
+    connector: (name) => must(connectors, "connector", name),
+    operation,
+    compensationOf: (effectType) => compensations.get(effectType),
+  };
+}
+
+function toTask(definition: TaskDefinition): Task {
+  return {
+    ...definition,
+    commandType: definition.commandType ?? definition.name,
+    riskLevel: definition.riskLevel ?? "low",
+    cancellationMode: definition.cancellationMode ?? "graceful",
+    validate: compileSchema(definition.inputSchema),
+    review: definition.review ?? ((view) => plainReview(definition, view)),
+    runsAs: "steps",
+  };
+}
+
+function plainReview(
+  definition: TaskDefinition,
+  { payload }: Omit<StepView, "results">,
+): ReviewSummary {
+  const lines = Object.entries(payload).map(([label, value]) => ({ label, value }));
+  return {
+    action: definition.description,
+    why: `A policy of ${definition.name} asks for a decision.`,
+    affected: lines.length > 0 ? lines : [{ label: "task", value: definition.name }],
+    afterApproval: `${definition.name} runs once.`,
+  };
+}
+
+function toTool(task: Task, operation: TaskCatalog["operation"]): Tool {
+  const sideEffect = task.steps.some(
+    (step) => step.kind === "connector" && operation(step.connector, step.operation).sideEffect,
+  );
+  const { name, description = task.description } = task.tool ?? { name: task.name };
+  const inputSchema: JsonObject = task.inputSchema;
+  return {
+    name,
+    description,
+    inputSchema,
+    taskName: task.name,
+    riskLevel: task.riskLevel,
+    sideEffect,
+  };
+}
+
+function byName<T extends { readonly name: string }>(items: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(items.map((item) => [item.name, item]));
+}
+
+function must<T>(items: ReadonlyMap<string, T>, kind: string, name: string): T {
+  const item = items.get(name);
+  if (item === undefined) throw new Error(`the ${kind} ${name} is not registered`);
+  return item;
+}

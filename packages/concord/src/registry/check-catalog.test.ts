@@ -1,0 +1,162 @@
+import { describe, expect, test } from "vitest";
+import { anyonePolicy } from "../core/policies.ts";
+import { NO_RETRY } from "../core/retry.ts";
+import type { OperationDefinition } from "../domain/connectors.ts";
+import type { TaskDefinition } from "../domain/tasks.ts";
+import type { Catalog } from "./catalog.ts";
+import { CatalogError } from "./check-catalog.ts";
+import { defineContracts, loadCatalog } from "./define-contracts.ts";
+
+const write: OperationDefinition = {
+  description: "writes",
+  sideEffect: true,
+  keyTemplate: "w:{id}",
+  timeoutMs: 1_000,
+  retry: NO_RETRY,
+  compensation: { notNeeded: "an upsert is idempotent" },
+  call: async () => ({ ok: true, output: {} }),
+};
+const task: TaskDefinition = {
+  name: "write",
+  description: "Write.",
+  policies: ["anyone"],
+  inputSchema: { type: "object", required: ["id"], properties: { id: { type: "string" } } },
+  steps: [
+    {
+      kind: "connector",
+      id: "w",
+      connector: "store",
+      operation: "write",
+      effectType: "store.write",
+      input: () => ({}),
+    },
+  ],
+  result: () => ({}),
+};
+
+function problemsOf(
+  change: (catalog: Catalog) => void,
+  operation: Partial<OperationDefinition> = {},
+  base: TaskDefinition | null = task,
+): readonly string[] {
+  try {
+    loadCatalog([
+      defineContracts((catalog) => {
+        catalog.policy(anyonePolicy("anyone", "it is a test"));
+        catalog.connector({
+          name: "store",
+          connectorType: "http",
+          riskLevel: "low",
+          auth: { mode: "none" },
+          operations: { write: { ...write, ...operation } },
+        });
+        if (base !== null) catalog.task(base);
+        change(catalog);
+      }),
+    ]);
+    return [];
+  } catch (error) {
+    if (error instanceof CatalogError) return error.problems;
+    throw error;
+  }
+}
+
+describe("catalog load", () => {
+  test("a sound catalog has no problem", () => {
+    expect(problemsOf(() => {})).toEqual([]);
+  });
+
+  test("CMP-8 POL-20 every problem is told at once", () => {
+    const problems = problemsOf((catalog) => {
+      catalog.task({ ...task, name: "a", policies: [] });
+      catalog.task({ ...task, name: "b", policies: ["nobody"] });
+      catalog.task({
+        ...task,
+        name: "c",
+        approval: { type: "who", approver: { kind: "user", name: "u" } },
+      });
+      catalog.task({
+        ...task,
+        name: "d",
+        inputSchema: { type: "object", properties: { x: { type: "strin" } } },
+      });
+    });
+    for (const part of ['"a" names no policy', '"nobody"', '"who"', "cannot be compiled"]) {
+      expect(problems.some((one) => one.includes(part))).toBe(true);
+    }
+  });
+
+  test("PLN-4 unknown connectors and operations are refused", () => {
+    const stepOf = (connector: string, operation: string) =>
+      [
+        { kind: "connector", id: "w", connector, operation, effectType: "e", input: () => ({}) },
+      ] as const;
+    expect(
+      problemsOf((c) => c.task({ ...task, name: "x", steps: stepOf("nowhere", "write") }))[0],
+    ).toContain("nowhere");
+    expect(
+      problemsOf((c) => c.task({ ...task, name: "x", steps: stepOf("store", "modify") }))[0],
+    ).toContain("modify");
+  });
+
+  test("RTY-5 CMP-19 a side effect without key or word on undoing is refused", () => {
+    const { keyTemplate: _key, compensation: _word, ...bare } = write;
+    const problems = problemsOf((catalog) =>
+      catalog.connector({
+        name: "bare",
+        connectorType: "http",
+        riskLevel: "low",
+        auth: { mode: "none" },
+        operations: { go: bare },
+      }),
+    );
+    expect(problems.some((one) => one.includes("keyTemplate"))).toBe(true);
+    expect(problems.some((one) => one.includes("compensation"))).toBe(true);
+  });
+
+  test("CMP-3 an effect that requires a compensation needs one registered, and one only", () => {
+    const required = { compensation: "required" } as const;
+    const undo = { name: "undo", of: "store.write", connector: "store", operation: "write" };
+    expect(problemsOf(() => {}, required)[0]).toContain("store.write");
+    expect(problemsOf((c) => c.compensation(undo), required)).toEqual([]);
+    expect(
+      problemsOf((c) => {
+        c.compensation(undo);
+        c.compensation({ ...undo, name: "again" });
+      }, required),
+    ).toHaveLength(1);
+    expect(problemsOf((c) => c.compensation({ ...undo, of: "nothing" }))[0]).toContain("nothing");
+  });
+
+  test("CON-10 a key variable that the payload need not have is refused", () => {
+    expect(problemsOf(() => {}, { keyTemplate: "w:{other}" })[0]).toContain("other");
+  });
+
+  test("EX-9 a derived key is made of what is always there", () => {
+    const keyed = (key: string) => problemsOf(() => {}, {}, { ...task, idempotency: { key } });
+    expect(keyed("write:{requester}:{id}:{note?}")).toEqual([]);
+    expect(keyed("write:{note}")[0]).toContain('its idempotency key needs "note"');
+  });
+
+  test("CON-12 a rate that lets nothing through is refused", () => {
+    const limited = (requestsMax: number, perSeconds: number) =>
+      problemsOf((catalog) =>
+        catalog.connector({
+          name: "limited",
+          connectorType: "http",
+          riskLevel: "low",
+          auth: { mode: "none" },
+          rateLimit: { requestsMax, perSeconds },
+          operations: {},
+        }),
+      );
+    expect(limited(1, 60)).toEqual([]);
+    expect(limited(0, 1)[0]).toContain('"limited"');
+    expect(limited(1, 0)[0]).toContain('"limited"');
+  });
+
+  test("names are unique", () => {
+    expect(problemsOf((c) => c.task(task))[0]).toContain("registered twice");
+    expect(problemsOf((c) => c.task({ ...task, name: "agent.turn" }))[0]).toContain("agent.turn");
+  });
+});

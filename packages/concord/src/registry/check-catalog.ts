@@ -1,0 +1,178 @@
+/** Owns refusing a catalog that cannot work, before anything starts: every problem at once (CMP-8, POL-20, PLN-4). */
+import { planProblems } from "../core/planning.ts";
+import { templateVariables } from "../core/template.ts";
+import { compileSchema } from "../core/validation.ts";
+import type { ConnectorDefinition, OperationDefinition } from "../domain/connectors.ts";
+import type { ConnectorStep, TaskDefinition } from "../domain/tasks.ts";
+import type { Registrations } from "./catalog.ts";
+
+/** All problems of a catalog; the message lists them one a line. */
+export class CatalogError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The contracts cannot be used:\n${problems.map((one) => `  - ${one}`).join("\n")}`);
+    this.name = "CatalogError";
+    this.problems = problems;
+  }
+}
+
+/** Every problem, in plain words; empty when the catalog can be used. */
+export function catalogProblems(
+  registered: Registrations,
+  builtInNames: readonly string[],
+): readonly string[] {
+  const { tasks, policies, connectors, approvalTypes } = registered;
+  const toolNames = tasks.flatMap((task) => (task.tool === undefined ? [] : [task.tool.name]));
+  return [
+    ...repeated("task", [...tasks.map(nameOf), ...builtInNames]),
+    ...repeated("policy", policies.map(nameOf)),
+    ...repeated("connector", connectors.map(nameOf)),
+    ...repeated("approval type", approvalTypes.map(nameOf)),
+    ...repeated("tool", toolNames),
+    ...tasks.flatMap((task) => taskProblems(task, registered)),
+    ...connectors.flatMap(connectorProblems),
+    ...compensationProblems(registered),
+  ];
+}
+
+const nameOf = (one: { readonly name: string }) => one.name;
+
+function repeated(kind: string, names: readonly string[]): readonly string[] {
+  const twice = names.filter((name, index) => names.indexOf(name) !== index);
+  return [...new Set(twice)].map((name) => `the ${kind} "${name}" is registered twice`);
+}
+
+function taskProblems(task: TaskDefinition, registered: Registrations): readonly string[] {
+  const at = `task "${task.name}"`;
+  const policies = registered.policies.map(nameOf);
+  const approvalTypes = registered.approvalTypes.map(nameOf);
+  const steps = task.steps.map((step) => ({
+    stepId: step.id,
+    primitive: "connector_call" as const,
+    functionName: step.id,
+    dependsOn: step.dependsOn ?? [],
+  }));
+  const unknownPolicies = task.policies.filter((name) => !policies.includes(name));
+  const approval = task.approval?.type;
+  return [
+    ...schemaProblems(at, task),
+    ...(task.policies.length === 0
+      ? [`${at} names no policy; silence is not consent, so say who may run it`]
+      : []),
+    ...unknownPolicies.map((name) => `${at} names the unknown policy "${name}"`),
+    ...(approval !== undefined && !approvalTypes.includes(approval)
+      ? [`${at} names the unknown approval type "${approval}"`]
+      : []),
+    ...keyProblems(at, task),
+    ...planProblems(steps).map((problem) => `${at}: ${problem}`),
+    ...task.steps.flatMap((step) =>
+      step.kind === "connector" ? stepProblems(task, step, registered.connectors) : [],
+    ),
+  ];
+}
+
+/** Nobody brings a derived key, so what it is made of must always be there. */
+function keyProblems(at: string, { idempotency, inputSchema }: TaskDefinition): readonly string[] {
+  if (idempotency === undefined) return [];
+  const required = inputSchema["required"];
+  const known: readonly unknown[] = ["requester", ...(Array.isArray(required) ? required : [])];
+  return templateVariables(idempotency.key)
+    .filter((name) => !known.includes(name))
+    .map(
+      (name) => `${at}: its idempotency key needs "${name}", which inputSchema does not require`,
+    );
+}
+
+function schemaProblems(at: string, task: TaskDefinition): readonly string[] {
+  const problems =
+    task.inputSchema["type"] === "object" ? [] : [`${at}: inputSchema is not an object`];
+  try {
+    compileSchema(task.inputSchema);
+    return problems;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return [...problems, `${at}: inputSchema cannot be compiled: ${message}`];
+  }
+}
+
+function stepProblems(
+  task: TaskDefinition,
+  step: ConnectorStep,
+  connectors: readonly ConnectorDefinition[],
+): readonly string[] {
+  const at = `task "${task.name}", step "${step.id}"`;
+  const connector = connectors.find((one) => one.name === step.connector);
+  if (connector === undefined) return [`${at} uses the unknown connector "${step.connector}"`];
+  const operation = connector.operations[step.operation];
+  if (operation === undefined) {
+    const known = Object.keys(connector.operations).join(", ");
+    return [`${at} uses "${step.operation}", but ${connector.name} offers ${known}`];
+  }
+  if (!operation.sideEffect) {
+    return step.effectType === undefined ? [] : [`${at} names an effect, but only reads`];
+  }
+  if (step.effectType === undefined) return [`${at} writes outside without naming its effectType`];
+  const required = task.inputSchema["required"];
+  const known = Array.isArray(required) ? required : [];
+  return templateVariables(operation.keyTemplate ?? "")
+    .filter((name) => !known.includes(name))
+    .map((name) => `${at}: the key needs "${name}", which inputSchema does not require`);
+}
+
+function connectorProblems(connector: ConnectorDefinition): readonly string[] {
+  const { rateLimit } = connector;
+  const isLimitSound =
+    rateLimit === undefined || (rateLimit.requestsMax >= 1 && rateLimit.perSeconds > 0);
+  return [
+    ...(isLimitSound ? [] : [`connector "${connector.name}": rateLimit lets no request through`]),
+    ...Object.entries(connector.operations).flatMap(([name, operation]) =>
+      operationProblems(`operation "${connector.name}.${name}"`, operation),
+    ),
+  ];
+}
+
+function operationProblems(at: string, operation: OperationDefinition): readonly string[] {
+  const { sideEffect, keyTemplate, compensation, retry, timeoutMs } = operation;
+  return [
+    ...(retry.attemptsMax >= 1 ? [] : [`${at}: attemptsMax is below 1`]),
+    ...(timeoutMs > 0 ? [] : [`${at}: timeoutMs is not above 0`]),
+    ...(sideEffect && keyTemplate === undefined
+      ? [`${at} has a side effect and no keyTemplate, so it could happen twice`]
+      : []),
+    ...(sideEffect && compensation === undefined
+      ? [`${at} has a side effect; say compensation: "required", or why it is not needed`]
+      : []),
+  ];
+}
+
+/** CMP-3: what says it can be undone has something that undoes it. */
+function compensationProblems(registered: Registrations): readonly string[] {
+  const { tasks, connectors, compensations } = registered;
+  const operationOf = (connector: string, name: string) =>
+    connectors.find((one) => one.name === connector)?.operations[name];
+  const effects = tasks.flatMap((task) =>
+    task.steps.flatMap((step) =>
+      step.kind === "connector" && step.effectType !== undefined
+        ? [{ type: step.effectType, step }]
+        : [],
+    ),
+  );
+  const missing = effects
+    .filter(({ step }) => operationOf(step.connector, step.operation)?.compensation === "required")
+    .filter(({ type }) => !compensations.some((one) => one.of === type))
+    .map(({ type }) => `the effect "${type}" requires a compensation and none is registered`);
+  const dangling = compensations.flatMap((one) => [
+    ...(effects.some(({ type }) => type === one.of)
+      ? []
+      : [`the compensation "${one.name}" undoes "${one.of}", which no task does`]),
+    ...(operationOf(one.connector, one.operation) === undefined
+      ? [`the compensation "${one.name}" uses the unknown ${one.connector}.${one.operation}`]
+      : []),
+  ]);
+  const twice = repeated(
+    "compensation of",
+    compensations.map((one) => one.of),
+  );
+  return [...new Set(missing), ...dangling, ...twice];
+}

@@ -1,0 +1,83 @@
+/** Owns the shape of a contracts module and loading several into one checked catalog. */
+import { isJsonObject } from "../core/json.ts";
+import { anyonePolicy } from "../core/policies.ts";
+import { compileSchema } from "../core/validation.ts";
+import type { Task, TaskCatalog } from "../domain/tasks.ts";
+import { buildCatalog, type Catalog, recorder } from "./catalog.ts";
+import { CatalogError, catalogProblems } from "./check-catalog.ts";
+
+export interface Contracts {
+  readonly kind: "concord.contracts";
+  readonly register: (catalog: Catalog) => void;
+}
+
+/** The default export of a contracts module. */
+export function defineContracts(register: (catalog: Catalog) => void): Contracts {
+  return { kind: "concord.contracts", register };
+}
+
+export function isContracts(value: unknown): value is Contracts {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    (value as { readonly kind?: unknown }).kind === "concord.contracts"
+  );
+}
+
+const TURN_POLICY = "concord.anyone_may_talk";
+
+/** Registers and checks everything. Throws `CatalogError` with all problems at once. */
+export function loadCatalog(contracts: readonly Contracts[]): TaskCatalog {
+  const { catalog, registrations } = recorder();
+  for (const one of contracts) one.register(catalog);
+  catalog.policy(anyonePolicy(TURN_POLICY, "talking is free; each call is judged by itself"));
+  const builtIn = [agentTurnTask()];
+  const problems = catalogProblems(
+    registrations,
+    builtIn.map((task) => task.name),
+  );
+  if (problems.length > 0) throw new CatalogError(problems);
+  return buildCatalog(registrations, builtIn);
+}
+
+/** Wire §3. The conversation before the turn travels in the payload, at most 40 messages. */
+function agentTurnTask(): Task {
+  const text = { type: "string", minLength: 1, maxLength: 200 };
+  const message = {
+    type: "object",
+    required: ["role", "content"],
+    additionalProperties: false,
+    properties: {
+      role: { enum: ["user", "assistant"] },
+      content: { type: "string", maxLength: 100_000 },
+    },
+  };
+  const inputSchema = {
+    type: "object",
+    required: ["agent_type", "instance_id", "session_id", "turn_id", "text", "history"],
+    additionalProperties: false,
+    properties: {
+      agent_type: text,
+      instance_id: text,
+      session_id: text,
+      turn_id: text,
+      text: { type: "string", minLength: 1, maxLength: 32_000 },
+      history: { type: "array", maxItems: 40, items: message },
+    },
+  };
+  if (!isJsonObject(inputSchema)) throw new Error("unreachable: a literal object");
+  return {
+    name: "agent.turn",
+    commandType: "agent.turn",
+    description: "One turn of a conversation with an agent.",
+    inputSchema,
+    riskLevel: "low",
+    cancellationMode: "graceful",
+    policies: [TURN_POLICY],
+    steps: [],
+    validate: compileSchema(inputSchema),
+    review: () => ({ action: "", why: "", affected: [], afterApproval: "" }),
+    result: () => ({}),
+    runsAs: "agent_turn",
+  };
+}

@@ -1,0 +1,101 @@
+/** Owns the Concord process: settings, contracts, start, listen, stop. */
+
+import { isAbsolute, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { config, createLogger, endGracefully, explainListenFailure } from "@concert/service-kit";
+import { podiumRuntime } from "../adapters/agents/podium.ts";
+import { createConcordApp } from "../api/app.ts";
+import { parseOperatorKey } from "../api/auth.ts";
+import { listen } from "../api/serve.ts";
+import { createConcord } from "../concord.ts";
+import { CatalogError } from "../registry/check-catalog.ts";
+import { type Contracts, isContracts } from "../registry/define-contracts.ts";
+import { SETTINGS, SUMMARY } from "./settings.ts";
+
+const PROGRAM = "concord";
+
+async function main(): Promise<void> {
+  const settings = config.settingsOrExit(PROGRAM, SUMMARY, SETTINGS);
+  const log = createLogger(PROGRAM);
+  const operatorKeys = operatorKeysOrExit(settings.apiKeys);
+  const concord = await createOrExit(settings, log);
+  const auth = {
+    serviceKey: settings.serviceKey,
+    internalSecret: settings.internalSecret,
+    operatorKeys,
+  };
+  const app = createConcordApp(concord, auth, log);
+  const { host, port } = settings.listen;
+  // The port comes first: a second process on it must not touch the runs of the one that holds it.
+  const listening = await listen(app, settings.listen).catch((error: unknown) =>
+    explainListenFailure(PROGRAM, error, host, port),
+  );
+  await concord.start();
+  const { executorId } = settings;
+  log.info(
+    { host, port: listening.port, executor_id: executorId, tools: concord.tools().length },
+    "listening",
+  );
+  endGracefully(log, async () => {
+    await listening.close();
+    await concord.stop();
+  });
+}
+
+async function createOrExit(
+  settings: config.Settings<typeof SETTINGS>,
+  log: ReturnType<typeof createLogger>,
+) {
+  try {
+    return createConcord({
+      databaseUrl: settings.databaseUrl,
+      ...(settings.ownerDatabaseUrl === undefined
+        ? {}
+        : { ownerDatabaseUrl: settings.ownerDatabaseUrl }),
+      contracts: await loadContracts(settings.contracts),
+      agentRuntimes: { podium: podiumRuntime(settings.podiumUrl, settings.podiumKey) },
+      executorId: settings.executorId,
+      log,
+    });
+  } catch (error) {
+    if (!(error instanceof CatalogError) && !(error instanceof ContractsNotFound)) throw error;
+    process.stderr.write(`${PROGRAM}: ${error.message}\n`);
+    process.exit(2);
+  }
+}
+
+class ContractsNotFound extends Error {}
+
+/** Paths are relative to the working directory; anything else is looked up as a package. */
+async function loadContracts(paths: readonly string[]): Promise<readonly Contracts[]> {
+  return Promise.all(
+    paths.map(async (path) => {
+      const isPath = isAbsolute(path) || path.startsWith(".") || path.includes("/");
+      const isPackage = path.startsWith("@");
+      const specifier = isPath && !isPackage ? pathToFileURL(resolve(path)).href : path;
+      const module = await import(specifier).catch((error: unknown) => {
+        throw new ContractsNotFound(`--contracts: cannot load "${path}": ${String(error)}`);
+      });
+      if (isContracts(module.default)) return module.default;
+      throw new ContractsNotFound(
+        `--contracts: "${path}" has no default export made by defineContracts`,
+      );
+    }),
+  );
+}
+
+function operatorKeysOrExit(texts: readonly string[]) {
+  try {
+    return texts.map(parseOperatorKey);
+  } catch (error) {
+    if (!(error instanceof config.SettingError)) throw error;
+    process.stderr.write(`${PROGRAM}: --api-keys ${error.message}\n`);
+    process.exit(2);
+  }
+}
+
+main().catch((error: unknown) => {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${PROGRAM}: cannot start: ${message}\n`);
+  process.exit(1);
+});

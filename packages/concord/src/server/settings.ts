@@ -1,0 +1,68 @@
+/** Owns the settings of the Concord process. The defaults are for development on one machine. */
+import { config } from "@concert/service-kit";
+
+export const SUMMARY = "durable commands with policy, approval, effects and audit.";
+
+export const SETTINGS = {
+  listen: config.listen({
+    flag: "listen",
+    env: "CONCORD_LISTEN",
+    help: "Where to listen.",
+    default: "127.0.0.1:4200",
+  }),
+  databaseUrl: config.url({
+    flag: "database-url",
+    env: "DATABASE_URL",
+    help: "The Postgres that holds commands and their runs.",
+    default: "postgres://postgres:postgres@127.0.0.1:5433/concord",
+  }),
+  ownerDatabaseUrl: config.url({
+    flag: "owner-database-url",
+    env: "CONCORD_OWNER_DATABASE_URL",
+    help: "Who migrates; then --database-url may be a member of concord_app, which cannot change the record.",
+  }),
+  contracts: config.list({
+    flag: "contracts",
+    env: "CONCORD_CONTRACTS",
+    help: "Modules whose default export is made by defineContracts: paths or package names.",
+    placeholder: "path,path",
+    default: [],
+  }),
+  serviceKey: config.secret({
+    flag: "service-key",
+    env: "CONCORD_SERVICE_KEY",
+    help: "The key of Concert's own services.",
+    default: "con_dev",
+  }),
+  apiKeys: config.list({
+    flag: "api-keys",
+    env: "CONCORD_API_KEYS",
+    help: "Operator keys, each bound to an identity.",
+    placeholder: "key=tenant:user:role|role:permission|permission,…",
+    default: ["dev=dev:dev-user-001:owner|finance_approvers:book_travel"],
+  }),
+  internalSecret: config.secret({
+    flag: "internal-secret",
+    env: "CONCERT_INTERNAL_SECRET",
+    help: "Signs the tokens that name a person between services.",
+    default: "concert-dev-internal-secret",
+  }),
+  executorId: config.text({
+    flag: "executor-id",
+    env: "CONCORD_EXECUTOR_ID",
+    help: "Unique and stable per process: a restart with the same id continues its work.",
+    default: "concord-1",
+  }),
+  podiumUrl: config.url({
+    flag: "podium-url",
+    env: "PODIUM_URL",
+    help: "Who hosts the agents.",
+    default: "http://127.0.0.1:5083",
+  }),
+  podiumKey: config.secret({
+    flag: "podium-key",
+    env: "PODIUM_API_KEY",
+    help: "The service key of Podium.",
+    default: "pod_dev",
+  }),
+} as const;

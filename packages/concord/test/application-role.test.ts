@@ -1,0 +1,57 @@
+import { randomUUID } from "node:crypto";
+import pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createConcordClient } from "../src/client/index.ts";
+import { startTestPostgres, type TestPostgres } from "../src/testing/index.ts";
+import { KEYS, type ServerProcess, serverProcess } from "./support/server-process.ts";
+import { startVendor, type TestVendor } from "./support/vendor.ts";
+
+const LOGIN = `server_${randomUUID().slice(0, 8)}`;
+let postgres: TestPostgres;
+let vendor: TestVendor;
+let owner: pg.Client;
+let server: ServerProcess;
+
+beforeAll(async () => {
+  [postgres, vendor] = await Promise.all([startTestPostgres(), startVendor()]);
+  owner = new pg.Client({ connectionString: postgres.databaseUrl });
+  await owner.connect();
+  await owner.query(
+    "DO $$ BEGIN CREATE ROLE concord_app NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+  );
+  await owner.query(`CREATE ROLE ${LOGIN} LOGIN PASSWORD 'test' IN ROLE concord_app`);
+  const url = new URL(postgres.databaseUrl);
+  url.username = LOGIN;
+  url.password = "test";
+  server = await serverProcess(
+    url.href,
+    { TEST_VENDOR_URL: vendor.url, TEST_VENDOR_KEY: "vendor-dev" },
+    [`--owner-database-url=${postgres.databaseUrl}`],
+  );
+  await server.start();
+});
+afterAll(async () => {
+  await server.kill();
+  await owner.query(`DROP OWNED BY ${LOGIN}`);
+  await owner.query(`DROP ROLE ${LOGIN}`);
+  await owner.end();
+  await vendor.stop();
+  await postgres.stop();
+});
+
+test("AUD-2 a server without the owner's rights does the whole work, also after a kill", async () => {
+  const anna = createConcordClient({ url: server.url, key: KEYS.anna });
+  const fred = createConcordClient({ url: server.url, key: KEYS.fred });
+  const payload = { order_id: "as-role", item: "lamp", amount: 900 };
+  const { command_id: id } = await anna.submit({ task_name: "buy", payload });
+  await server.kill();
+  await server.start();
+  const { items } = await fred.approvals({ command_id: id });
+  await fred.resolve(items[0]?.approval_id ?? "", "approved");
+  await expect.poll(async () => (await anna.get(id)).status, { timeout: 40_000 }).toBe("succeeded");
+  expect(vendor.purchases.size).toBe(1);
+  const { rows } = await owner.query(
+    "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename IS NOT NULL",
+  );
+  expect(rows).toEqual([{ usename: LOGIN }]);
+});

@@ -1,0 +1,217 @@
+/**
+ * Owns the settings of a member: flag > environment > default, from one table that also prints `--help`.
+ * Written here because Concordance takes no package at run time. Refuses to own: acting on them (main.ts).
+ */
+
+export interface Config {
+  /** Null = the data directory's own id, or a new one for a new directory. */
+  readonly nodeId: string | null;
+  readonly host: string;
+  readonly port: number;
+  readonly dataDir: string;
+  readonly bootstrap: boolean;
+  /** `host:port` of any member of the cluster to join, or null. */
+  readonly join: string | null;
+  /** `host:port` where other members reach this one; null = where it listens. */
+  readonly advertise: string | null;
+  readonly compactEntries: number;
+  readonly apiKey: string;
+  readonly agentKey: string;
+}
+
+/** Settings that cannot be used; one sentence a line, each saying what is accepted. */
+export class SettingError extends Error {}
+
+interface Row {
+  readonly flag: string;
+  readonly env: string;
+  readonly placeholder: string;
+  readonly help: string;
+  readonly fallback: string;
+  /** Shown by `--help` instead of the fallback. */
+  readonly fallbackText?: string;
+}
+
+const TABLE = [
+  {
+    flag: "node-id",
+    env: "CONCORDANCE_NODE_ID",
+    placeholder: "id",
+    help: "Name of this member; fixed once a data directory has one.",
+    fallback: "",
+    fallbackText: "the data directory's, or node-<pid> in a new one",
+  },
+  {
+    flag: "listen",
+    env: "CONCORDANCE_LISTEN",
+    placeholder: "host:port",
+    help: "Address for HTTP and WebSocket; port 0 takes a free one.",
+    fallback: "127.0.0.1:4100",
+  },
+  {
+    flag: "data-dir",
+    env: "CONCORDANCE_DATA_DIR",
+    placeholder: "path",
+    help: "Holds raft.db and state.db; one process at a time.",
+    fallback: "./data",
+  },
+  {
+    flag: "bootstrap",
+    env: "CONCORDANCE_BOOTSTRAP",
+    placeholder: "true|false",
+    help: "Make a new data directory the first member of a new cluster; an existing one is kept.",
+    fallback: "false",
+  },
+  {
+    flag: "join",
+    env: "CONCORDANCE_JOIN",
+    placeholder: "host:port",
+    help: "Any member of the cluster that a new data directory joins; ignored by a member.",
+    fallback: "",
+    fallbackText: "none",
+  },
+  {
+    flag: "advertise",
+    env: "CONCORDANCE_ADVERTISE",
+    placeholder: "host:port",
+    help: "Address at which other members and clients reach this one.",
+    fallback: "",
+    fallbackText: "where it listens",
+  },
+  {
+    flag: "compact-entries",
+    env: "CONCORDANCE_COMPACT_ENTRIES",
+    placeholder: "count",
+    help: "Applied log entries after which the log is compacted; a tenth is kept for slow members.",
+    fallback: "10000",
+  },
+  {
+    flag: "api-key",
+    env: "CONCORDANCE_API_KEY",
+    placeholder: "secret",
+    help: "Key that reads and writes.",
+    fallback: "dev",
+    fallbackText: "dev, on loopback only",
+  },
+  {
+    flag: "agent-key",
+    env: "CONCORDANCE_AGENT_API_KEY",
+    placeholder: "secret",
+    help: "Key that only reads.",
+    fallback: "dev-agent",
+    fallbackText: "dev-agent, on loopback only",
+  },
+] as const satisfies readonly Row[];
+type Flag = (typeof TABLE)[number]["flag"];
+type Values = ReadonlyMap<Flag, string>;
+
+const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
+
+/** The text of `--help`. */
+export function helpText(): string {
+  const rows: readonly Row[] = TABLE;
+  const left = ({ flag, placeholder }: Row) => `  --${flag}=<${placeholder}>`;
+  const width = Math.max(...rows.map((row) => left(row).length)) + 2;
+  const lines = rows.map((row) => {
+    const facts = `(env ${row.env}; default ${row.fallbackText ?? row.fallback})`;
+    return `${left(row).padEnd(width)}${row.help} ${facts}`;
+  });
+  const help = `${"  --help".padEnd(width)}Print this and exit.`;
+  const head = "concordance: linearizable, watchable configuration on Raft and SQLite.";
+  const order = "Settings (flag wins over environment, environment over default):";
+  return `${head}\n\n${order}\n${[...lines, help].join("\n")}\n`;
+}
+
+/** Reads the settings. Throws `SettingError` with every problem at once; never repeats a secret. */
+export function readConfig(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Config {
+  const problems: string[] = [];
+  const values = valuesOf(flagsOf(argv, problems), env);
+  const listen = listenOf(values.get("listen") ?? "", problems);
+  const bootstrap = toggleOf(values.get("bootstrap") ?? "", problems);
+  const apiKey = values.get("api-key") ?? "";
+  const agentKey = values.get("agent-key") ?? "";
+  problems.push(...keyProblems(apiKey, agentKey, listen.host));
+  const nodeId = values.get("node-id") || null;
+  if (nodeId !== null && !/^[\w.-]{1,64}$/.test(nodeId)) {
+    problems.push("--node-id needs 1 to 64 letters, digits, dots, dashes or underscores");
+  }
+  const join = addressOf(values, "join", problems);
+  const advertise = addressOf(values, "advertise", problems);
+  if (join !== null && bootstrap) {
+    problems.push("--bootstrap founds a cluster and --join enters one: give one of them");
+  }
+  const compactEntries = Number(values.get("compact-entries"));
+  if (!Number.isSafeInteger(compactEntries) || compactEntries < 100) {
+    problems.push("--compact-entries needs a whole number from 100");
+  }
+  if (problems.length > 0) throw new SettingError(problems.join("\n"));
+  const dataDir = values.get("data-dir") ?? "";
+  const cluster = { bootstrap, join, advertise, compactEntries };
+  return { nodeId, ...listen, dataDir, ...cluster, apiKey, agentKey };
+}
+
+function addressOf(values: Values, flag: "join" | "advertise", problems: string[]): string | null {
+  const text = values.get(flag) ?? "";
+  if (text === "") return null;
+  if (/^(\[[0-9a-fA-F:]+\]|[^:\s/]+):\d{1,5}$/.test(text)) return text;
+  problems.push(`--${flag} needs host:port, for example 127.0.0.1:4100, got "${text}"`);
+  return null;
+}
+
+function valuesOf(flags: Values, env: Readonly<Record<string, string | undefined>>): Values {
+  return new Map(
+    TABLE.map(({ flag, env: name, fallback }) => {
+      const fromEnv = env[name] === "" ? undefined : env[name];
+      return [flag, flags.get(flag) ?? fromEnv ?? fallback];
+    }),
+  );
+}
+
+function flagsOf(argv: readonly string[], problems: string[]): Values {
+  const values = new Map<Flag, string>();
+  for (const argument of argv) {
+    const [, name, value] = /^--([a-z-]+)(?:=(.*))?$/s.exec(argument) ?? [];
+    const row = TABLE.find(({ flag }) => flag === name);
+    if (row === undefined) {
+      const accepted = TABLE.map(({ flag }) => `--${flag}`).join(" ");
+      problems.push(`unknown argument "${argument.split("=")[0]}"; accepted: ${accepted}`);
+    } else if (value !== undefined && value !== "") values.set(row.flag, value);
+    else if (row.flag === "bootstrap" && value === undefined) values.set(row.flag, "true");
+    else problems.push(`--${row.flag} needs a value: --${row.flag}=<${row.placeholder}>`);
+  }
+  return values;
+}
+
+function listenOf(text: string, problems: string[]): { host: string; port: number } {
+  const match = /^(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (match?.[1] === undefined || port > 65_535) {
+    problems.push(`--listen needs host:port, for example 127.0.0.1:4100, got "${text}"`);
+    return { host: "127.0.0.1", port: 0 };
+  }
+  return { host: match[1].replace(/^\[|\]$/g, ""), port };
+}
+
+function toggleOf(text: string, problems: string[]): boolean {
+  if (text === "true" || text === "1") return true;
+  if (text !== "false" && text !== "0")
+    problems.push(`--bootstrap needs true or false, got "${text}"`);
+  return false;
+}
+
+/** Development keys are known to everyone, so they serve this machine only. */
+function keyProblems(apiKey: string, agentKey: string, host: string): readonly string[] {
+  const problems: string[] = [];
+  if (/\s/.test(apiKey + agentKey)) problems.push("keys must not contain white space");
+  if (apiKey === agentKey) problems.push("--api-key and --agent-key must differ: one may write");
+  const development = apiKey === "dev" || agentKey === "dev-agent";
+  if (development && !LOOPBACK.has(host)) {
+    problems.push(
+      `--listen=${host} reaches other machines: set CONCORDANCE_API_KEY and CONCORDANCE_AGENT_API_KEY to keys of your own`,
+    );
+  }
+  return problems;
+}

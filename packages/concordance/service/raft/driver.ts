@@ -1,0 +1,390 @@
+/**
+ * Owns doing what the core decided, in order: sync the log, send, apply, then answer. The only room here
+ * that touches disk and timers. Group commit: proposals that arrive while the disk is busy share the next
+ * sync. Refuses to own: Raft's rules (node.ts), what an entry means (the machine), sockets (peers.ts).
+ */
+
+import { suspectLeader } from "./election.ts";
+import { EntryCache } from "./entry-cache.ts";
+import { DataDirectoryUnusable, type Install, type RaftLog } from "./log.ts";
+import { termAt } from "./log-shape.ts";
+import { type Change, currentVoters, membershipAt } from "./membership.ts";
+import {
+  beginRead,
+  compactThrough,
+  leadsAlone,
+  persisted,
+  promotable,
+  propose,
+  proposeChange,
+  restart,
+  step,
+  tick,
+  transferTo,
+} from "./node.ts";
+import { Pending } from "./pending.ts";
+import type { ChangeOutcome, Machine, Outbox, Outcome } from "./ports.ts";
+import { ProposalQueue } from "./proposal-queue.ts";
+import { ReadQueue } from "./read-queue.ts";
+import {
+  type AppendHeader,
+  type Incoming,
+  type LogEntry,
+  type Moment,
+  type NodeId,
+  type Outgoing,
+  type RaftState,
+  type SnapshotFacts,
+  type SnapshotOffer,
+  type Step,
+  TIMING,
+} from "./types.ts";
+
+export interface DriverOptions<R> {
+  readonly nodeId: NodeId;
+  readonly log: RaftLog;
+  readonly machine: Machine<R>;
+  readonly outbox: Outbox;
+  /** The log is compacted at `entries`, and keeps `tail` for followers that lag a little (pitfall 25). */
+  readonly compaction: { readonly entries: number; readonly tail: number };
+  readonly now: () => Moment;
+  /** A write failed or an invariant broke. Must end the process: memory and disk may disagree now. */
+  readonly onFatal: (error: unknown) => void;
+}
+export interface DriverStats {
+  readonly proposals: number;
+  readonly syncs: number;
+  readonly elections: number;
+  readonly compactions: number;
+  readonly installs: number;
+  readonly longestStallMs: number;
+}
+
+/** Of entries in one message; one entry always goes. */
+const MESSAGE_CHARS_MAX = 1_048_576;
+const CATCH_UP_ENTRIES = 500;
+const TICK_MS = 10;
+
+export class RaftDriver<R> {
+  readonly #options: DriverOptions<R>;
+  readonly #pending = new Pending<Outcome<R> | ChangeOutcome>();
+  readonly #cache = new EntryCache();
+  readonly #queue = new ProposalQueue<Outcome<R>>();
+  readonly #reads = new ReadQueue();
+  #flushing = false;
+  #sweeping = false;
+  #savedTerm: number;
+  #phase: "running" | "stopping" | "failed" = "running";
+  #state: RaftState;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #stats = { proposals: 0, syncs: 0, elections: 0, compactions: 0, installs: 0, longestStallMs: 0 };
+
+  /** Restores the member and applies what was committed. Throws when disk and state disagree. */
+  constructor(options: DriverOptions<R>) {
+    this.#options = options;
+    const { nodeId, log, machine, now } = options;
+    const restored = log.restore();
+    assertTogether(machine.appliedIndex, restored.log.baseIndex, restored.log.lastIndex);
+    this.#state = restart(nodeId, restored, now());
+    this.#savedTerm = this.#state.term;
+    this.#applyThrough(this.#state.commitIndex);
+  }
+
+  /** Starts the clock. A sole voter leads, with its no-op applied, before this returns. */
+  start(): void {
+    this.#tick();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** Resolves once the command is synced and applied here, was certainly not accepted, or is unknown. */
+  propose(payload: string): Promise<Outcome<R>> {
+    if (this.#phase !== "running") return Promise.resolve({ kind: "stopping" });
+    return new Promise((resolve) => {
+      if (this.#queue.add({ payload, resolve })) this.#scheduleFlush();
+      else resolve({ kind: "overloaded" });
+    });
+  }
+
+  /** Resolves true once local state holds all that was acknowledged before the call; false when unsure. */
+  confirmRead(): Promise<boolean> {
+    if (this.#phase !== "running") return Promise.resolve(false);
+    if (leadsAlone(this.#state, this.#options.machine.appliedIndex)) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      this.#reads.add(resolve);
+      this.#scheduleFlush();
+    });
+  }
+
+  /** Resolves once the change is committed, or says why it cannot be. */
+  change(change: Change): Promise<ChangeOutcome> {
+    return new Promise((resolve) => {
+      this.#guarded(() => {
+        const moment = this.#options.now();
+        const proposed = proposeChange(this.#state, change, moment);
+        if (typeof proposed === "string") return resolve(proposed);
+        const [entry] = proposed.ready.append;
+        if (entry !== undefined) {
+          this.#pending.add(entry, moment.monotonicMs, (answer) =>
+            resolve(answer === "done" ? "done" : "unknown"),
+          );
+        }
+        this.#perform(proposed);
+      });
+    });
+  }
+
+  /** Begins to hand leadership over; false when this member does not lead or `to` cannot take it. */
+  transfer(to: NodeId): boolean {
+    const begun = transferTo(this.#state, to, this.#options.now());
+    if (begun !== null) this.#guarded(() => this.#perform(begun));
+    return begun !== null;
+  }
+
+  /** A peer's message. Handled before the next one is looked at. */
+  receive(message: Incoming, install: string | null = null): void {
+    if (this.#phase === "failed") return;
+    this.#guarded(() => this.#perform(step(this.#state, message, this.#options.now()), install));
+  }
+
+  /** A verified state lies in `file`; it is taken if this member still needs it. */
+  receiveSnapshot(offer: SnapshotOffer, file: string): void {
+    this.receive(offer, file);
+  }
+
+  /** The connection to a peer broke: if it was the leader, look for another sooner. */
+  peerLost(peer: NodeId): void {
+    this.#state = suspectLeader(this.#state, peer, this.#options.now());
+  }
+
+  /** What a copy of the state taken at `index` stands for; null when the log no longer tells. */
+  snapshotFacts(index: number, timeMs: number): SnapshotFacts | null {
+    const { log, memberships } = this.#state;
+    const lastTerm = termAt(log, index);
+    if (lastTerm === null) return null;
+    return { index, lastTerm, timeMs, membership: membershipAt(memberships, index) };
+  }
+
+  get state(): RaftState {
+    return this.#state;
+  }
+  get stats(): DriverStats {
+    return this.#stats;
+  }
+  get failed(): boolean {
+    return this.#phase === "failed";
+  }
+
+  /** Whether local reads see every acknowledged write right now, without asking anyone. */
+  leadsAlone(): boolean {
+    return !this.failed && leadsAlone(this.#state, this.#options.machine.appliedIndex);
+  }
+
+  /** Writes what is queued, answers it, and stops the clock. */
+  stop(): void {
+    if (this.#phase === "running") this.#phase = "stopping";
+    clearInterval(this.#timer);
+    while (this.#queue.size > 0 && this.#phase === "stopping") this.#flush();
+    this.#pending.expire(Infinity, { kind: "unknown" });
+    this.#reads.abandon();
+  }
+
+  #tick(): void {
+    this.#guarded(() => {
+      const moment = this.#options.now();
+      this.#perform(tick(this.#state, moment));
+      this.#pending.expire(moment.monotonicMs - TIMING.proposalTimeoutMs, { kind: "unknown" });
+      const learner = promotable(this.#state);
+      if (learner !== null) this.#tryChange({ kind: "promote", nodeId: learner }, moment);
+      this.#compactWhenDue();
+    });
+  }
+
+  #tryChange(change: Change, moment: Moment): void {
+    const proposed = proposeChange(this.#state, change, moment);
+    if (typeof proposed !== "string") this.#perform(proposed);
+  }
+
+  /** From a macrotask: every handler of this turn has queued its proposal by then. */
+  #scheduleFlush(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => {
+      this.#flushing = false;
+      if (this.#phase === "failed") return;
+      this.#ask();
+      this.#flush();
+      if (this.#queue.size > 0) this.#scheduleFlush();
+    });
+  }
+
+  /** One round for all readers that wait. */
+  #ask(): void {
+    if (!this.#reads.needsRound) return;
+    this.#guarded(() => {
+      const begun = beginRead(this.#state, this.#options.now());
+      this.#reads.begin(begun?.ticket ?? null);
+      if (begun !== null) this.#perform(begun.step);
+    });
+  }
+
+  #flush(): void {
+    const batch = this.#queue.takeBatch();
+    if (batch.length === 0) return;
+    this.#guarded(() => {
+      const payloads = batch.map((proposal) => proposal.payload);
+      const moment = this.#options.now();
+      const proposed = propose(this.#state, payloads, moment);
+      if (proposed === null) {
+        const { leaderId, nodeId } = this.#state;
+        const other = leaderId === nodeId ? null : leaderId;
+        for (const { resolve } of batch) resolve({ kind: "not_leader", leaderId: other });
+        return;
+      }
+      this.#stats.proposals += batch.length;
+      proposed.ready.append.forEach((entry, offset) => {
+        const resolve = batch[offset]?.resolve;
+        if (resolve === undefined) return;
+        this.#pending.add(entry, moment.monotonicMs, (answer) => {
+          if (typeof answer !== "string") resolve(answer);
+        });
+      });
+      this.#perform(proposed);
+    });
+  }
+
+  /** Persist, send, apply; a completed sync is itself an event that may commit more. */
+  #perform({ state, ready }: Step, file: string | null = null): void {
+    const led = this.#state.role.kind === "leader";
+    if (state.term > this.#state.term) this.#stats.elections += 1;
+    this.#state = state;
+    this.#cache.append(ready.append);
+    const { early, late } = this.#sorted(ready.messages);
+    for (const message of early) this.#send(message);
+    const install = installOf(ready.install, file);
+    if (ready.hardState !== null) {
+      this.#options.log.save(ready.hardState, ready.append, install);
+      this.#savedTerm = ready.hardState.term;
+      this.#stats.syncs += 1;
+    }
+    if (install !== null) this.#install(install);
+    for (const message of late) this.#send(message);
+    if (ready.committedThrough !== null) this.#applyThrough(ready.committedThrough);
+    // After applying: what this very step committed is known, such as the removal of this leader.
+    if (led && state.role.kind !== "leader") this.#pending.expire(Infinity, { kind: "unknown" });
+    const last = ready.append.at(-1);
+    if (last !== undefined) {
+      this.#perform(persisted(this.#state, last.index, last.term, this.#options.now()));
+    }
+    this.#reads.settle(this.#state, this.#options.machine.appliedIndex);
+  }
+
+  /** A leader's appends may travel while its own disk works, once its term is on disk (§10.2.1). */
+  #sorted(messages: readonly Outgoing[]) {
+    const durable = this.#savedTerm === this.#state.term;
+    const mayLead = ({ type }: Outgoing) => durable && type === "append_request";
+    return { early: messages.filter(mayLead), late: messages.filter((one) => !mayLead(one)) };
+  }
+
+  #send(message: Outgoing): void {
+    const { outbox } = this.#options;
+    if (message.type === "snapshot_offer") outbox.offerSnapshot(message);
+    else if (message.type !== "append_request") outbox.send(message);
+    else outbox.send({ ...message, entries: this.#entriesFor(message) });
+  }
+
+  /** As many of the entries named as one message may carry; the leader sends on from what is answered. */
+  #entriesFor({ prevIndex, throughIndex }: AppendHeader): readonly LogEntry[] {
+    if (throughIndex === prevIndex) return [];
+    const entries =
+      this.#cache.slice(prevIndex + 1, throughIndex) ??
+      this.#options.log.read(prevIndex + 1, throughIndex);
+    let chars = 0;
+    const cut = entries.findIndex(({ payload }, position) => {
+      chars += payload.length;
+      return position > 0 && chars > MESSAGE_CHARS_MAX;
+    });
+    return cut === -1 ? entries : entries.slice(0, cut);
+  }
+
+  #install(install: Install): void {
+    this.#options.machine.install(install.file);
+    this.#options.log.installed();
+    if (!install.keepLog) this.#cache.clear();
+    this.#sweeping = true;
+    this.#stats.installs += 1;
+  }
+
+  #applyThrough(committedIndex: number): void {
+    const { machine } = this.#options;
+    while (machine.appliedIndex < committedIndex) {
+      const from = machine.appliedIndex + 1;
+      const through = Math.min(committedIndex, from + CATCH_UP_ENTRIES - 1);
+      const entries = this.#cache.slice(from, through) ?? this.#options.log.read(from, through);
+      const results = machine.apply(entries);
+      entries.forEach((entry, offset) => {
+        const result = results[offset] ?? null;
+        this.#pending.settle(entry, result === null ? "done" : { kind: "applied", result });
+      });
+    }
+    this.#cache.trim();
+  }
+
+  /** The state itself is the snapshot: once it is synced, the entries beneath it can go. */
+  #compactWhenDue(): void {
+    const { log, machine, compaction, outbox } = this.#options;
+    if (this.#sweeping) this.#sweeping = log.sweep();
+    const { baseIndex } = this.#state.log;
+    if (machine.appliedIndex - baseIndex < compaction.entries) return;
+    const through = Math.min(machine.appliedIndex - compaction.tail, outbox.heldIndex);
+    if (through <= baseIndex || !machine.checkpoint()) return;
+    const facts = this.snapshotFacts(through, machine.timeMs);
+    if (facts === null) return;
+    log.compact(facts);
+    this.#state = compactThrough(this.#state, through);
+    this.#sweeping = true;
+    this.#stats.compactions += 1;
+  }
+
+  /** Fails once and for good: nothing that was in flight is answered (pitfall 3). */
+  #guarded(work: () => void): void {
+    if (this.#phase === "failed") return;
+    const startedMs = this.#options.now().monotonicMs;
+    try {
+      work();
+    } catch (error) {
+      this.#phase = "failed";
+      clearInterval(this.#timer);
+      this.#options.onFatal(error);
+    }
+    const stallMs = this.#options.now().monotonicMs - startedMs;
+    this.#stats.longestStallMs = Math.max(this.#stats.longestStallMs, stallMs);
+  }
+}
+
+/** Voters beside this one, best informed first: who could take over. */
+export function successorsOf(state: RaftState): readonly NodeId[] {
+  const { role } = state;
+  if (role.kind !== "leader") return [];
+  const matched = (id: NodeId) => role.peers.get(id)?.matchIndex ?? 0;
+  const others = currentVoters(state).filter((id) => id !== state.nodeId);
+  return others.toSorted((a, b) => matched(b) - matched(a));
+}
+
+function installOf(wanted: Step["ready"]["install"], file: string | null): Install | null {
+  if (wanted === null) return null;
+  if (file === null) throw new Error("a snapshot is stepped only with its file at hand");
+  return { ...wanted, file };
+}
+
+function assertTogether(applied: number, base: number, last: number): void {
+  if (applied > last) {
+    throw new DataDirectoryUnusable(
+      `state.db holds ${applied} applied entries but raft.db only ${last}: the log was replaced or lost. Restore both files from one backup`,
+    );
+  }
+  if (applied < base) {
+    throw new DataDirectoryUnusable(
+      `state.db holds ${applied} applied entries but raft.db begins after ${base}: the state was replaced or lost. Restore both files from one backup, or remove this member and join under a new name`,
+    );
+  }
+}

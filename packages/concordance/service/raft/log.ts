@@ -1,0 +1,319 @@
+/**
+ * Owns `raft.db`: who this member is, its hard state, its base, its entries. Every write is one
+ * transaction, synced before it returns; every row carries a checksum, verified on every read.
+ * Refuses to own: what to write and when (node.ts, driver.ts). It never cuts a bad tail: SQLite already
+ * rolls torn commits back, so a checksum that fails is damage to something that may be acknowledged.
+ */
+import { Database } from "bun:sqlite";
+import { RAFT_DDL, RAFT_FORMAT, RAFT_FROM_1_DDL } from "../../shared/schema.ts";
+import { emptyLog, type LogShape, withTerms } from "./log-shape.ts";
+import {
+  decodeMembership,
+  encodeMembership,
+  foundedBy,
+  type Membership,
+  type MembershipAt,
+} from "./membership.ts";
+import type { Restored } from "./node.ts";
+import { type HardState, type LogEntry, type NodeId, nodeId, type SnapshotFacts } from "./types.ts";
+
+/** Who a data directory belongs to; written once, when it is made. */
+export interface Identity {
+  readonly clusterId: string;
+  readonly nodeId: NodeId;
+  /** Made with the directory, so that a copy of the name is not taken for a copy of the data. */
+  readonly incarnation: string;
+}
+/** What stands for everything up to `index`. */
+export interface Base extends SnapshotFacts {
+  /** A state that was received and must replace `state.db` before anything else. */
+  readonly installing: string | null;
+}
+export interface Install {
+  readonly snapshot: SnapshotFacts;
+  readonly keepLog: boolean;
+  readonly file: string;
+}
+
+/** The data directory cannot be used; the message says why and what to do. */
+export class DataDirectoryUnusable extends Error {}
+
+interface EntryRow {
+  idx: number;
+  term: number;
+  kind: string;
+  time_ms: number;
+  payload: string;
+  checksum: number;
+}
+interface HardStateRow {
+  term: number;
+  voted_for: string | null;
+  commit_index: number;
+  checksum: number;
+}
+interface BaseRow {
+  idx: number;
+  term: number;
+  time_ms: number;
+  membership: string;
+  installing: string | null;
+  checksum: number;
+}
+interface MemberRow {
+  format: number;
+  cluster_id: string;
+  node_id: string;
+  incarnation: string;
+}
+/** The identity in the first format, whose sole voter was written beside it. */
+type FirstMemberRow = Omit<MemberRow, "incarnation"> & { voters: string };
+
+const NO_HARD_STATE: HardState = { term: 0, votedFor: null, commitIndex: 0 };
+/** Compacted entries removed in one go, so that no pause comes near an election timeout. */
+const SWEEP_ENTRIES = 1_000;
+const NO_BASE: Base = {
+  index: 0,
+  lastTerm: 0,
+  timeMs: 0,
+  membership: { members: [], removed: [] },
+  installing: null,
+};
+
+export class RaftLog {
+  readonly #db: Database;
+  readonly #statements: ReturnType<typeof prepare>;
+  readonly #write: (
+    hardState: HardState | null,
+    append: readonly LogEntry[],
+    install: Install | null,
+  ) => void;
+
+  /** Opens or creates the file and takes it for this process. Throws `DataDirectoryUnusable`. */
+  constructor(path: string) {
+    this.#db = openDatabase(path, { synchronous: "FULL", exclusive: true, ddl: RAFT_DDL });
+    upgrade(this.#db);
+    this.#statements = prepare(this.#db);
+    this.#write = this.#db.transaction((hardState, append, install) =>
+      this.#writeAll(hardState, append, install),
+    );
+  }
+
+  /** Who this log belongs to, or null in a fresh data directory. */
+  identity(): Identity | null {
+    const row = this.#db.query<MemberRow, []>("SELECT * FROM member").get();
+    if (row === null) return null;
+    const { cluster_id: clusterId, node_id: id, incarnation } = row;
+    return { clusterId, nodeId: nodeId(id), incarnation };
+  }
+
+  /** Makes a fresh directory a member: of a cluster it founds, or of one that has yet to tell it more. */
+  claim({ clusterId, nodeId: id, incarnation }: Identity, membership: Membership): void {
+    this.#db.transaction(() => {
+      const insert = this.#db.query("INSERT INTO member VALUES (1, ?, ?, ?, ?)");
+      insert.run(RAFT_FORMAT, clusterId, id, incarnation);
+      this.#saveBase({ ...NO_BASE, membership });
+    })();
+  }
+
+  base(): Base {
+    const row = this.#statements.base.get();
+    return row === null ? NO_BASE : baseOf(row);
+  }
+
+  /** Reads and verifies everything. Throws `DataDirectoryUnusable` on a gap or a bad checksum. */
+  restore(): Restored {
+    const row = this.#statements.hardState.get();
+    const hardState = row === null ? NO_HARD_STATE : hardStateOf(row);
+    const base = this.base();
+    let log: LogShape = emptyLog(base.index, base.lastTerm);
+    let lastTimeMs = base.timeMs;
+    const memberships: MembershipAt[] = [{ index: base.index, membership: base.membership }];
+    for (const raw of this.#statements.all.iterate(base.index)) {
+      const entry = entryOf(raw);
+      if (entry.index !== log.lastIndex + 1) throw damaged(`entry ${log.lastIndex + 1} is missing`);
+      log = withTerms(log, entry.index, [entry.term]);
+      lastTimeMs = entry.timeMs;
+      if (entry.kind !== "config") continue;
+      memberships.push({ index: entry.index, membership: decodeMembership(entry.payload) });
+    }
+    if (hardState.commitIndex > log.lastIndex) {
+      throw damaged(`it ends at entry ${log.lastIndex}, committed was ${hardState.commitIndex}`);
+    }
+    return { hardState, log, lastTimeMs, memberships };
+  }
+
+  /** One synced transaction. Throws when the disk refuses: the caller must stop, not retry. */
+  save(
+    hardState: HardState | null,
+    append: readonly LogEntry[],
+    install: Install | null = null,
+  ): void {
+    this.#write(hardState, append, install);
+  }
+
+  /** The received state took the place of the old one. */
+  installed(): void {
+    this.#saveBase({ ...this.base(), installing: null });
+  }
+
+  /** Lets go of everything up to `facts.index`. The state must be synced through it already. */
+  compact(facts: SnapshotFacts): void {
+    this.#saveBase({ ...facts, installing: null });
+  }
+
+  /** Removes some of what was compacted; answers whether there is more. */
+  sweep(): boolean {
+    const { index } = this.base();
+    return this.#statements.sweep.run(index, SWEEP_ENTRIES).changes === SWEEP_ENTRIES;
+  }
+
+  /** Entries `from … through`, both included, verified. */
+  read(from: number, through: number): readonly LogEntry[] {
+    const entries = this.#statements.range.all(from, through).map(entryOf);
+    if (entries.length !== through - from + 1)
+      throw damaged(`entries ${from}…${through} have holes`);
+    return entries;
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #writeAll(
+    hardState: HardState | null,
+    append: readonly LogEntry[],
+    install: Install | null,
+  ): void {
+    if (hardState !== null) {
+      const { term, votedFor, commitIndex } = hardState;
+      this.#statements.saveHardState.run(term, votedFor, commitIndex, hardStateSum(hardState));
+    }
+    if (install !== null) {
+      this.#saveBase({ ...install.snapshot, installing: install.file });
+      if (!install.keepLog) this.#statements.cut.run(0);
+    }
+    const first = append[0];
+    if (first === undefined) return;
+    this.#statements.cut.run(first.index);
+    for (const entry of append) {
+      const { index, term, kind, timeMs, payload } = entry;
+      this.#statements.insert.run(index, term, kind, timeMs, payload, entrySum(entry));
+    }
+  }
+
+  #saveBase(base: Base): void {
+    const { index, lastTerm, timeMs, installing } = base;
+    const membership = encodeMembership(base.membership);
+    const sum = baseSum(base, membership);
+    this.#statements.saveBase.run(index, lastTerm, timeMs, membership, installing, sum);
+  }
+}
+
+export interface DatabaseOptions {
+  readonly synchronous: "FULL" | "NORMAL";
+  /** A lock that lasts as long as the process, so that two processes never share a data directory. */
+  readonly exclusive: boolean;
+  readonly ddl: string;
+}
+
+/** Opens a member's database in WAL mode at a strict sync level. Throws `DataDirectoryUnusable`. */
+export function openDatabase(path: string, options: DatabaseOptions): Database {
+  try {
+    const db = new Database(path, { create: true, strict: true });
+    db.run(`PRAGMA locking_mode = ${options.exclusive ? "EXCLUSIVE" : "NORMAL"}`);
+    db.run("PRAGMA journal_mode = WAL");
+    db.run(`PRAGMA synchronous = ${options.synchronous}`);
+    db.run("PRAGMA fullfsync = ON"); // macOS: fsync alone stops at the drive's cache. No effect elsewhere.
+    db.run("BEGIN IMMEDIATE");
+    db.run(options.ddl);
+    db.run("COMMIT");
+    return db;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const why = /locked|busy/i.test(reason) ? "another process is using it" : reason;
+    throw new DataDirectoryUnusable(`cannot open ${path}: ${why}`);
+  }
+}
+
+/** Brings an older format up to this one, in one transaction. Throws for a newer one. */
+function upgrade(db: Database): void {
+  const row = db.query<{ format: number }, []>("SELECT format FROM member").get();
+  if (row === null || row.format === RAFT_FORMAT) return;
+  if (row.format !== 1) {
+    throw new DataDirectoryUnusable(
+      `raft.db has format ${row.format}, this program reads formats 1 to ${RAFT_FORMAT}; run the version that wrote it`,
+    );
+  }
+  db.transaction(() => {
+    const first = db.query<FirstMemberRow, []>("SELECT * FROM member").get();
+    const voters = (JSON.parse(first?.voters ?? "[]") as string[]).map(nodeId);
+    db.run(RAFT_FROM_1_DDL);
+    const base = { ...NO_BASE, membership: foundedBy(voters, "founder") };
+    const membership = encodeMembership(base.membership);
+    const insert = db.query("INSERT INTO base VALUES (1, 0, 0, 0, ?, NULL, ?)");
+    insert.run(membership, baseSum(base, membership));
+    db.query("UPDATE member SET format = ?").run(RAFT_FORMAT);
+  })();
+}
+
+function prepare(db: Database) {
+  return {
+    hardState: db.query<HardStateRow, []>("SELECT * FROM hard_state"),
+    saveHardState: db.query("INSERT OR REPLACE INTO hard_state VALUES (1, ?, ?, ?, ?)"),
+    base: db.query<BaseRow, []>("SELECT * FROM base"),
+    saveBase: db.query("INSERT OR REPLACE INTO base VALUES (1, ?, ?, ?, ?, ?, ?)"),
+    all: db.query<EntryRow, [number]>("SELECT * FROM entries WHERE idx > ? ORDER BY idx"),
+    range: db.query<EntryRow, [number, number]>(
+      "SELECT * FROM entries WHERE idx BETWEEN ? AND ? ORDER BY idx",
+    ),
+    cut: db.query("DELETE FROM entries WHERE idx >= ?"),
+    sweep: db.query(
+      "DELETE FROM entries WHERE idx IN (SELECT idx FROM entries WHERE idx <= ? ORDER BY idx LIMIT ?)",
+    ),
+    insert: db.query("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)"),
+  };
+}
+
+function entryOf(row: EntryRow): LogEntry {
+  const { idx: index, term, kind, time_ms: timeMs, payload } = row;
+  if (kind !== "noop" && kind !== "command" && kind !== "config") {
+    throw damaged(`entry ${index} is of no known kind`);
+  }
+  const entry: LogEntry = { index, term, kind, timeMs, payload };
+  if (entrySum(entry) !== row.checksum) throw damaged(`entry ${index} fails its checksum`);
+  return entry;
+}
+
+function hardStateOf(row: HardStateRow): HardState {
+  const { term, voted_for: votedFor, commit_index: commitIndex } = row;
+  const hardState = { term, votedFor: votedFor === null ? null : nodeId(votedFor), commitIndex };
+  if (hardStateSum(hardState) !== row.checksum) throw damaged("the hard state fails its checksum");
+  return hardState;
+}
+
+function baseOf(row: BaseRow): Base {
+  const { idx: index, term: lastTerm, time_ms: timeMs, installing } = row;
+  const facts = { index, lastTerm, timeMs, installing };
+  if (baseSum(facts, row.membership) !== row.checksum) throw damaged("the base fails its checksum");
+  return { ...facts, membership: decodeMembership(row.membership) };
+}
+
+function entrySum({ index, term, kind, timeMs, payload }: LogEntry): number {
+  return Bun.hash.crc32(payload, Bun.hash.crc32(`${index}:${term}:${kind}:${timeMs}:`));
+}
+
+function hardStateSum({ term, votedFor, commitIndex }: HardState): number {
+  return Bun.hash.crc32(`${term}:${votedFor ?? ""}:${commitIndex}`);
+}
+
+function baseSum(base: Omit<Base, "membership">, membership: string): number {
+  const { index, lastTerm, timeMs, installing } = base;
+  return Bun.hash.crc32(`${index}:${lastTerm}:${timeMs}:${installing ?? ""}:${membership}`);
+}
+
+function damaged(what: string): DataDirectoryUnusable {
+  return new DataDirectoryUnusable(
+    `raft.db is damaged: ${what}. Nothing was changed. Restore the directory from a backup; do not delete entries by hand`,
+  );
+}

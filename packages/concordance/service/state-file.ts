@@ -1,0 +1,77 @@
+/**
+ * Owns `state.db` as a file: opening it, making it survive a power cut, and putting a received state in
+ * its place so that a crash at any point leaves the old one or the new one (pitfall 22).
+ * Refuses to own: rows (shared/store.ts), and what a snapshot stands for (raft/log.ts keeps that).
+ */
+import type { Database } from "bun:sqlite";
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { STATE_DDL } from "../shared/schema.ts";
+import { claimState, KvStore } from "../shared/store.ts";
+import { DataDirectoryUnusable, openDatabase } from "./raft/log.ts";
+
+export class StateFile {
+  readonly path: string;
+  readonly store: KvStore;
+  readonly #clusterId: string;
+  #db: Database;
+
+  /** Throws `DataDirectoryUnusable` when the file belongs to another cluster. */
+  constructor(path: string, clusterId: string) {
+    this.path = path;
+    this.#clusterId = clusterId;
+    this.#db = this.#open();
+    this.store = new KvStore(this.#db);
+  }
+
+  /** Moves all that is applied into the synced file. False while someone reads an older state of it. */
+  checkpoint(): boolean {
+    const row = this.#db.query<{ busy: number }, []>("PRAGMA wal_checkpoint(TRUNCATE)").get();
+    return row?.busy === 0;
+  }
+
+  /** Takes a verified, synced file of the same directory in place of the present one. */
+  replace(file: string): void {
+    this.#db.close();
+    moveInto(file, this.path);
+    this.#db = this.#open();
+    this.store.swap(this.#db);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** Not exclusive: the snapshot worker reads beside it. `raft.db` keeps other processes out. */
+  #open(): Database {
+    const options = { synchronous: "NORMAL", exclusive: false, ddl: STATE_DDL } as const;
+    const db = openDatabase(this.path, options);
+    if (claimState(db, this.#clusterId) !== "foreign") return db;
+    db.close();
+    throw new DataDirectoryUnusable(
+      `${this.path} is of another cluster or format than raft.db; move it away and it is rebuilt from the log`,
+    );
+  }
+}
+
+/** Completes a replacement that a crash cut short. The file is gone when only the last step was missing. */
+export function finishReplacement(statePath: string, file: string): void {
+  if (existsSync(join(dirname(statePath), basename(file)))) moveInto(file, statePath);
+}
+
+function moveInto(file: string, statePath: string): void {
+  const source = join(dirname(statePath), basename(file));
+  for (const suffix of ["-wal", "-shm"]) rmSync(statePath + suffix, { force: true });
+  renameSync(source, statePath);
+  syncPath(dirname(statePath));
+}
+
+/** Makes a file's content, or a directory's names, survive a power cut. */
+export function syncPath(path: string): void {
+  const handle = openSync(path, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * Owns `/stream`: JSON-RPC requests in, answers and `watch/change` out, one socket at a time. Requests are
+ * taken up in the order they arrive: everything up to the proposal is synchronous.
+ * Refuses to own: what an operation does (api.ts), delivery order and pace (watch.ts).
+ */
+import type { ServerWebSocket } from "bun";
+import { CLOSE, REFUSALS, type RpcId } from "../shared/protocol.ts";
+import type { KvStore, StoredChange } from "../shared/store.ts";
+import { LIMITS } from "../shared/types.ts";
+import type { Author, KvApi } from "./api.ts";
+import type { Access } from "./keys.ts";
+import type { Logger } from "./logger.ts";
+import * as parse from "./parse.ts";
+import { Refusal } from "./refusal.ts";
+import { latestOf, SUBSCRIPTIONS_MAX, WATCH_LIMITS, Watcher, type WatchLimits } from "./watch.ts";
+
+export interface Session {
+  readonly kind: "client";
+  readonly access: Access;
+  readonly traceId: string;
+  watcher: Watcher | null;
+}
+type Socket = ServerWebSocket<Session>;
+interface Method {
+  /** Parameters it knows; any other is refused. */
+  readonly fields: readonly string[];
+  readonly writes: boolean;
+  readonly run: (params: parse.Fields, watcher: Watcher, nowMs: number) => string | Promise<string>;
+}
+
+const MGET_KEYS_MAX = 256;
+const REQUEST_ID = "requestId";
+
+export class StreamHandler {
+  readonly #api: KvApi;
+  readonly #store: KvStore;
+  readonly #log: Logger;
+  readonly #limits: WatchLimits;
+  readonly #sockets = new Set<Socket>();
+  readonly #methods: ReadonlyMap<string, Method>;
+
+  constructor(api: KvApi, store: KvStore, log: Logger, limits: WatchLimits = WATCH_LIMITS) {
+    this.#api = api;
+    this.#store = store;
+    this.#log = log;
+    this.#limits = limits;
+    this.#methods = this.#methodTable();
+  }
+
+  get sockets(): number {
+    return this.#sockets.size;
+  }
+  get subscriptions(): number {
+    return [...this.#sockets].reduce(
+      (sum, { data }) => sum + (data.watcher?.subscriptions ?? 0),
+      0,
+    );
+  }
+
+  /** Hands the changes of one apply to every socket. */
+  publish(changes: readonly StoredChange[]): void {
+    const latest = latestOf(changes);
+    for (const { data } of this.#sockets) data.watcher?.pump(latest);
+  }
+
+  closeAll(): void {
+    for (const socket of this.#sockets) socket.close(CLOSE.goingAway, "the node is stopping");
+  }
+
+  /** What the server calls for a socket of `/stream`. */
+  handlers() {
+    return {
+      opened: (socket: Socket) => {
+        socket.data.watcher = new Watcher(socket, this.#store, this.#limits);
+        this.#sockets.add(socket);
+      },
+      received: (socket: Socket, frame: string | Buffer) => this.#receive(socket, frame),
+      drained: (socket: Socket) => socket.data.watcher?.pump(null),
+      closed: (socket: Socket) => void this.#sockets.delete(socket),
+    };
+  }
+
+  #receive(socket: Socket, frame: string | Buffer): void {
+    if (typeof frame !== "string") {
+      socket.close(CLOSE.binaryFrame, "send JSON-RPC 2.0 as text frames");
+      return;
+    }
+    if (Buffer.byteLength(frame) > LIMITS.requestBytesMax) {
+      socket.close(CLOSE.tooBig, `a frame holds at most ${LIMITS.requestBytesMax} bytes`);
+      return;
+    }
+    let id: RpcId | null = null;
+    try {
+      const request = requestOf(parse.parseJson(frame));
+      id = request.id;
+      const answer = this.#call(socket, request.method, request.params);
+      if (typeof answer === "string") this.#answer(socket, request.id, answer);
+      else void this.#answerLater(socket, request.id, answer);
+    } catch (error) {
+      this.#refuse(socket, id, error);
+    }
+  }
+
+  #call(socket: Socket, name: string, params: unknown): string | Promise<string> {
+    const method = this.#methods.get(name);
+    if (method === undefined) {
+      const known = [...this.#methods.keys()].join(", ");
+      throw new Refusal("unknown_method", `There is no such method; accepted: ${known}.`);
+    }
+    if (method.writes && socket.data.access !== "read_write") {
+      throw new Refusal("read_only", `This key may only read; ${name} needs the API key.`);
+    }
+    const { watcher } = socket.data;
+    if (watcher === null) throw new Error("a socket has its watcher from open to close");
+    return method.run(parse.fieldsOf(params, method.fields, "params"), watcher, Date.now());
+  }
+
+  #answer(socket: Socket, id: RpcId, result: string): void {
+    socket.send(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`);
+    socket.data.watcher?.pump(null);
+  }
+
+  async #answerLater(socket: Socket, id: RpcId, answer: Promise<string>): Promise<void> {
+    try {
+      this.#answer(socket, id, await answer);
+    } catch (error) {
+      this.#refuse(socket, id, error);
+    }
+  }
+
+  #refuse(socket: Socket, id: RpcId | null, error: unknown): void {
+    const known = error instanceof Refusal;
+    if (!known)
+      this.#log.error("stream request failed", { err: error, trace_id: socket.data.traceId });
+    const code = known ? error.code : "internal_error";
+    const message = known
+      ? error.message
+      : "Something failed on our side; the log has the details.";
+    const data = { code, trace_id: socket.data.traceId, ...(known ? error.details : {}) };
+    const body = { jsonrpc: "2.0", id, error: { code: REFUSALS[code].rpc, message, data } };
+    socket.send(JSON.stringify(body));
+  }
+
+  #methodTable(): ReadonlyMap<string, Method> {
+    const api = this.#api;
+    const read = (fields: readonly string[], run: Method["run"]) => ({
+      fields,
+      writes: false,
+      run,
+    });
+    const write = (fields: readonly string[], run: Method["run"]) => ({
+      fields,
+      writes: true,
+      run,
+    });
+    const setFields = [
+      "namespace",
+      "key",
+      "value",
+      "actor",
+      "cas",
+      "expiresAt",
+      "ttlMs",
+      REQUEST_ID,
+    ];
+    return new Map<string, Method>([
+      [
+        "kv/get",
+        read(["namespace", "key", ...parse.FRESHNESS_FIELDS], (p) => {
+          const [namespace, key] = [parse.namespaceOf(p["namespace"]), parse.keyOf(p["key"])];
+          return api.fresh(parse.freshnessOf(p), () => api.get(namespace, key));
+        }),
+      ],
+      [
+        "kv/list",
+        read(["namespace", "prefix", "limit", "cursor", ...parse.FRESHNESS_FIELDS], (p) => {
+          const query = listQueryOf(p);
+          return api.fresh(parse.freshnessOf(p), () => api.list(query));
+        }),
+      ],
+      [
+        "kv/mget",
+        read(["keys", ...parse.FRESHNESS_FIELDS], (p) => {
+          const keys = keysOf(p["keys"]);
+          return api.fresh(parse.freshnessOf(p), () => api.getMany(keys));
+        }),
+      ],
+      ["kv/set", write(setFields, (p, _, nowMs) => api.set(authorOf(p), parse.setOf(p, nowMs)))],
+      [
+        "kv/delete",
+        write(["namespace", "key", "actor", "cas", REQUEST_ID], (p) =>
+          api.delete(authorOf(p), parse.deleteOf(p)),
+        ),
+      ],
+      [
+        "kv/batch",
+        write(["operations", "actor", REQUEST_ID], (p, _, nowMs) =>
+          api.batch(
+            parse.batchOf(p["operations"], p["actor"], nowMs),
+            parse.requestIdOf(p[REQUEST_ID]),
+          ),
+        ),
+      ],
+      [
+        "watch/subscribe",
+        read(["namespace", "fromRevision"], (p, watcher) => this.#subscribe(p, watcher)),
+      ],
+      ["watch/unsubscribe", read(["namespace"], (p, watcher) => unsubscribe(p, watcher))],
+    ]);
+  }
+
+  /** The answer leaves before the first change: `#answer` pumps after sending it. */
+  #subscribe(params: parse.Fields, watcher: Watcher): string {
+    const namespace = parse.namespaceOf(params["namespace"]);
+    const range = { min: 0, max: Number.MAX_SAFE_INTEGER, absent: null };
+    const asked = parse.integerOf(params["fromRevision"], "fromRevision", range);
+    const overlap = watcher.overlapping(namespace);
+    if (overlap !== null) {
+      const why = `This socket already watches ${overlap}, which overlaps; unsubscribe it first.`;
+      throw new Refusal("invalid_request", why);
+    }
+    if (watcher.subscriptions >= SUBSCRIPTIONS_MAX) {
+      throw new Refusal("invalid_request", `A socket holds at most ${SUBSCRIPTIONS_MAX} watches.`);
+    }
+    const fromRevision = asked ?? this.#api.revision;
+    this.#api.assertRetained(fromRevision);
+    watcher.subscribe(namespace, fromRevision);
+    return JSON.stringify({ namespace, fromRevision, clusterId: this.#api.clusterId });
+  }
+}
+
+function authorOf(params: parse.Fields): Author {
+  return {
+    actor: parse.actorOf(params["actor"]),
+    requestId: parse.requestIdOf(params[REQUEST_ID]),
+  };
+}
+
+function unsubscribe(params: parse.Fields, watcher: Watcher): string {
+  const namespace = parse.namespaceOf(params["namespace"]);
+  if (!watcher.unsubscribe(namespace)) {
+    throw new Refusal("not_found", `This socket does not watch ${namespace}.`);
+  }
+  return JSON.stringify({ namespace });
+}
+
+function requestOf(value: unknown): { id: RpcId; method: string; params: unknown } {
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  const { jsonrpc, id, method, params } = (isObject ? value : {}) as Record<string, unknown>;
+  const idOk = typeof id === "number" || (typeof id === "string" && id.length <= 128);
+  if (jsonrpc !== "2.0" || !idOk || typeof method !== "string") {
+    throw new Refusal("invalid_rpc", 'Send one {"jsonrpc":"2.0","id","method","params"} a frame.');
+  }
+  return { id, method, params: params ?? {} };
+}
+
+/** Shared with the HTTP list route, whose query has the same names. */
+export function listQueryOf(fields: parse.Fields) {
+  const { prefix, cursor } = fields;
+  const range = { min: 1, max: LIMITS.pageItemsMax, absent: null };
+  return {
+    namespace: parse.namespaceOf(fields["namespace"]),
+    prefix: parse.prefixOf(prefix),
+    limit: parse.integerOf(fields["limit"], "limit", range),
+    cursor: cursor === undefined ? null : parse.keyOf(cursor),
+  };
+}
+
+function keysOf(value: unknown) {
+  if (!Array.isArray(value) || value.length === 0 || value.length > MGET_KEYS_MAX) {
+    throw new Refusal("invalid_request", `keys must list 1 to ${MGET_KEYS_MAX} keys.`);
+  }
+  return value.map((item, position) => {
+    const fields = parse.fieldsOf(item, ["namespace", "key"], `keys[${position}]`);
+    return { namespace: parse.namespaceOf(fields["namespace"]), key: parse.keyOf(fields["key"]) };
+  });
+}

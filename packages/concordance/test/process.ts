@@ -1,0 +1,82 @@
+/** Owns real nodes for tests: temporary directories, free ports, processes ended by their own handle. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ConcordanceClient } from "../shared/client.ts";
+
+const MAIN = join(import.meta.dir, "../service/main.ts");
+
+export interface Node {
+  readonly url: string;
+  readonly pid: number;
+  readonly client: ConcordanceClient;
+  /** Ends the process and waits; answers its exit code (null when a signal ended it). */
+  end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null>;
+}
+export interface Run {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A directory that disappears when `use` is over. */
+export async function inTemporaryDirectory(use: (path: string) => Promise<void>): Promise<void> {
+  const path = mkdtempSync(join(tmpdir(), "concordance-"));
+  try {
+    await use(path);
+  } finally {
+    rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/** Starts a node and waits until it says where it listens. Throws its standard error when it refuses. */
+export async function startNode(dataDir: string, ...flags: readonly string[]): Promise<Node> {
+  const child = spawnNode([`--data-dir=${dataDir}`, "--listen=127.0.0.1:0", ...flags]);
+  let said = "";
+  for await (const chunk of child.stderr) {
+    said += Buffer.from(chunk).toString();
+    const address = /"address":"([^"]+)"/.exec(said)?.[1];
+    if (address === undefined) continue;
+    const url = `http://${address}`;
+    const end = async (signal: "SIGTERM" | "SIGKILL") => {
+      child.kill(signal);
+      await child.exited;
+      return child.exitCode;
+    };
+    return { url, pid: child.pid, client: new ConcordanceClient({ url, apiKey: "dev" }), end };
+  }
+  throw new Error(`the node did not start: ${said}`);
+}
+
+/** Runs the program to its end, as a person at a terminal would. */
+export async function runNode(
+  flags: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Run> {
+  const child = spawnNode(flags, env);
+  child.stdin.end();
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { exitCode: await child.exited, stdout, stderr };
+}
+
+export function spawnNode(flags: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("CONC"));
+  return Bun.spawn([process.execPath, MAIN, ...flags], {
+    env: { ...Object.fromEntries(inherited), ...env },
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+}
+
+/** Waits for a condition that the code under test brings about; fails loudly when it never does. */
+export async function eventually(what: string, holds: () => boolean): Promise<void> {
+  for (let attempt = 0; attempt < 1_000; attempt += 1) {
+    if (holds()) return;
+    await Bun.sleep(10);
+  }
+  throw new Error(`never happened: ${what}`);
+}

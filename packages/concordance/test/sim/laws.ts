@@ -1,0 +1,114 @@
+/**
+ * Owns what must hold in a simulated cluster after every step, judged from outside with the knowledge of
+ * everything that ever happened (C1, C2, C3, C5). A broken law ends the run and names itself.
+ */
+import { assert } from "../../service/raft/assert.ts";
+import { currentVoters, inForce } from "../../service/raft/membership.ts";
+import { majority } from "../../service/raft/quorum.ts";
+import type { LogEntry, NodeId } from "../../service/raft/types.ts";
+import type { SimMessage, SimNode } from "./node.ts";
+
+interface Committed {
+  readonly term: number;
+  readonly kind: string;
+  readonly payload: string;
+  readonly timeMs: number;
+  readonly hash: number;
+  /** A term no earlier than the one it was committed in. */
+  readonly byTerm: number;
+}
+
+export class Laws {
+  readonly #leaders = new Map<number, NodeId>();
+  readonly #committed: Committed[] = [];
+  readonly #votes = new Map<string, NodeId>();
+
+  get committed(): readonly Committed[] {
+    return this.#committed;
+  }
+
+  /** A member applied an entry: it must be the one that everybody applies there. */
+  applied(id: NodeId, entry: LogEntry, hash: number, nodes: Iterable<SimNode>): void {
+    const known = this.#committed[entry.index - 1];
+    if (known !== undefined) {
+      const same = known.term === entry.term && known.payload === entry.payload;
+      assert(same, `C3: ${id} applied another entry ${entry.index}`);
+      assert(known.hash === hash, `C3: the state of ${id} differs at ${entry.index}`);
+      return;
+    }
+    assert(entry.index === this.#committed.length + 1, `C3: ${id} applied ${entry.index} early`);
+    const before = this.#committed.at(-1)?.timeMs ?? 0;
+    assert(entry.timeMs >= before, "C5: replicated time ran back");
+    const all = [...nodes];
+    const byTerm = Math.max(...all.map(({ state }) => state.term));
+    this.#assertOnMajority(entry, all);
+    const { term, kind, payload, timeMs } = entry;
+    this.#committed.push({ term, kind, payload, timeMs, hash, byTerm });
+  }
+
+  /** A message leaves a member: what it promises must be on the synced disk by then. */
+  sent(message: SimMessage, sender: SimNode): void {
+    const { hardState } = sender.synced;
+    const spoken = message.type === "vote_request" && message.preVote ? 0 : message.term;
+    const asked = message.type === "vote_reply" && message.preVote;
+    assert(asked || hardState.term >= spoken, "C2: a term is on disk before it is spoken of");
+    if (message.type === "vote_reply" && !message.preVote && message.granted) {
+      const key = `${message.from}:${message.term}`;
+      const before = this.#votes.get(key) ?? message.to;
+      assert(before === message.to, `C2: ${message.from} voted twice in term ${message.term}`);
+      this.#votes.set(key, message.to);
+      const kept = hardState.term === message.term && hardState.votedFor === message.to;
+      assert(kept, "C2: a vote is on disk before it is told");
+    }
+    if (message.type === "append_reply" && message.success) {
+      const { term } = message;
+      const own = sender.syncedTerm(message.matchIndex);
+      assert(
+        own !== null,
+        `C1: ${message.from} confirmed ${message.matchIndex} of term ${term} before its sync`,
+      );
+    }
+  }
+
+  check(nodes: Iterable<SimNode>): void {
+    for (const node of nodes) {
+      const { state, id } = node;
+      if (state.role.kind !== "leader") continue;
+      const known = this.#leaders.get(state.term);
+      assert(known === undefined || known === id, `C2: ${known} and ${id} both lead ${state.term}`);
+      if (known === undefined) this.#assertComplete(node);
+      this.#leaders.set(state.term, id);
+      const open = state.memberships.filter(({ index }) => index > state.commitIndex);
+      const { termStartIndex } = state.role;
+      const own = open.filter(({ index }) => index >= termStartIndex);
+      assert(own.length === 0 || open.length === 1, "pitfall 26: one uncommitted change at a time");
+    }
+  }
+
+  /** §5.4.3: who leads a later term has everything that was committed before. */
+  #assertComplete({ id, state }: SimNode): void {
+    for (let index = state.log.baseIndex + 1; index <= this.#committed.length; index += 1) {
+      const entry = this.#committed[index - 1];
+      if (entry === undefined || entry.byTerm >= state.term) continue;
+      const span = state.log.spans.findLast(({ firstIndex }) => firstIndex <= index);
+      const held = index <= state.log.lastIndex && span?.term === entry.term;
+      assert(held, `leader completeness (§5.4.3): ${id} leads ${state.term} without ${index}`);
+    }
+  }
+
+  /** C1: the first to apply an entry may do so only when a majority has it on its synced disk. */
+  #assertOnMajority(entry: LogEntry, nodes: readonly SimNode[]): void {
+    const holders = new Set(nodes.filter((node) => holds(node, entry)).map(({ id }) => id));
+    const enough = nodes.some(({ state }) => {
+      const voters = currentVoters(state);
+      const votes = voters.filter((voter) => holders.has(voter)).length;
+      return inForce(state.memberships).members.length > 0 && votes >= majority(voters.length || 1);
+    });
+    assert(enough, `C1: ${entry.index} was committed on ${[...holders].join(" ")} only`);
+  }
+}
+
+function holds(node: SimNode, entry: LogEntry): boolean {
+  const term = node.syncedTerm(entry.index);
+  return term === entry.term || (term !== null && entry.index <= node.synced.base.index);
+}

@@ -1,0 +1,102 @@
+/** The frame around every page: sessions at the left, the page beside them, the connection above. */
+import { Drawer } from "@mantine/core";
+import { useDisclosure, useMediaQuery } from "@mantine/hooks";
+import { useCallback, useMemo } from "react";
+import { ConnectionBannerView } from "../features/connection/ConnectionBannerView.tsx";
+import { SessionListView } from "../features/sessions/SessionListView.tsx";
+import { orderedSessions } from "../features/sessions/sessions.ts";
+import { useGateway, useGatewayState } from "../lib/use-gateway.ts";
+import { AccountBar } from "./AccountBar.tsx";
+import classes from "./app.module.css";
+import { Brand } from "./Brand.tsx";
+import { NewSessionScreen } from "./NewSessionScreen.tsx";
+import { SessionScreen } from "./SessionScreen.tsx";
+import { useRoute } from "./use-route.ts";
+
+interface Props {
+  readonly onSignOut: () => void;
+}
+
+export function ConsoleShell({ onSignOut }: Props) {
+  const { route, go } = useRoute();
+  const connection = useGatewayState((state) => state.connection);
+  const docked = useMediaQuery("(min-width: 48em)", true, { getInitialValueInEffect: false });
+  const [menuOpen, menu] = useDisclosure(false);
+  const openSession = useCallback(
+    (sessionId: string) => {
+      menu.close();
+      go({ page: "session", sessionId });
+    },
+    [go, menu.close],
+  );
+  const startNew = useCallback(() => {
+    menu.close();
+    go({ page: "new" });
+  }, [go, menu.close]);
+
+  const selectedId = route.page === "session" ? route.sessionId : null;
+  const sidebar = (
+    <Sidebar
+      selectedId={selectedId}
+      onSelect={openSession}
+      onNew={startNew}
+      onSignOut={onSignOut}
+    />
+  );
+  const onMenu = docked ? null : menu.open;
+  return (
+    <div className={classes["shell"]}>
+      <a className={classes["skip"]} href="#main">
+        Skip to the conversation
+      </a>
+      {docked ? <aside className={classes["sidebar"]}>{sidebar}</aside> : null}
+      <Drawer
+        opened={menuOpen && !docked}
+        onClose={menu.close}
+        size={300}
+        withCloseButton={false}
+        padding={0}
+        aria-label="Sessions"
+        classNames={{ content: classes["drawer"] ?? "", body: classes["drawerBody"] ?? "" }}
+      >
+        {sidebar}
+      </Drawer>
+      <main className={classes["main"]} id="main">
+        <ConnectionBannerView connection={connection} />
+        {route.page === "session" ? (
+          <SessionScreen key={route.sessionId} sessionId={route.sessionId} onMenu={onMenu} />
+        ) : (
+          <NewSessionScreen onCreated={openSession} onMenu={onMenu} />
+        )}
+      </main>
+    </div>
+  );
+}
+
+interface SidebarProps {
+  readonly selectedId: string | null;
+  readonly onSelect: (sessionId: string) => void;
+  readonly onNew: () => void;
+  readonly onSignOut: () => void;
+}
+
+function Sidebar({ selectedId, onSelect, onNew, onSignOut }: SidebarProps) {
+  const gateway = useGateway();
+  const sessions = useGatewayState((state) => state.sessions);
+  const list = useGatewayState((state) => state.sessionList);
+  const ordered = useMemo(() => orderedSessions(sessions), [sessions]);
+  return (
+    <>
+      <Brand />
+      <SessionListView
+        sessions={ordered}
+        list={list}
+        selectedId={selectedId}
+        onSelect={onSelect}
+        onNew={onNew}
+        onRetry={() => void gateway.refreshSessions()}
+      />
+      <AccountBar onSignOut={onSignOut} />
+    </>
+  );
+}

@@ -1,0 +1,232 @@
+/** One session: the conversation, the decisions in it, and the record beside it. */
+import type { ApprovalItem, SessionView, TurnView } from "@concert/sdk";
+import { ActionIcon, Drawer, Tooltip } from "@mantine/core";
+import { useDisclosure, useMediaQuery } from "@mantine/hooks";
+import { IconHistory } from "@tabler/icons-react";
+import { useCallback, useEffect, useMemo, useState } from "react";
+import { ApprovalCardView } from "../features/approvals/ApprovalCardView.tsx";
+import { useApproval } from "../features/approvals/use-approval.ts";
+import { ComposerView } from "../features/chat/ComposerView.tsx";
+import { ThreadView } from "../features/chat/ThreadView.tsx";
+import { subjectsOf } from "../features/chat/tool-summary.ts";
+import { useAnnouncements } from "../features/chat/use-announcements.ts";
+import { useChat } from "../features/chat/use-chat.ts";
+import { useDraft } from "../features/chat/use-draft.ts";
+import { SubjectsContext } from "../features/chat/use-subjects.ts";
+import { WelcomeView } from "../features/chat/WelcomeView.tsx";
+import { RecordView, type TurnChoice } from "../features/record/RecordView.tsx";
+import { useRecord } from "../features/record/use-record.ts";
+import { sessionState } from "../features/sessions/sessions.ts";
+import { useGatewayState } from "../lib/use-gateway.ts";
+import { Announcer } from "../ui/Announcer.tsx";
+import { Failure } from "../ui/Failure.tsx";
+import { StateDot } from "../ui/StateDot.tsx";
+import classes from "./app.module.css";
+import { PageHeader } from "./PageHeader.tsx";
+
+interface Props {
+  readonly sessionId: string;
+  readonly onMenu: (() => void) | null;
+}
+
+export function SessionScreen({ sessionId, onMenu }: Props) {
+  const chat = useChat(sessionId);
+  const { view } = chat;
+  const record = useRecordPanel(view);
+  const announcement = useAnnouncements(view, chat.joining?.status === "ready");
+  // Results are news about a turn; streaming text is not.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the subjects follow the turns.
+  const subjects = useMemo(() => subjectsOf(view.items), [view.turns]);
+  const renderApproval = useCallback(
+    (item: ApprovalItem) => <Approval sessionId={sessionId} item={item} />,
+    [sessionId],
+  );
+  const showRecord = useCallback(
+    (turnId: string) => {
+      record.select(turnId);
+      record.drawer.open();
+    },
+    [record.select, record.drawer.open],
+  );
+  useEscape(chat.running && !record.opened, chat.stop);
+  return (
+    <div className={classes["columns"]}>
+      <div className={classes["page"]}>
+        <SessionHeader sessionId={sessionId} onMenu={onMenu} record={record} />
+        {chat.joining?.status === "failed" ? (
+          <div className={classes["notice"]}>
+            <Failure title="Not open" reason={chat.joining.reason} onRetry={chat.reopen} />
+          </div>
+        ) : null}
+        {chat.rows.length === 0 && chat.joining?.status === "ready" ? (
+          <div className={classes["scroll"]}>
+            <WelcomeView onSuggest={chat.send} />
+          </div>
+        ) : (
+          <SubjectsContext value={subjects}>
+            <ThreadView
+              rows={chat.rows}
+              onResend={chat.send}
+              onDiscard={chat.discard}
+              onShowRecord={showRecord}
+              renderApproval={renderApproval}
+            />
+          </SubjectsContext>
+        )}
+        {chat.joining?.status === "failed" && chat.rows.length === 0 ? null : (
+          <SessionComposer sessionId={sessionId} chat={chat} autoFocus={onMenu === null} />
+        )}
+      </div>
+      <RecordColumn record={record} />
+      <Announcer text={announcement} />
+    </div>
+  );
+}
+
+function SessionComposer(props: {
+  readonly sessionId: string;
+  readonly chat: ReturnType<typeof useChat>;
+  /** Where there is room for a keyboard that does not cover the conversation. */
+  readonly autoFocus: boolean;
+}) {
+  const { sessionId, chat } = props;
+  const [draft, setDraft] = useDraft(sessionId);
+  const waiting = chat.view.status === "waiting" && chat.view.activeTurnId !== null;
+  const send = (text: string) => {
+    setDraft("");
+    chat.send(text);
+  };
+  return (
+    <ComposerView
+      draft={draft}
+      onDraft={setDraft}
+      onSend={send}
+      running={chat.running}
+      stopping={chat.stopping}
+      onStop={chat.stop}
+      placeholder={waiting ? "The agent waits for your decision above" : "Message the agent…"}
+      hint={chat.stopFailure}
+      autoFocus={props.autoFocus}
+    />
+  );
+}
+
+function Approval({ sessionId, item }: { sessionId: string; item: ApprovalItem }) {
+  const answering = useApproval(sessionId, item.id);
+  const activeTurnId = useGatewayState((state) => state.views[sessionId]?.activeTurnId ?? null);
+  const open = item.turnId === null || item.turnId === activeTurnId;
+  return <ApprovalCardView item={item} open={open} answering={answering} />;
+}
+
+function SessionHeader(props: Props & { readonly record: RecordPanel }) {
+  const { sessionId, onMenu, record } = props;
+  const session = useGatewayState((state) => state.sessions[sessionId]);
+  const state = session === undefined ? null : sessionState(session);
+  const detail =
+    session === undefined || state === null ? null : (
+      <p
+        className={classes["headerState"]}
+        data-testid="session-state"
+        data-status={session.status}
+      >
+        <StateDot status={session.status} label={state} /> {state} · {session.agentType}
+      </p>
+    );
+  return (
+    <PageHeader title={session?.name || "Session"} detail={detail} onMenu={onMenu}>
+      {record.docked ? null : (
+        <Tooltip label="Record" withArrow>
+          <ActionIcon
+            variant="subtle"
+            color="gray"
+            size="lg"
+            aria-label="Show the record"
+            data-testid="open-record"
+            onClick={record.drawer.open}
+          >
+            <IconHistory size={20} />
+          </ActionIcon>
+        </Tooltip>
+      )}
+    </PageHeader>
+  );
+}
+
+type RecordPanel = ReturnType<typeof useRecordPanel>;
+
+/** Which turn's record is shown: the newest one, unless the reader has chosen another. */
+function useRecordPanel(view: SessionView) {
+  const docked = useMediaQuery("(min-width: 72em)", true, { getInitialValueInEffect: false });
+  const [opened, drawer] = useDisclosure(false);
+  const [chosen, select] = useState<string | null>(null);
+  const { turns } = view;
+  const recorded = useMemo(() => turns.filter((turn) => turn.commandId !== null), [turns]);
+  const turn = recorded.find((one) => one.turnId === chosen) ?? recorded.at(-1) ?? null;
+  const state = useRecord(turn?.commandId ?? null, turn?.recordSeq ?? 0);
+  // Streaming text changes no turn, so no label is worked out again for it.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the labels follow the turns.
+  const choices = useMemo(() => turnChoices(view, recorded), [recorded]);
+  const newestId = recorded.at(-1)?.turnId;
+  // A new turn is what people look at now.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the new turn is the reason to let go.
+  useEffect(() => select(null), [newestId]);
+  return { docked, opened: opened && !docked, drawer, select, turn, choices, state };
+}
+
+function RecordColumn({ record }: { readonly record: RecordPanel }) {
+  const panel = (
+    <RecordView
+      state={record.state}
+      turns={record.choices}
+      selectedTurnId={record.turn?.turnId ?? null}
+      onSelectTurn={record.select}
+      live={record.turn?.status === "running"}
+    />
+  );
+  if (record.docked) {
+    return (
+      <aside className={classes["record"]}>
+        <header className={classes["recordHead"]}>
+          <h2>Record</h2>
+        </header>
+        {panel}
+      </aside>
+    );
+  }
+  return (
+    <Drawer
+      opened={record.opened}
+      onClose={record.drawer.close}
+      position="right"
+      size={400}
+      title="Record"
+      closeButtonProps={{ "aria-label": "Close the record" }}
+    >
+      {panel}
+    </Drawer>
+  );
+}
+
+const LABEL_CHARS_MAX = 60;
+
+/** Turns by what was asked in them. */
+function turnChoices(view: SessionView, turns: readonly TurnView[]): readonly TurnChoice[] {
+  const asked = new Map<string | null, string>();
+  for (const item of view.items) if (item.kind === "user") asked.set(item.turnId, item.text);
+  return turns.map(({ turnId }) => ({
+    turnId,
+    label: (asked.get(turnId) ?? turnId).slice(0, LABEL_CHARS_MAX),
+  }));
+}
+
+/** Escape stops the turn, unless something nearer to the reader has used the key. */
+function useEscape(active: boolean, stop: () => void): void {
+  useEffect(() => {
+    if (!active) return;
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && !event.defaultPrevented) stop();
+    };
+    window.addEventListener("keydown", onKeyDown);
+    return () => window.removeEventListener("keydown", onKeyDown);
+  }, [active, stop]);
+}

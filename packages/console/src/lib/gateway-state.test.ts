@@ -1,0 +1,33 @@
+import type { SessionEvent } from "@concert/sdk";
+import { describe, expect, test } from "vitest";
+import { applyArrivals, EMPTY_GATEWAY_STATE } from "./gateway-state.ts";
+
+const said = (seq: number, idempotencyKey: string): SessionEvent => ({
+  type: "user_message",
+  sessionId: "s",
+  seq,
+  ts: 0,
+  messageId: `m${seq}`,
+  text: "Hello",
+  userId: "u",
+  idempotencyKey,
+});
+
+describe("arrivals", () => {
+  test("the durable message replaces the one shown ahead of it, and no other", () => {
+    const waiting = (idempotencyKey: string) => ({ idempotencyKey, text: "Hello", failure: null });
+    const state = { ...EMPTY_GATEWAY_STATE, outbox: { s: [waiting("k1"), waiting("k2")] } };
+    const next = applyArrivals(state, [{ kind: "event", event: said(1, "k1") }]);
+    expect(next.outbox["s"]).toEqual([waiting("k2")]);
+    expect(next.views["s"]?.items).toHaveLength(1);
+  });
+
+  test("a reset forgets the session's view before the new log is told", () => {
+    const first = applyArrivals(EMPTY_GATEWAY_STATE, [{ kind: "event", event: said(7, "k1") }]);
+    const next = applyArrivals(first, [
+      { kind: "reset", sessionId: "s" },
+      { kind: "event", event: said(1, "k2") },
+    ]);
+    expect(next.views["s"]).toMatchObject({ headSeq: 1, items: [{ idempotencyKey: "k2" }] });
+  });
+});

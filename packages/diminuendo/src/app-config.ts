@@ -1,0 +1,23 @@
+/** Owns the settings of the gateway as one service: what main.ts read, for every layer that needs a part of it. */
+import type { ListenAddress } from "@concert/service-kit/config";
+import type { Actor } from "@concert/service-kit/identity";
+import * as Context from "effect/Context";
+
+export interface Settings {
+  readonly listen: ListenAddress;
+  readonly dataDir: string;
+  readonly devMode: boolean;
+  readonly devIdentity: Actor;
+  /** SHA-256 of each accepted token → who it stands for. */
+  readonly identities: ReadonlyMap<string, Actor>;
+  readonly allowedOrigins: readonly string[];
+  readonly internalSecret: string;
+  readonly podium: { readonly url: string; readonly key: string };
+  readonly concord: { readonly url: string; readonly key: string };
+  readonly concordance: { readonly url: string; readonly key: string };
+  readonly ensembleUrl: string;
+  /** A session without a turn for this long lets go of its instance's socket. */
+  readonly idleMs: number;
+}
+
+export class AppConfig extends Context.Service<AppConfig, Settings>()("diminuendo/AppConfig") {}

@@ -1,0 +1,134 @@
+/**
+ * Owns the two SQLite workers and the conversation with them. A write succeeds here only after its commit:
+ * whoever waits for it may tell the world. A worker that dies takes the gateway with it (`died`), because
+ * nothing can be acknowledged any more and a restart recovers everything.
+ */
+import * as Context from "effect/Context";
+import * as Deferred from "effect/Deferred";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Schema from "effect/Schema";
+import { AppConfig } from "../app-config.ts";
+import { lockDataDir } from "./data-dir-lock.ts";
+import type {
+  Answer,
+  Ask,
+  ReaderQueries,
+  ReaderQuery,
+  WriterCommand,
+  WriterCommands,
+} from "./storage.ts";
+
+export class StorageError extends Schema.TaggedError<StorageError>()("StorageError", {
+  doing: Schema.String,
+  reason: Schema.String,
+}) {}
+
+export class WorkerManager extends Context.Service<
+  WorkerManager,
+  {
+    /** Answers after the commit. */
+    readonly write: <C extends WriterCommand>(
+      command: C,
+    ) => Effect.Effect<WriterCommands[C["kind"]][1], StorageError>;
+    readonly read: <Q extends ReaderQuery>(
+      query: Q,
+    ) => Effect.Effect<ReaderQueries[Q["kind"]][1], StorageError>;
+    /** Everything written so far is committed when this returns. */
+    readonly flush: Effect.Effect<void, StorageError>;
+    /** Commits what waits and closes the databases; later commands fail. */
+    readonly stop: Effect.Effect<void>;
+    /** Fails if a worker dies; never succeeds. */
+    readonly died: Effect.Effect<never, StorageError>;
+  }
+>()("diminuendo/db/WorkerManager") {
+  static readonly layer = Layer.effect(
+    WorkerManager,
+    Effect.gen(function* () {
+      const { dataDir } = yield* AppConfig;
+      const died = yield* Deferred.make<never, StorageError>();
+      const unlock = yield* Effect.try({
+        try: () => lockDataDir(dataDir),
+        catch: (error) => new StorageError({ doing: "lock", reason: messageOf(error) }),
+      });
+      const onDeath = (error: StorageError) => Deferred.doneUnsafe(died, Effect.fail(error));
+      const writer = new Conversation<WriterCommand>("sqlite-writer", dataDir, onDeath);
+      const reader = new Conversation<ReaderQuery>("sqlite-reader", dataDir, onDeath);
+      const stop = Effect.all([writer.stop, reader.stop], { concurrency: 2, discard: true });
+      yield* Effect.addFinalizer(() => Effect.andThen(stop, Effect.sync(unlock)));
+      return WorkerManager.of({
+        write: (command) => writer.ask(command),
+        read: (query) => reader.ask(query),
+        flush: writer.ask({ kind: "flush" }),
+        stop,
+        died: Deferred.await(died),
+      });
+    }),
+  );
+}
+
+class Conversation<Q extends { readonly kind: string }> {
+  readonly #worker: Worker;
+  readonly #name: string;
+  readonly #pending = new Map<
+    number,
+    { readonly doing: string; readonly done: (a: Answer) => void }
+  >();
+  #nextId = 1;
+  #stopping = false;
+  #closed: string | null = null;
+
+  constructor(name: string, dataDir: string, onDeath: (error: StorageError) => void) {
+    this.#name = name;
+    this.#worker = new Worker(new URL(`./${name}.worker.ts`, import.meta.url), {
+      env: { DIMINUENDO_WORKER_DATA_DIR: dataDir },
+    });
+    this.#worker.onmessage = (event: MessageEvent<Answer>) => {
+      const waiting = this.#pending.get(event.data.id);
+      this.#pending.delete(event.data.id);
+      waiting?.done(event.data);
+    };
+    this.#worker.onerror = (event) => {
+      this.#close(event.message);
+      onDeath(new StorageError({ doing: name, reason: event.message }));
+    };
+  }
+
+  /** Not interruptible: an answer nobody waits for would leave memory and disk apart. */
+  ask<A>(ask: Ask<Q>["ask"]): Effect.Effect<A, StorageError> {
+    return Effect.uninterruptible(
+      Effect.callback<A, StorageError>((resume) => {
+        const fail = (reason: string) =>
+          resume(Effect.fail(new StorageError({ doing: ask.kind, reason })));
+        if (this.#closed !== null) return fail(this.#closed);
+        const id = this.#nextId++;
+        const done = (answer: Answer) =>
+          answer.ok ? resume(Effect.succeed(answer.value as A)) : fail(answer.error);
+        this.#pending.set(id, { doing: ask.kind, done });
+        this.#worker.postMessage({ id, ask } satisfies Ask<Q>);
+      }),
+    );
+  }
+
+  get stop(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#stopping || this.#closed !== null) return Effect.void;
+      this.#stopping = true;
+      const end = Effect.sync(() => {
+        this.#close(`${this.#name} has stopped`);
+        this.#worker.terminate();
+      });
+      return Effect.ignore(this.ask<void>({ kind: "stop" })).pipe(Effect.andThen(end));
+    });
+  }
+
+  #close(reason: string): void {
+    this.#closed = reason;
+    for (const [id, { done }] of this.#pending) done({ id, ok: false, error: reason });
+    this.#pending.clear();
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

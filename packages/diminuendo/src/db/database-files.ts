@@ -1,0 +1,50 @@
+/**
+ * Owns where databases lie and how they are opened. Names come from identities and registries, yet each is
+ * checked again here: this is the last place before the file system.
+ */
+import { Database } from "bun:sqlite";
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+/** Tenant and session ids that may become a directory name: no separator, no leading dot. */
+export const SAFE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/;
+
+export type DatabaseName =
+  | { readonly shape: "registry"; readonly id: string }
+  | { readonly shape: "session"; readonly id: string };
+
+const PLACES = {
+  registry: { folder: "tenants", file: "registry.db" },
+  session: { folder: "sessions", file: "session.db" },
+} as const;
+
+export function databasePath(dataDir: string, { shape, id }: DatabaseName): string {
+  if (!SAFE_NAME.test(id)) throw new Error(`"${id.slice(0, 40)}" cannot name a ${shape} database`);
+  const { folder, file } = PLACES[shape];
+  return join(dataDir, folder, id, file);
+}
+
+/** Tenants that have a registry. */
+export function tenantIds(dataDir: string): readonly string[] {
+  const folder = join(dataDir, PLACES.registry.folder);
+  mkdirSync(folder, { recursive: true });
+  return readdirSync(folder).filter((name) => SAFE_NAME.test(name));
+}
+
+/** Opens for writing, creating what is missing. FULL: a commit survives the loss of power, not only of the process. */
+export function openForWriting(path: string): Database {
+  mkdirSync(join(path, ".."), { recursive: true });
+  const database = new Database(path, { create: true, readwrite: true, strict: true });
+  database.run("PRAGMA journal_mode = WAL");
+  database.run("PRAGMA synchronous = FULL");
+  database.run("PRAGMA busy_timeout = 5000");
+  return database;
+}
+
+/** Opens what exists, for queries only. */
+export function openForReading(path: string): Database {
+  const database = new Database(path, { create: false, readwrite: true, strict: true });
+  database.run("PRAGMA busy_timeout = 5000");
+  database.run("PRAGMA query_only = ON");
+  return database;
+}

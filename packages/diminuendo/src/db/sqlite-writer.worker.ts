@@ -1,0 +1,98 @@
+/**
+ * Owns every write. Commands gather for at most 10 ms or until there are 100, then each database gets one
+ * transaction with its commands in the order they came; an answer leaves only after the commit. A command
+ * that fails takes down the others of its transaction, and all of them are told.
+ */
+import type { Database } from "bun:sqlite";
+import { type DatabaseName, databasePath, openForWriting, SAFE_NAME } from "./database-files.ts";
+import { DbLruCache } from "./db-lru-cache.ts";
+import { migrate } from "./migrations.ts";
+import { createSession, updateSession } from "./registry-tables.ts";
+import { loadSnapshot, storeCommit } from "./session-tables.ts";
+import type { Answer, Ask, WriterCommand } from "./storage.ts";
+
+declare const self: Worker;
+
+interface Waiting {
+  readonly id: number;
+  readonly command: WriterCommand;
+}
+
+const BATCH_DELAY_MS = 1; // Well under the 10 ms allowed: what arrives during a commit forms the next batch.
+const BATCH_COMMANDS_MAX = 100;
+const HANDLES_MAX = 128;
+
+const dataDir = process.env["DIMINUENDO_WORKER_DATA_DIR"] ?? "";
+const handles = new DbLruCache(HANDLES_MAX);
+let waiting: Waiting[] = [];
+let timer: ReturnType<typeof setTimeout> | null = null;
+
+self.onmessage = (message: MessageEvent<Ask<WriterCommand>>) => {
+  const { id, ask } = message.data;
+  if (ask.kind === "flush" || ask.kind === "stop") {
+    flush();
+    if (ask.kind === "stop") handles.closeAll();
+    return reply({ id, ok: true, value: null });
+  }
+  if (!SAFE_NAME.test(nameOf(ask).id)) {
+    return reply({ id, ok: false, error: "the id cannot name a database" });
+  }
+  waiting.push({ id, command: ask });
+  if (waiting.length >= BATCH_COMMANDS_MAX) flush();
+  else timer ??= setTimeout(flush, BATCH_DELAY_MS);
+};
+
+function flush(): void {
+  if (timer !== null) clearTimeout(timer);
+  timer = null;
+  const batch = waiting;
+  waiting = [];
+  const groups = new Map<string, Waiting[]>();
+  for (const one of batch) {
+    const path = databasePath(dataDir, nameOf(one.command));
+    groups.set(path, [...(groups.get(path) ?? []), one]);
+  }
+  for (const [path, group] of groups) commitGroup(path, group);
+}
+
+function commitGroup(path: string, group: readonly Waiting[]): void {
+  try {
+    const shape = group[0] === undefined ? "session" : nameOf(group[0].command).shape;
+    const database = handles.get(path, () => openMigrated(path, shape));
+    const answers = database.transaction(() =>
+      group.map(({ id, command }) => ({ id, value: perform(database, command) })),
+    )();
+    for (const { id, value } of answers) reply({ id, ok: true, value });
+  } catch (error) {
+    for (const { id } of group) reply({ id, ok: false, error: String(error) });
+  }
+}
+
+function perform(database: Database, command: WriterCommand): unknown {
+  switch (command.kind) {
+    case "open_session":
+      return loadSnapshot(database, command.epoch);
+    case "commit":
+      return storeCommit(database, command);
+    case "create_session":
+      return createSession(database, command);
+    case "update_session":
+      return updateSession(database, command);
+  }
+}
+
+function nameOf(command: WriterCommand): DatabaseName {
+  return command.kind === "create_session" || command.kind === "update_session"
+    ? { shape: "registry", id: command.tenantId }
+    : { shape: "session", id: command.sessionId };
+}
+
+function openMigrated(path: string, shape: DatabaseName["shape"]): Database {
+  const database = openForWriting(path);
+  migrate(database, shape);
+  return database;
+}
+
+function reply(answer: Answer): void {
+  self.postMessage(answer);
+}

@@ -1,0 +1,31 @@
+/**
+ * Owns how a client is told no: a stable code, a sentence without our insides, and its own request id.
+ * Everything that is not a `Refusal` is our fault and becomes `InternalError`.
+ */
+import * as Schema from "effect/Schema";
+import { ERROR_CODES, type ErrorCode, type ErrorMessage } from "../protocol/index.ts";
+import { sanitizeMessage } from "./error-message.ts";
+
+export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
+  code: Schema.Literals(ERROR_CODES),
+  message: Schema.String,
+}) {}
+
+export const refuse = (code: ErrorCode, message: string) => new Refusal({ code, message });
+
+/** The frame that tells one client. */
+export function errorMessage(refusal: Refusal, requestId: string | undefined): ErrorMessage {
+  return {
+    type: "error",
+    code: refusal.code,
+    message: sanitizeMessage(refusal.message),
+    ...(requestId === undefined ? {} : { requestId }),
+  };
+}
+
+/** What a client hears when something failed on our side; the log has the rest under the trace id. */
+export const internalError = (traceId: string) =>
+  refuse(
+    "InternalError",
+    `Something failed on our side. The log has the details under ${traceId}.`,
+  );

@@ -1,0 +1,109 @@
+/**
+ * Owns which handler a message goes to, and what becoming somebody means for a connection. Handlers live in
+ * messages/, one file a kind.
+ */
+import type { Actor } from "@concert/service-kit/identity";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import { Authenticator, identityOf } from "../auth/Authenticator.ts";
+import type { WorkerManager } from "../db/WorkerManager.ts";
+import type { Metrics } from "../observability/Metrics.ts";
+import type { ClientMessage, ServerMessage } from "../protocol/index.ts";
+import { refuse } from "../security/Refusal.ts";
+import { Broadcaster } from "../transport/Broadcaster.ts";
+import type { Connection } from "../transport/Connection.ts";
+import { type RouteError, Router } from "../transport/Router.ts";
+import type { ConcordanceClient } from "../upstream/ConcordanceClient.ts";
+import type { ConcordClient } from "../upstream/ConcordClient.ts";
+import type { PodiumClient } from "../upstream/PodiumClient.ts";
+import type { Attachments } from "./Attachments.ts";
+import { answerQuestion } from "./messages/answer-message.ts";
+import { ConfigListeners, handleConfig } from "./messages/config-messages.ts";
+import { getEvents, joinSession, leaveSession } from "./messages/join-messages.ts";
+import { createSession, listSessions } from "./messages/session-messages.ts";
+import { runTurn, stopTurn } from "./messages/turn-messages.ts";
+import type { Sessions } from "./Sessions.ts";
+
+type Needs =
+  | Sessions
+  | Attachments
+  | Broadcaster
+  | WorkerManager
+  | Metrics
+  | ConcordClient
+  | ConcordanceClient
+  | PodiumClient
+  | ConfigListeners;
+
+export const MessageRouterLayer = Layer.effect(
+  Router,
+  Effect.gen(function* () {
+    const needs = yield* Effect.context<Needs>();
+    const authenticator = yield* Authenticator;
+    const broadcaster = yield* Broadcaster;
+    const listeners = yield* ConfigListeners;
+
+    const leaveEverything = (connection: Connection) =>
+      Effect.sync(() => broadcaster.leaveAll(connection)).pipe(
+        Effect.andThen(listeners.removeAll(connection)),
+      );
+
+    return Router.of({
+      route: (connection, actor, message) =>
+        Effect.provideContext(dispatch(connection, actor, message), needs),
+      config: (connection, actor, request) =>
+        Effect.provideContext(handleConfig(connection, actor, request), needs),
+      closed: leaveEverything,
+      authenticate: Effect.fn("authenticate")(function* (connection, token) {
+        const actor = yield* authenticator
+          .authenticate(token)
+          .pipe(Effect.mapError(() => refuse("AUTH_FAILED", "This token is not valid here.")));
+        // Somebody else from now on: nothing of the former person may still arrive (D3).
+        if (connection.actor !== null) {
+          yield* leaveEverything(connection);
+          broadcaster.dismiss(connection);
+        }
+        connection.actor = actor;
+        broadcaster.admit(connection, actor.tenant);
+        return identityOf(actor);
+      }),
+    });
+  }),
+);
+
+const dispatch = (
+  connection: Connection,
+  actor: Actor,
+  message: ClientMessage,
+): Effect.Effect<ServerMessage | null, RouteError, Needs> => {
+  switch (message.type) {
+    case "list_sessions":
+      return listSessions(actor, message);
+    case "create_session":
+      return createSession(connection, actor, message);
+    case "join_session":
+      return joinSession(connection, actor, message);
+    case "leave_session":
+      return leaveSession(connection, actor, message);
+    case "run_turn":
+      return runTurn(actor, message);
+    case "stop_turn":
+      return stopTurn(actor, message);
+    case "answer_question":
+      return answerQuestion(actor, message);
+    case "get_events":
+      return getEvents(connection, actor, message);
+    case "ping":
+      return Effect.map(Clock.currentTimeMillis, (nowMs) => ({
+        type: "pong" as const,
+        ts: message.ts ?? nowMs,
+      }));
+    case "authenticate":
+      return Effect.fail(refuse("INVALID_MESSAGE", "authenticate stands alone."));
+    default:
+      return Effect.fail(
+        refuse("NotSupported", `${message.type} is not supported by this gateway.`),
+      );
+  }
+};

@@ -1,0 +1,74 @@
+/**
+ * Owns the sessions as one service: finding them (session-shelf.ts) and changing them (session-log.ts). Every
+ * other part of the gateway reaches a session through here, and so through its tenant.
+ */
+import * as Clock from "effect/Clock";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import { type StorageError, WorkerManager } from "../db/WorkerManager.ts";
+import { Metrics } from "../observability/Metrics.ts";
+import type { SessionMeta } from "../protocol/index.ts";
+import type { Refusal } from "../security/Refusal.ts";
+import { Broadcaster } from "../transport/Broadcaster.ts";
+import { type LiveSession, metaOfRow } from "./LiveSession.ts";
+import { type Decision, SessionLog } from "./session-log.ts";
+import type { SessionModel, Step } from "./session-model.ts";
+import { SessionShelf } from "./session-shelf.ts";
+
+const LIST_MAX = 1_000;
+
+export class Sessions extends Context.Service<
+  Sessions,
+  {
+    /** The session if it is the tenant's, else `SessionNotFound`. */
+    readonly find: (
+      tenantId: string,
+      sessionId: string,
+    ) => Effect.Effect<LiveSession, Refusal | StorageError>;
+    /** Runs `decide` alone on the session; its step is committed and published before the answer. */
+    readonly change: <A, E>(
+      session: LiveSession,
+      decide: (model: SessionModel) => Effect.Effect<Decision<A>, E>,
+    ) => Effect.Effect<A, E | StorageError>;
+    /** `change` for a step that needs no decision. */
+    readonly take: (session: LiveSession, step: Step) => Effect.Effect<void, StorageError>;
+    readonly list: (
+      tenantId: string,
+      includeArchived: boolean,
+    ) => Effect.Effect<readonly SessionMeta[], StorageError>;
+    /** Makes the registry say again what the session's own database says. */
+    readonly reconcile: (session: LiveSession) => Effect.Effect<void, StorageError>;
+    readonly loaded: () => readonly LiveSession[];
+    /** Lets go of sessions that nobody uses, watches or runs. */
+    readonly evictUnused: Effect.Effect<void>;
+  }
+>()("diminuendo/session/Sessions") {
+  static readonly layer = Layer.effect(
+    Sessions,
+    Effect.gen(function* () {
+      const workers = yield* WorkerManager;
+      const broadcaster = yield* Broadcaster;
+      const metrics = yield* Metrics;
+      const shelf = new SessionShelf(workers);
+      const log = new SessionLog({ workers, broadcaster, metrics });
+      yield* metrics.gauge("diminuendo_sessions_loaded", () => shelf.size);
+      return Sessions.of({
+        find: (tenantId, sessionId) => shelf.find(tenantId, sessionId),
+        change: (session, decide) => log.change(session, decide),
+        take: (session, step) =>
+          log.change(session, () => Effect.succeed({ answer: undefined, step })),
+        list: Effect.fn("Sessions.list")(function* (tenantId, includeArchived) {
+          const query = { kind: "list_sessions", tenantId, includeArchived } as const;
+          const rows = yield* workers.read({ ...query, limit: LIST_MAX });
+          return rows.map((row) => shelf.peek(row.sessionId)?.meta ?? metaOfRow(row));
+        }),
+        reconcile: (session) => log.mark(session, session.model.status),
+        loaded: () => shelf.all,
+        evictUnused: Effect.map(Clock.currentTimeMillis, (nowMs) =>
+          shelf.evictUnused(nowMs, broadcaster.hasAudience),
+        ),
+      });
+    }),
+  );
+}

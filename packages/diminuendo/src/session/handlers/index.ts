@@ -1,0 +1,37 @@
+/**
+ * Owns which family an event belongs to. Events that only have to be told (thinking, tools, usage, text)
+ * need no handler: they go into the log and on to the clients.
+ */
+import { coalesceDeltas } from "../../domain/coalesce.ts";
+import type { EventDraft, PodiumEvent } from "../../domain/podium-event.ts";
+import { mapPodiumEvent } from "../../domain/podium-event-mapper.ts";
+import { inOrder, keep, type Step, tell } from "../session-model.ts";
+import { approvalResolved, permissionRequested } from "./approval.ts";
+import { messageComplete } from "./message.ts";
+import { turnEnded, turnStarted } from "./turn.ts";
+
+/** What a run of Podium's events, in order, does to a session; its cursor moves in the same commit. */
+export function podiumEventsArrived(events: readonly PodiumEvent[]): Step {
+  const drafts = coalesceDeltas(events.flatMap(mapPodiumEvent));
+  const podiumEventId = events.at(-1)?.eventId;
+  const cursor = podiumEventId === undefined ? {} : { podiumEventId };
+  return inOrder(...drafts.map(eventArrived), keep([], cursor));
+}
+
+function eventArrived(draft: EventDraft): Step {
+  switch (draft.type) {
+    case "turn_started":
+      return turnStarted(draft);
+    case "turn_complete":
+    case "turn_error":
+      return turnEnded(draft);
+    case "message_complete":
+      return messageComplete(draft);
+    case "permission_requested":
+      return permissionRequested(draft);
+    case "approval_resolved":
+      return approvalResolved(draft);
+    default:
+      return tell(draft);
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * Owns `config/*`: scope to namespace, who may read and write which, and who hears of changes. One watch at
+ * Concordance serves every connection that subscribed to the same namespace.
+ */
+import type { Actor } from "@concert/service-kit/identity";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import type { Permission } from "../../auth/permissions.ts";
+import { namespaceOf, scopeOnly } from "../../domain/config-namespace.ts";
+import { type ConfigRequest, type ConfigScope, RPC_ERRORS } from "../../protocol/index.ts";
+import { Broadcaster } from "../../transport/Broadcaster.ts";
+import type { Connection } from "../../transport/Connection.ts";
+import type { ConfigRefusal } from "../../transport/Router.ts";
+import { ConcordanceClient } from "../../upstream/ConcordanceClient.ts";
+import type { Refused } from "../../upstream/upstream-http.ts";
+import { requirePermission, sessionFor } from "../access.ts";
+
+const NAMESPACES_MAX = 64;
+
+/** Who listens to which namespace; the scope is what its subscribers call it. */
+interface Listening {
+  readonly scope: ConfigScope;
+  readonly connections: Set<Connection>;
+}
+
+export class ConfigListeners extends Context.Service<
+  ConfigListeners,
+  {
+    /** False when `actor` is not on the connection any more: then nothing was added. */
+    readonly add: (
+      connection: Connection,
+      actor: Actor,
+      namespace: string,
+      scope: ConfigScope,
+    ) => Effect.Effect<boolean>;
+    readonly remove: (connection: Connection, namespace: string) => Effect.Effect<void>;
+    readonly removeAll: (connection: Connection) => Effect.Effect<void>;
+    readonly countOf: (connection: Connection) => number;
+  }
+>()("diminuendo/session/ConfigListeners") {
+  static readonly layer = Layer.effect(
+    ConfigListeners,
+    Effect.gen(function* () {
+      const broadcaster = yield* Broadcaster;
+      const concordance = yield* ConcordanceClient;
+      const listening = new Map<string, Listening>();
+      const ofConnection = (connection: Connection) =>
+        [...listening].filter(([, { connections }]) => connections.has(connection));
+
+      concordance.onChange(({ namespace, key, value, version }) => {
+        const heard = listening.get(namespace);
+        if (heard === undefined) return;
+        const params = { ...heard.scope, key, value, version };
+        broadcaster.toNamespace(namespace, { jsonrpc: "2.0", method: "config/update", params });
+      });
+
+      const remove = Effect.fnUntraced(function* (connection: Connection, namespace: string) {
+        broadcaster.dropNamespace(connection, namespace);
+        const heard = listening.get(namespace);
+        if (heard === undefined || !heard.connections.delete(connection)) return;
+        if (heard.connections.size > 0) return;
+        listening.delete(namespace);
+        yield* concordance.unwatch(namespace);
+      });
+
+      return ConfigListeners.of({
+        remove,
+        countOf: (connection) => ofConnection(connection).length,
+        add: Effect.fnUntraced(function* (connection, actor, namespace, scope) {
+          if (!connection.isStill(actor)) return false;
+          const heard = listening.get(namespace) ?? { scope, connections: new Set() };
+          listening.set(namespace, heard);
+          heard.connections.add(connection);
+          broadcaster.hearNamespace(connection, namespace);
+          yield* concordance.watch(namespace);
+          return true;
+        }),
+        removeAll: (connection) =>
+          Effect.forEach(ofConnection(connection), ([namespace]) => remove(connection, namespace), {
+            discard: true,
+          }),
+      });
+    }),
+  );
+}
+
+export const handleConfig = Effect.fn("handleConfig")(function* (
+  connection: Connection,
+  actor: Actor,
+  { method, params }: ConfigRequest,
+) {
+  yield* authorize(actor, params, method === "config/set");
+  const namespace = namespaceOf(params, actor);
+  const listeners = yield* ConfigListeners;
+  switch (method) {
+    case "config/get":
+      return yield* get(namespace, params.key);
+    case "config/set":
+      return yield* set(namespace, params.key, params.value, actor);
+    case "config/subscribe": {
+      if (listeners.countOf(connection) >= NAMESPACES_MAX) return yield* Effect.fail(tooMany);
+      const added = yield* listeners.add(connection, actor, namespace, scopeOnly(params));
+      return added ? {} : yield* Effect.fail(somebodyElse);
+    }
+    case "config/unsubscribe":
+      yield* listeners.remove(connection, namespace);
+      return {};
+  }
+});
+
+/** Own preferences and devices are everybody's to set; what others share needs a role. */
+const WRITE_NEEDS: Readonly<Record<ConfigScope["scope"], Permission>> = {
+  user: "config:read",
+  device: "config:read",
+  session: "config:write",
+  project: "config:write",
+  tenant: "tenant:admin",
+};
+
+const authorize = Effect.fnUntraced(function* (actor: Actor, scope: ConfigScope, writes: boolean) {
+  yield* requirePermission(actor, writes ? WRITE_NEEDS[scope.scope] : "config:read");
+  if (scope.scope === "session") yield* sessionFor(actor, "session:read", scope.sessionId);
+});
+
+const get = Effect.fnUntraced(function* (namespace: string, key: string) {
+  const concordance = yield* ConcordanceClient;
+  const entry = yield* concordance.get(namespace, key).pipe(Effect.catchTag("Refused", asRefusal));
+  if (entry === null) {
+    return yield* Effect.fail(refusal(RPC_ERRORS.notFound, "There is no such key."));
+  }
+  return entry;
+});
+
+const set = Effect.fnUntraced(function* (
+  namespace: string,
+  key: string,
+  value: unknown,
+  actor: Actor,
+) {
+  const concordance = yield* ConcordanceClient;
+  return yield* concordance
+    .set(namespace, key, value, `user:${actor.user}`)
+    .pipe(Effect.catchTag("Refused", asRefusal));
+});
+
+const refusal = (code: number, message: string): ConfigRefusal => ({
+  _tag: "ConfigRefusal",
+  code,
+  message,
+});
+
+const tooMany = refusal(
+  RPC_ERRORS.invalidRequest,
+  `A connection subscribes to at most ${NAMESPACES_MAX} scopes.`,
+);
+
+const somebodyElse = refusal(
+  RPC_ERRORS.permissionDenied,
+  "Somebody else has signed in on this connection meanwhile; ask again.",
+);
+
+/** Concordance understood and said no: 4xx about the key or the value is the client's to mend. */
+const asRefusal = ({ status, message }: Refused) =>
+  Effect.fail(
+    status === 401 || status === 403
+      ? refusal(RPC_ERRORS.upstreamUnavailable, "Configuration is not available now.")
+      : refusal(RPC_ERRORS.invalidParams, message),
+  );

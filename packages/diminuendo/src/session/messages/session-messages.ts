@@ -1,0 +1,82 @@
+/** Owns `list_sessions` and `create_session`. */
+import type { Actor } from "@concert/service-kit/identity";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import { WorkerManager } from "../../db/WorkerManager.ts";
+import type { CreateSession, ListSessions, SessionMeta } from "../../protocol/index.ts";
+import { refuse } from "../../security/Refusal.ts";
+import { Broadcaster } from "../../transport/Broadcaster.ts";
+import type { Connection } from "../../transport/Connection.ts";
+import { PodiumClient } from "../../upstream/PodiumClient.ts";
+import { requirePermission } from "../access.ts";
+import { newId } from "../ids.ts";
+import { metaOfRow } from "../LiveSession.ts";
+import { Sessions } from "../Sessions.ts";
+
+export const listSessions = Effect.fn("listSessions")(function* (
+  actor: Actor,
+  message: ListSessions,
+) {
+  yield* requirePermission(actor, "session:read");
+  const sessions = yield* Sessions;
+  const list = yield* sessions.list(actor.tenant, message.includeArchived ?? false);
+  return { type: "session_list" as const, sessions: list };
+});
+
+export const createSession = Effect.fn("createSession")(function* (
+  connection: Connection,
+  actor: Actor,
+  message: CreateSession,
+) {
+  yield* requirePermission(actor, "session:create");
+  yield* requireRunnable(message.agentType);
+  const workers = yield* WorkerManager;
+  const row = newRow(message, yield* Clock.currentTimeMillis);
+  const created = yield* workers.write({
+    kind: "create_session",
+    tenantId: actor.tenant,
+    row,
+    userId: actor.user,
+    idempotency: idempotencyOf(message),
+  });
+  if (created.kind === "conflict") return yield* conflict;
+  if (created.kind === "repeated") {
+    const sessions = yield* Sessions;
+    return answer((yield* sessions.find(actor.tenant, created.sessionId)).meta);
+  }
+  const broadcaster = yield* Broadcaster;
+  broadcaster.toTenantOf(connection, actor.tenant, answer(metaOfRow(row)));
+  return answer(metaOfRow(row));
+});
+
+const requireRunnable = Effect.fnUntraced(function* (agentType: string) {
+  const known = yield* (yield* PodiumClient).typesInsteadOf(agentType);
+  if (known === null) return;
+  const name = JSON.stringify(agentType.slice(0, 60));
+  return yield* refuse("INVALID_MESSAGE", `No agentType is ${name}; known: ${known.join(", ")}.`);
+});
+
+const answer = (session: SessionMeta) => ({ type: "session_created" as const, session });
+
+const conflict = refuse(
+  "IdempotencyConflict",
+  "This idempotencyKey has created another session; use a new key.",
+);
+
+function newRow({ agentType, name }: CreateSession, nowMs: number) {
+  return {
+    sessionId: newId("sess"),
+    name: name ?? "New session",
+    agentType,
+    status: "inactive" as const,
+    createdAt: nowMs,
+    updatedAt: nowMs,
+    archived: false,
+    lastSeq: 0,
+  };
+}
+
+function idempotencyOf({ idempotencyKey, agentType, name }: CreateSession) {
+  if (idempotencyKey === undefined) return null;
+  return { key: idempotencyKey, fingerprint: JSON.stringify([agentType, name ?? null]) };
+}

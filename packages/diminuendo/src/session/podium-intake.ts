@@ -1,0 +1,64 @@
+/**
+ * Owns how Podium's frames enter a session's log: in order, without a hole, each once, together with the
+ * cursor they came under. Refuses to own: what events mean (handlers/) and the socket (Attachments.ts).
+ */
+import * as Effect from "effect/Effect";
+import type { PodiumEvent } from "../domain/podium-event.ts";
+import { sanitizeMessage } from "../security/error-message.ts";
+import type { PodiumFrame } from "../upstream/podium-frames.ts";
+import { Unreachable } from "../upstream/upstream-http.ts";
+import { podiumEventsArrived } from "./handlers/index.ts";
+import type { LiveSession } from "./LiveSession.ts";
+import type { Sessions } from "./Sessions.ts";
+import { failTurn } from "./session-steps.ts";
+
+type Refused = Extract<PodiumFrame, { kind: "refused" }>;
+
+/** Podium refuses these for reasons that pass: connect again, and send again. */
+const PASSING_REFUSALS = new Set(["internal_error", "too_many_frames"]);
+
+/** Stores one run of frames. Fails with `Unreachable` where the link must be made again. */
+export const ingest = Effect.fnUntraced(function* (
+  sessions: Sessions["Service"],
+  session: LiveSession,
+  frames: readonly PodiumFrame[],
+) {
+  const events = frames.flatMap((frame) => (frame.kind === "event" ? [frame.event] : []));
+  if (events.length > 0) yield* store(sessions, session, events);
+  for (const frame of frames) {
+    if (frame.kind === "refused") yield* refused(sessions, session, frame);
+  }
+});
+
+const store = (
+  sessions: Sessions["Service"],
+  session: LiveSession,
+  events: readonly PodiumEvent[],
+) =>
+  sessions.change(session, ({ podiumEventId }) => {
+    const fresh = events.filter(({ eventId }) => eventId > podiumEventId);
+    return followsOn(fresh, podiumEventId)
+      ? Effect.succeed({ answer: undefined, step: podiumEventsArrived(fresh) })
+      : Effect.fail(new Unreachable({ service: "podium", reason: "its event ids have a hole" }));
+  });
+
+const refused = Effect.fnUntraced(function* (
+  sessions: Sessions["Service"],
+  session: LiveSession,
+  { turnId, code, message }: Refused,
+) {
+  yield* Effect.logWarning(`podium refused a frame: ${code} ${message}`);
+  if (PASSING_REFUSALS.has(code)) {
+    return yield* new Unreachable({ service: "podium", reason: `refused with ${code}` });
+  }
+  const turn = session.model.openTurn;
+  const concerns = turn !== null && (turnId === null || turnId === turn.turnId);
+  // A turn that is a command already runs on, whatever was refused about it.
+  if (!concerns || turn.commandId !== null) return;
+  yield* sessions.take(session, failTurn(code, sanitizeMessage(message)));
+});
+
+/** Whether `fresh` goes on right after `lastId`, without a hole. */
+function followsOn(fresh: readonly PodiumEvent[], lastId: number): boolean {
+  return fresh.every(({ eventId }, index) => eventId === lastId + index + 1);
+}

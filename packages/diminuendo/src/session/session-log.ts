@@ -1,0 +1,105 @@
+/**
+ * Owns the one way a session changes: decide under its lock, commit, then advance and publish within one turn
+ * of the event loop. What a client sees is therefore always stored (D1, D2).
+ *
+ * Order between the two databases: a session is marked active in its registry before its own database says
+ * so, and inactive after. Whatever a crash cuts, the registry names every session that needs recovery.
+ */
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import type { StorageError, WorkerManager } from "../db/WorkerManager.ts";
+import type { Metrics } from "../observability/Metrics.ts";
+import type { SessionStatus } from "../protocol/index.ts";
+import type { Broadcaster } from "../transport/Broadcaster.ts";
+import type { LiveSession } from "./LiveSession.ts";
+import { numbered } from "./numbering.ts";
+import type { Change, SessionModel, Step } from "./session-model.ts";
+
+/** What a decision answers, and the step it takes if it changes anything. */
+export interface Decision<A> {
+  readonly answer: A;
+  readonly step?: Step;
+}
+
+export interface LogNeeds {
+  readonly workers: WorkerManager["Service"];
+  readonly broadcaster: Broadcaster["Service"];
+  readonly metrics: Metrics["Service"];
+}
+
+export class SessionLog {
+  readonly #needs: LogNeeds;
+
+  constructor(needs: LogNeeds) {
+    this.#needs = needs;
+  }
+
+  change<A, E>(
+    session: LiveSession,
+    decide: (model: SessionModel) => Effect.Effect<Decision<A>, E>,
+  ): Effect.Effect<A, E | StorageError> {
+    const alone = Effect.suspend(() => decide(session.model)).pipe(
+      Effect.flatMap(({ answer, step }) => {
+        const change = step?.(session.model);
+        if (change === undefined || !hasEffect(change, session.model))
+          return Effect.succeed(answer);
+        return Effect.as(this.#commitWhole(session, change), answer);
+      }),
+    );
+    return session.lock.withPermits(1)(alone);
+  }
+
+  /** Makes the registry say what the session's own database says. */
+  mark(session: LiveSession, status: SessionStatus, updatedAt = session.updatedAt) {
+    return this.#needs.workers.write({
+      kind: "update_session",
+      tenantId: session.tenantId,
+      sessionId: session.sessionId,
+      status,
+      lastSeq: session.lastSeq,
+      updatedAt,
+    });
+  }
+
+  /** Never cut between the disk and memory: the next event would get a number that is taken. */
+  #commitWhole(session: LiveSession, change: Change): Effect.Effect<void, StorageError> {
+    return Effect.uninterruptible(this.#commit(session, change)).pipe(
+      Effect.tapError(() => this.#needs.metrics.count("diminuendo_storage_failures_total")),
+    );
+  }
+
+  #commit = Effect.fnUntraced(function* (this: SessionLog, session: LiveSession, change: Change) {
+    const { workers } = this.#needs;
+    const { model, drafts, rows } = change;
+    const { sessionId } = session;
+    const { status, podiumEventId } = model;
+    const nowMs = yield* Clock.currentTimeMillis;
+    const before = session.model.status;
+    const updatedAt = isUse(change) ? nowMs : session.updatedAt;
+    if (before === "inactive" && status !== before) yield* this.mark(session, status, updatedAt);
+    const events = numbered(drafts, sessionId, session.lastSeq, nowMs);
+    const place = { kind: "commit", sessionId, nowMs } as const;
+    yield* workers.write({ ...place, events, rows, status, podiumEventId });
+    session.model = model;
+    session.lastSeq += events.length;
+    session.updatedAt = updatedAt;
+    this.#needs.broadcaster.toSession(sessionId, events);
+    yield* this.#needs.metrics.count("diminuendo_events_committed_total", events.length);
+    if (status !== before) yield* this.#tellTenant(session);
+  });
+
+  #tellTenant(session: LiveSession): Effect.Effect<void> {
+    const told = { type: "session_updated" as const, session: session.meta };
+    this.#needs.broadcaster.toTenant(session.tenantId, told);
+    return this.mark(session, session.model.status).pipe(
+      Effect.catch((error) => Effect.logWarning(`registry is behind: ${error.reason}`)),
+    );
+  }
+}
+
+/** Somebody did something. That the gateway let go of an agent, or came back after a crash, is nobody's doing. */
+const isUse = ({ drafts, rows }: Change): boolean =>
+  rows.length > 0 || drafts.some(({ type }) => type !== "session_state");
+
+const hasEffect = ({ model, drafts, rows }: Change, before: SessionModel): boolean =>
+  model !== before || drafts.length > 0 || rows.length > 0;

@@ -1,0 +1,155 @@
+/** Owns the flags and environment variables of the gateway; `--help` prints this table. */
+import * as config from "@concert/service-kit/config";
+import type { Actor } from "@concert/service-kit/identity";
+import type { Settings } from "./app-config.ts";
+import { parseIdentity, parseTokens } from "./auth/identities.ts";
+
+const { integer, list, listen, secret, text, toggle, url } = config;
+
+/** May approve, may book: the one person of a development machine. */
+const DEV_IDENTITY = "dev:dev-user-001:developer@example.com:owner|finance_approvers:book_travel";
+
+export const SETTINGS = {
+  listen: listen({
+    flag: "listen",
+    env: "DIMINUENDO_LISTEN",
+    help: "Where to listen for HTTP and /ws.",
+    default: "127.0.0.1:8080",
+  }),
+  dataDir: text({
+    flag: "data-dir",
+    env: "DIMINUENDO_DATA_DIR",
+    help: "Where registries and sessions are kept; one gateway each.",
+    placeholder: "folder",
+    default: "./data/diminuendo",
+  }),
+  devMode: toggle({
+    flag: "dev-mode",
+    env: "DEV_MODE",
+    help: "Sign everybody in as the dev identity and allow any origin.",
+    default: false,
+  }),
+  devIdentity: identity({
+    flag: "dev-identity",
+    env: "DIMINUENDO_DEV_IDENTITY",
+    help: "Who everybody is in dev mode.",
+    default: DEV_IDENTITY,
+  }),
+  apiKeys: tokens({
+    flag: "api-keys",
+    env: "DIMINUENDO_API_KEYS",
+    help: "Tokens and whom they stand for, comma-separated.",
+  }),
+  allowedOrigins: list({
+    flag: "allowed-origins",
+    env: "ALLOWED_ORIGINS",
+    help: "Web origins that may connect, e.g. https://console.example.com.",
+    placeholder: "origin,origin",
+    default: [],
+  }),
+  podiumUrl: url({
+    flag: "podium-url",
+    env: "PODIUM_URL",
+    help: "Podium.",
+    default: "http://127.0.0.1:5083",
+  }),
+  podiumKey: secret({
+    flag: "podium-api-key",
+    env: "PODIUM_API_KEY",
+    help: "Podium's service key.",
+    default: "pod_dev",
+  }),
+  concordUrl: url({
+    flag: "concord-url",
+    env: "CONCORD_URL",
+    help: "Concord.",
+    default: "http://127.0.0.1:4200",
+  }),
+  concordKey: secret({
+    flag: "concord-service-key",
+    env: "CONCORD_SERVICE_KEY",
+    help: "Concord's service key.",
+    default: "con_dev",
+  }),
+  concordanceUrl: url({
+    flag: "concordance-url",
+    env: "CONCORDANCE_URL",
+    help: "Concordance.",
+    default: "http://127.0.0.1:4100",
+  }),
+  concordanceKey: secret({
+    flag: "concordance-api-key",
+    env: "CONCORDANCE_API_KEY",
+    help: "Concordance's read-write key.",
+    default: "dev",
+  }),
+  ensembleUrl: url({
+    flag: "ensemble-url",
+    env: "ENSEMBLE_URL",
+    help: "Ensemble; asked for its health only.",
+    default: "http://127.0.0.1:5180",
+  }),
+  internalSecret: secret({
+    flag: "internal-secret",
+    env: "CONCERT_INTERNAL_SECRET",
+    help: "Signs who acts, towards the other services; at least 16 characters.",
+    default: "concert-dev-internal-secret",
+  }),
+  idleMinutes: integer({
+    flag: "idle-minutes",
+    env: "DIMINUENDO_IDLE_MINUTES",
+    help: "A session without a turn for this long lets go of its agent instance.",
+    default: 10,
+    min: 1,
+    max: 1_440,
+  }),
+} as const;
+
+export function settingsOf(read: config.Settings<typeof SETTINGS>): Settings {
+  return {
+    listen: read.listen,
+    dataDir: read.dataDir,
+    devMode: read.devMode,
+    devIdentity: read.devIdentity,
+    identities: read.apiKeys,
+    allowedOrigins: read.allowedOrigins,
+    internalSecret: read.internalSecret,
+    podium: { url: read.podiumUrl, key: read.podiumKey },
+    concord: { url: read.concordUrl, key: read.concordKey },
+    concordance: { url: read.concordanceUrl, key: read.concordanceKey },
+    ensembleUrl: read.ensembleUrl,
+    idleMs: read.idleMinutes * 60_000,
+  };
+}
+
+interface Named {
+  readonly flag: string;
+  readonly env: string;
+  readonly help: string;
+}
+
+function identity(spec: Named & { readonly default: string }): config.Setting<Actor> {
+  return {
+    ...spec,
+    placeholder: "tenant:user:email:role|role:perm|perm",
+    defaultText: spec.default,
+    defaultValue: parseIdentity(spec.default),
+    parse: parseIdentity,
+  };
+}
+
+function tokens(spec: Named): config.Setting<ReadonlyMap<string, Actor>> {
+  return {
+    ...spec,
+    placeholder: "key=tenant:user:email:roles:perms,…",
+    secret: true,
+    defaultValue: new Map(),
+    parse: (value) =>
+      parseTokens(
+        value
+          .split(",")
+          .map((item) => item.trim())
+          .filter(Boolean),
+      ),
+  };
+}

@@ -1,0 +1,46 @@
+/** Owns the port between the socket and the sessions: what transport needs somebody to do with a message. */
+import type { Actor } from "@concert/service-kit/identity";
+import * as Context from "effect/Context";
+import type * as Effect from "effect/Effect";
+import type { StorageError } from "../db/WorkerManager.ts";
+import type { ClientMessage, ConfigRequest, Identity, ServerMessage } from "../protocol/index.ts";
+import type { Refusal } from "../security/Refusal.ts";
+import type { UpstreamError } from "../upstream/upstream-http.ts";
+import type { Connection } from "./Connection.ts";
+
+export type RouteError = Refusal | StorageError | UpstreamError;
+
+export class Router extends Context.Service<
+  Router,
+  {
+    /** Who the token stands for; the connection then is that person. */
+    readonly authenticate: (
+      connection: Connection,
+      token: string,
+    ) => Effect.Effect<Identity, Refusal>;
+    /** The direct answer, or null when the handler has sent it itself. */
+    readonly route: (
+      connection: Connection,
+      actor: Actor,
+      message: ClientMessage,
+    ) => Effect.Effect<ServerMessage | null, RouteError>;
+    /** The `result` of a `config/*` request. */
+    readonly config: (
+      connection: Connection,
+      actor: Actor,
+      request: ConfigRequest,
+    ) => Effect.Effect<ConfigResult, ConfigRefusal | RouteError>;
+    readonly closed: (connection: Connection) => Effect.Effect<void>;
+  }
+>()("diminuendo/transport/Router") {}
+
+export interface ConfigResult {
+  readonly value?: unknown;
+  readonly version?: number;
+}
+/** A JSON-RPC error for one `config/*` request. */
+export interface ConfigRefusal {
+  readonly _tag: "ConfigRefusal";
+  readonly code: number;
+  readonly message: string;
+}

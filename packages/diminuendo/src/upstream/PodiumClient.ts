@@ -1,0 +1,85 @@
+/**
+ * Owns the gateway's conversation with Podium (docs/wire.md §4): instances over REST, one native socket per
+ * session in use. Reconnecting and the `after` cursor belong to whoever stores the events.
+ */
+import { type Actor, signActor } from "@concert/service-kit/identity";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import type * as Scope from "effect/Scope";
+import * as Stream from "effect/Stream";
+import { AppConfig } from "../app-config.ts";
+import { openSocket } from "./json-socket.ts";
+import { PodiumAgentTypes } from "./podium-agent-types.ts";
+import { decodePodiumFrame, type PodiumFrame, type ToPodium } from "./podium-frames.ts";
+import { post, Unreachable, type UpstreamError } from "./upstream-http.ts";
+
+export interface PodiumLink {
+  /** Everything after the cursor the link was opened with, in runs of what has already arrived. */
+  readonly frames: Stream.Stream<PodiumFrame, Unreachable>;
+  readonly send: (frame: ToPodium) => boolean;
+}
+
+export class PodiumClient extends Context.Service<
+  PodiumClient,
+  {
+    /** Makes the instance or finds it again; `isNew` means that its event log starts empty. */
+    readonly ensureInstance: (
+      instanceId: string,
+      agentType: string,
+      owner: Actor,
+    ) => Effect.Effect<{ readonly isNew: boolean }, UpstreamError>;
+    readonly connect: (
+      instanceId: string,
+      afterEventId: number,
+    ) => Effect.Effect<PodiumLink, Unreachable, Scope.Scope>;
+    /** The agent types that can be run, when `agentType` is known to be none of them; null otherwise. */
+    readonly typesInsteadOf: (agentType: string) => Effect.Effect<readonly string[] | null>;
+    /** A token that names the person to Podium for a minute. */
+    readonly sign: (actor: Actor) => Effect.Effect<string>;
+  }
+>()("diminuendo/upstream/PodiumClient") {
+  static readonly layer = Layer.effect(
+    PodiumClient,
+    Effect.gen(function* () {
+      const { podium, internalSecret } = yield* AppConfig;
+      const socketUrl = podium.url.replace(/^http/, "ws");
+      const sign = (actor: Actor) =>
+        Effect.promise(() => signActor(actor, "podium", internalSecret));
+      const agentTypes = new PodiumAgentTypes(podium);
+      return PodiumClient.of({
+        typesInsteadOf: (agentType) => agentTypes.insteadOf(agentType),
+        ensureInstance: Effect.fn("PodiumClient.ensureInstance")(
+          function* (instanceId, agentType, owner) {
+            const status = yield* post({
+              service: "podium",
+              url: `${podium.url}/api/v1/instances`,
+              key: podium.key,
+              body: { instance_id: instanceId, agent_type: agentType },
+              actorToken: yield* sign(owner),
+            });
+            return { isNew: status === 201 };
+          },
+        ),
+        connect: (instanceId, afterEventId) =>
+          openSocket(
+            "podium",
+            `${socketUrl}/agent/${instanceId}?after=${afterEventId}`,
+            podium.key,
+          ).pipe(Effect.map(({ frames, send }) => ({ frames: understood(frames), send }))),
+        sign,
+      });
+    }),
+  );
+}
+
+/** A frame we cannot read would leave a hole: the link ends, and the cursor stays before it. */
+const understood = (frames: Stream.Stream<string, Unreachable>) =>
+  frames.pipe(
+    Stream.mapArrayEffect((texts) => {
+      const [first, ...rest] = texts.map(decodePodiumFrame).filter((frame) => frame !== undefined);
+      return first === undefined || rest.length + 1 < texts.length
+        ? Effect.fail(new Unreachable({ service: "podium", reason: "sent an unreadable frame" }))
+        : Effect.succeed([first, ...rest] as const);
+    }),
+  );

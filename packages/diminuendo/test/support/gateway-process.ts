@@ -1,0 +1,132 @@
+/** The real gateway as a process of its own, so that tests can kill it the way the world does. */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CONCORD_KEY, TestConcord } from "./test-concord.ts";
+import { CONCORDANCE_KEY, TestConcordance } from "./test-concordance.ts";
+import { INTERNAL_SECRET, PODIUM_KEY, TestPodium } from "./test-podium.ts";
+
+export const TOKENS = {
+  ann: "token-ann-0001",
+  bob: "token-bob-0001",
+  eve: "token-eve-0001",
+  viewer: "token-vic-0001",
+} as const;
+const API_KEYS = [
+  `${TOKENS.ann}=acme:ann:ann@acme.test:owner|finance_approvers:book_travel`,
+  `${TOKENS.bob}=acme:bob:bob@acme.test:member:`,
+  `${TOKENS.eve}=globex:eve:eve@globex.test:owner|finance_approvers:`,
+  `${TOKENS.viewer}=acme:vic:vic@acme.test:viewer:`,
+].join(",");
+
+/** Podium, Concord and Concordance for one test file, wired as Podium hears of decisions through Concord. */
+export class World {
+  readonly podium = new TestPodium();
+  readonly concord = new TestConcord();
+  readonly concordance = new TestConcordance();
+  readonly dataDir = mkdtempSync(join(tmpdir(), "diminuendo-test-"));
+  readonly #gateways: GatewayProcess[] = [];
+
+  constructor() {
+    this.podium.onApprovalWanted = (approvalId, commandId) =>
+      this.concord.open(approvalId, commandId);
+    this.concord.onResolved = ({ approvalId, decision }, actor) =>
+      this.podium.resolved(approvalId.replace("appr_", ""), approvalId, decision ?? "", actor.user);
+  }
+
+  async start(...flags: string[]): Promise<GatewayProcess> {
+    const gateway = await GatewayProcess.start(this, flags);
+    this.#gateways.push(gateway);
+    return gateway;
+  }
+
+  async stop(): Promise<void> {
+    for (const gateway of this.#gateways) await gateway.kill();
+    await Promise.all([this.podium.stop(), this.concord.stop(), this.concordance.stop()]);
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}
+
+export class GatewayProcess {
+  readonly port: number;
+  readonly #process: Bun.Subprocess<"ignore", "ignore", "pipe">;
+
+  private constructor(process: Bun.Subprocess<"ignore", "ignore", "pipe">, port: number) {
+    this.#process = process;
+    this.port = port;
+  }
+
+  static async start(world: World, flags: readonly string[]): Promise<GatewayProcess> {
+    const main = new URL("../../src/main.ts", import.meta.url).pathname;
+    const child = Bun.spawn(
+      [
+        process.execPath,
+        main,
+        "--listen=127.0.0.1:0",
+        `--data-dir=${world.dataDir}`,
+        `--podium-url=${world.podium.url}`,
+        `--concord-url=${world.concord.url}`,
+        `--concordance-url=${world.concordance.url}`,
+        `--ensemble-url=${world.concord.url}`,
+        ...flags,
+      ],
+      {
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "pipe",
+        env: {
+          PATH: process.env["PATH"] ?? "",
+          LOG_LEVEL: process.env["TEST_LOG_LEVEL"] ?? "info",
+          DIMINUENDO_API_KEYS: API_KEYS,
+          PODIUM_API_KEY: PODIUM_KEY,
+          CONCORD_SERVICE_KEY: CONCORD_KEY,
+          CONCORDANCE_API_KEY: CONCORDANCE_KEY,
+          CONCERT_INTERNAL_SECRET: INTERNAL_SECRET,
+        },
+      },
+    );
+    return new GatewayProcess(child, await portOf(child.stderr));
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** SIGKILL: nothing is said, nothing is flushed. */
+  async kill(): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.exited;
+  }
+
+  async terminate(): Promise<number> {
+    this.#process.kill("SIGTERM");
+    return this.#process.exited;
+  }
+}
+
+/** Reads the log until the line that names the port, then keeps it flowing; the rest goes to our stderr if asked. */
+async function portOf(stderr: ReadableStream<Uint8Array>): Promise<number> {
+  const reader = stderr.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`the gateway ended before it listened:\n${text}`);
+    text += decoder.decode(value);
+    const port = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1];
+    if (port === undefined) continue;
+    void drain(() => reader.read());
+    return Number(port);
+  }
+}
+
+async function drain(
+  next: () => Promise<{ value?: Uint8Array | undefined; done: boolean }>,
+): Promise<void> {
+  for (;;) {
+    const { value, done } = await next();
+    if (done || value === undefined) return;
+    if (process.env["TEST_SHOW_LOG"] === "1") process.stderr.write(value);
+  }
+}

@@ -1,0 +1,78 @@
+/** A small Concord for tests: real HTTP speaking the parts of docs/wire.md §2 that the gateway uses. */
+import { ACTOR_HEADER, type Actor, verifyActor } from "@concert/service-kit/identity";
+import { INTERNAL_SECRET } from "./test-podium.ts";
+
+export const CONCORD_KEY = "con_test_key";
+
+interface Approval {
+  readonly approvalId: string;
+  readonly commandId: string;
+  decision: string | null;
+}
+
+export class TestConcord {
+  readonly #server;
+  readonly approvals = new Map<string, Approval>();
+  readonly seenTraces: (string | null)[] = [];
+  onResolved: (approval: Approval, actor: Actor) => void = () => {};
+
+  constructor() {
+    this.#server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request) => this.#fetch(request),
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#server.port}`;
+  }
+
+  stop(): Promise<void> {
+    return this.#server.stop(true);
+  }
+
+  open(approvalId: string, commandId: string): void {
+    this.approvals.set(approvalId, { approvalId, commandId, decision: null });
+  }
+
+  async #fetch(request: Request): Promise<Response> {
+    const url = new URL(request.url);
+    if (url.pathname === "/health") return Response.json({ ok: true });
+    if (request.headers.get("authorization") !== `Bearer ${CONCORD_KEY}`) {
+      return failure(401, "unauthorized");
+    }
+    const actor = await verifyActor(request.headers.get(ACTOR_HEADER), "concord", INTERNAL_SECRET);
+    this.seenTraces.push(request.headers.get("traceparent"));
+    const approvalId = /^\/approvals\/([^/]+)\/resolve$/.exec(url.pathname)?.[1];
+    if (request.method === "POST" && approvalId !== undefined) {
+      return this.#resolve(approvalId, actor, (await request.json()) as { decision: string });
+    }
+    if (url.pathname === "/approvals") {
+      const asked = Object.fromEntries(url.searchParams);
+      return Response.json({ items: [...this.approvals.values()], next_cursor: null, asked });
+    }
+    if (url.pathname.startsWith("/commands/cmd_1")) {
+      return Response.json({
+        command_id: "cmd_1",
+        tenant_id: actor.tenant,
+        path: url.pathname + url.search,
+      });
+    }
+    return failure(404, "not_found");
+  }
+
+  #resolve(approvalId: string, actor: Actor, body: { decision: string }): Response {
+    const approval = this.approvals.get(approvalId);
+    if (approval === undefined) return failure(404, "not_found");
+    if (!actor.roles.includes("finance_approvers")) return failure(403, "not_approver");
+    if (approval.decision !== null) return failure(409, "approval_already_decided");
+    approval.decision = body.decision;
+    this.onResolved(approval, actor);
+    return Response.json({ approval_id: approvalId, status: body.decision });
+  }
+}
+
+function failure(status: number, code: string): Response {
+  return Response.json({ error: { code, message: code, trace_id: "0" } }, { status });
+}

@@ -1,0 +1,40 @@
+/**
+ * Owns what an agent is to Podium: something that thinks one move at a time, out loud.
+ * Refuses to own: attempts, ids, recording (`engine/thinker.ts`). An agent never acts; it proposes.
+ */
+import type { StepRequest } from "../runs/agent-step.ts";
+import type { ProposedCall } from "../runs/fold-step.ts";
+import type { InstanceConfig } from "../runs/instance-config.ts";
+import type { Usage } from "../runs/podium-events.ts";
+
+export interface ThinkContext {
+  readonly step: StepRequest;
+  readonly tenantId: string;
+  readonly config: InstanceConfig;
+  /** When the turn was asked, ISO 8601 UTC: the agent's "now", the same in every attempt. */
+  readonly askedAt: string;
+  readonly traceparent: string;
+  /** Aborts when the person stops the turn or the process ends. */
+  readonly signal: AbortSignal;
+}
+
+/** A piece of what the agent says or thinks, in order. */
+export interface ThoughtEvent {
+  readonly kind: "text" | "thinking";
+  readonly text: string;
+}
+
+/** A whole thought. Without calls, `text` is the final answer. */
+export interface Thought {
+  readonly text: string;
+  readonly calls: readonly ProposedCall[];
+  readonly usage: Usage;
+}
+
+export interface Agent {
+  readonly type: string;
+  readonly title: string;
+  readonly description: string;
+  /** Streams one thought. Throws `ModelFailure` when there is none to have. */
+  think(context: ThinkContext): AsyncGenerator<ThoughtEvent, Thought, void>;
+}

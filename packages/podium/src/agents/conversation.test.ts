@@ -1,0 +1,66 @@
+/** The conversation a model is shown. */
+import { expect, test } from "bun:test";
+import { conversationOf } from "./conversation.ts";
+
+const step = {
+  step_key: "k",
+  command_id: "cmd_1",
+  instance_id: "i1",
+  agent_type: "concierge",
+  turn_id: "t1",
+  step_index: 1,
+  text: "Book it",
+  history: [{ role: "user" as const, content: "hello" }],
+  tools: [],
+  transcript: [],
+};
+const observation = {
+  kind: "observation" as const,
+  call_id: "call_1",
+  tool_name: "hotel_search",
+  command_id: "cmd_2",
+};
+
+test("a transcript becomes alternating calls and answers, tied by call_id", () => {
+  const calls = [{ call_id: "call_1", tool_name: "hotel_search", arguments: { city: "Rome" } }];
+  const messages = conversationOf(
+    {
+      ...step,
+      transcript: [
+        { kind: "move", move: { kind: "tool_calls", message_id: "m", calls } },
+        { ...observation, status: "succeeded", result: { offers: [1] } },
+      ],
+    },
+    "Be kind.",
+  );
+  expect(messages).toEqual([
+    { role: "system", content: "Be kind." },
+    { role: "user", content: "hello" },
+    { role: "user", content: "Book it" },
+    {
+      role: "assistant",
+      content: "",
+      tool_calls: [{ id: "call_1", name: "hotel_search", arguments: { city: "Rome" } }],
+    },
+    {
+      role: "tool",
+      tool_call_id: "call_1",
+      name: "hotel_search",
+      content: '{"status":"succeeded","result":{"offers":[1]}}',
+    },
+  ]);
+});
+
+test("a call that did not succeed tells the model how it ended and why", () => {
+  const error = { class: "approval_rejected", message: "too dear" };
+  const rejected = { ...observation, status: "failed", error };
+  const last = conversationOf({ ...step, transcript: [rejected] }, "").at(-1);
+  expect(JSON.parse(last?.content ?? "")).toEqual({ status: "failed", error });
+});
+
+test("a huge result is cut and says so", () => {
+  const huge = { ...observation, status: "succeeded", result: "x".repeat(100_000) };
+  const content = conversationOf({ ...step, transcript: [huge] }, "").at(-1)?.content ?? "";
+  expect(content.length).toBeLessThan(33_000);
+  expect(JSON.parse(content).result).toEndWith("[68002 more characters left out]");
+});

@@ -1,0 +1,53 @@
+/**
+ * Owns the translation of a step into a model's conversation. Pure.
+ * Source: docs/wire.md §3 (transcript) and §5 (messages).
+ */
+import type { Move, Observation, StepRequest, TranscriptEntry } from "../runs/agent-step.ts";
+import { readFailure } from "../runs/failures.ts";
+import type { ModelMessage } from "../upstream/ensemble-client.ts";
+
+/** One observation must not crowd the rest out of the model's window. */
+const OBSERVATION_CHARS_MAX = 32_000;
+
+/** System prompt, history, the person's text, then every move with what came of it. */
+export function conversationOf(step: StepRequest, systemPrompt: string): ModelMessage[] {
+  return [
+    { role: "system", content: systemPrompt },
+    ...step.history,
+    { role: "user", content: step.text },
+    ...step.transcript.map(entryMessage),
+  ];
+}
+
+function entryMessage(entry: TranscriptEntry): ModelMessage {
+  return entry.kind === "move" ? moveMessage(entry.move) : observationMessage(entry);
+}
+
+function moveMessage(move: Move): ModelMessage {
+  if (move.kind === "final") return { role: "assistant", content: move.text };
+  const tool_calls = move.calls.map((call) => ({
+    id: call.call_id,
+    name: call.tool_name,
+    arguments: call.arguments,
+  }));
+  return { role: "assistant", content: move.text ?? "", tool_calls };
+}
+
+/** The model reads `{status, result}` of a call that succeeded, `{status, error}` of any other. */
+function observationMessage(observation: Observation): ModelMessage {
+  const { call_id, tool_name, status } = observation;
+  const outcome =
+    status === "succeeded"
+      ? { status, result: bounded(observation.result ?? null) }
+      : { status, error: readFailure(observation.error, { class: status, message: status }) };
+  const content = JSON.stringify(outcome);
+  return { role: "tool", tool_call_id: call_id, name: tool_name, content };
+}
+
+/** A result too large for the model becomes the beginning of its text, so that the message stays JSON. */
+function bounded(result: unknown): unknown {
+  const text = JSON.stringify(result);
+  if (text.length <= OBSERVATION_CHARS_MAX) return result;
+  const cut = text.length - OBSERVATION_CHARS_MAX;
+  return `${text.slice(0, OBSERVATION_CHARS_MAX)} [${cut} more characters left out]`;
+}

@@ -1,0 +1,335 @@
+/**
+ * Owns the gateway as a program sees it: calls that answer, sessions that miss nothing, a connection that
+ * mends itself. Wires `Connection`, `PendingRequests`, `JoinedSessions` and `ConfigChannel`; the protocol is
+ * docs/protocol.md.
+ */
+import { ConfigChannel } from "./ConfigChannel.ts";
+import { Connection, type ConnectionStatus } from "./Connection.ts";
+import { GatewayError } from "./errors.ts";
+import type { Frame } from "./frames.ts";
+import { JoinedSessions } from "./JoinedSessions.ts";
+import { Listeners } from "./Listeners.ts";
+import { PendingRequests } from "./PendingRequests.ts";
+import {
+  type ClientMessage,
+  type Decision,
+  type Events,
+  type Identity,
+  OUTBOUND_BYTES_MAX,
+  type ServerMessage,
+  type ServerMessageOf,
+  type SessionEvent,
+  type SessionMeta,
+  type StateSnapshot,
+} from "./protocol.ts";
+import { type SocketConstructor, socketConstructor } from "./socket.ts";
+
+export interface ClientOptions {
+  /** `ws://host:port/ws` or `wss://…`. */
+  readonly url: string;
+  /** Not needed where the gateway signs people in by itself (development). */
+  readonly token?: string;
+  /** Default true. */
+  readonly autoReconnect?: boolean;
+  /** First pause before a reconnect, doubled each time up to 30 s, with jitter. Default 1,000. */
+  readonly reconnectDelayMs?: number;
+  /** A connection silent for this long after a ping is given up. 0 turns pings off. Default 30,000. */
+  readonly pingIntervalMs?: number;
+  /** How long `connect()` tries. Default 10,000. */
+  readonly connectTimeoutMs?: number;
+  /** How long an answer may take once the request is on the wire. Default 30,000. */
+  readonly requestTimeoutMs?: number;
+  /** Needed where the runtime has none (Node 20): from `undici` or `ws`. */
+  readonly WebSocket?: SocketConstructor;
+}
+
+/** What `client.on(name, listener)` can hear. */
+export interface ClientEvents {
+  readonly connection: ConnectionStatus;
+  /** A durable event of a joined session: each once, in order of `seq`. */
+  readonly event: SessionEvent;
+  /** On every join, also after a reconnect. */
+  readonly snapshot: StateSnapshot;
+  readonly caughtUp: { readonly sessionId: string; readonly seq: number };
+  /** The session's log was lost or rewritten: forget it, everything is told anew. */
+  readonly reset: { readonly sessionId: string };
+  /** A session of the tenant was created or changed, joined or not. */
+  readonly sessionUpdated: SessionMeta;
+  /** Something the gateway complained about that no request of ours waits for, or a frame without sense. */
+  readonly problem: { readonly code: string; readonly message: string };
+}
+
+export interface TurnReceipt {
+  readonly sessionId: string;
+  readonly turnId: string;
+}
+
+export class DiminuendoClient {
+  /** `config/get`, `config/set` and `config/subscribe`. */
+  readonly config: ConfigChannel;
+  readonly #connection: Connection;
+  readonly #requests: PendingRequests;
+  readonly #sessions: JoinedSessions;
+  readonly #listeners = new Listeners<ClientEvents>();
+  readonly #joinRequests = new Map<string, string>();
+  /** How approvals of joined sessions ended, to know our own answer when it was sent twice. */
+  readonly #decisions = new Map<string, string>();
+  readonly #requestTimeoutMs: number;
+  #token: string | undefined;
+  #requestCount = 0;
+
+  /** Throws `NoWebSocket` where the runtime has none and none is injected. */
+  constructor(options: ClientOptions) {
+    this.#token = options.token === "" ? undefined : options.token;
+    this.#requestTimeoutMs = options.requestTimeoutMs ?? 30_000;
+    this.#connection = new Connection(
+      {
+        url: options.url,
+        token: () => this.#token,
+        autoReconnect: options.autoReconnect ?? true,
+        reconnectDelayMs: options.reconnectDelayMs ?? 1_000,
+        pingIntervalMs: options.pingIntervalMs ?? 30_000,
+        connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+        WebSocket: socketConstructor(options.WebSocket),
+        random: Math.random,
+      },
+      {
+        onReady: () => this.#ready(),
+        onFrame: (frame) => this.#receive(frame),
+        onLost: () => this.#requests.connectionLost(),
+        onStatus: (status) => this.#statusChanged(status),
+      },
+    );
+    this.#requests = new PendingRequests((text) => this.#connection.send(text));
+    this.#sessions = this.#joinedSessions();
+    this.config = new ConfigChannel(this.#requests, this.#requestTimeoutMs);
+  }
+
+  get status(): ConnectionStatus {
+    return this.#connection.status;
+  }
+
+  get identity(): Identity | undefined {
+    const { status } = this.#connection;
+    return status.state === "connected" ? status.identity : undefined;
+  }
+
+  /** Listens; returns how to stop. */
+  on<K extends keyof ClientEvents>(name: K, listener: (value: ClientEvents[K]) => void) {
+    return this.#listeners.add(name, listener);
+  }
+
+  /**
+   * Resolves once signed in. Rejects after 10 s (`Timeout`), on refusal (`AUTH_FAILED`) or when a token is
+   * needed (`TokenRequired`); nothing runs on after a rejection, and `connect()` may be called again.
+   */
+  connect(): Promise<Identity> {
+    return this.#connection.connect();
+  }
+
+  /** The token for the next sign-in, for example after a close with 4001. */
+  setToken(token: string | undefined): void {
+    this.#token = token === "" ? undefined : token;
+  }
+
+  /** Ends the connection, every timer, every open request (`Disconnected`) and every joined session. */
+  disconnect(): void {
+    this.#connection.disconnect();
+    this.#sessions.forgetAll(new GatewayError("Disconnected", "The client was disconnected."));
+  }
+
+  async listSessions(options: { includeArchived?: boolean } = {}): Promise<readonly SessionMeta[]> {
+    return (await this.#ask("session_list", { type: "list_sessions", ...options })).sessions;
+  }
+
+  /** Repeated by itself after a lost connection, under its key: one session is created. */
+  async createSession(options: {
+    agentType: string;
+    name?: string;
+    idempotencyKey?: string;
+  }): Promise<SessionMeta> {
+    const idempotencyKey = options.idempotencyKey ?? crypto.randomUUID();
+    const message = { type: "create_session", ...options, idempotencyKey } as const;
+    return (await this.#ask("session_created", message)).session;
+  }
+
+  /**
+   * Resolves when every event after `afterSeq` (default: from the start) was delivered to `event`. Give the
+   * `epoch` under which `afterSeq` was reached, if it was kept, so that a rewritten log is noticed.
+   */
+  joinSession(
+    sessionId: string,
+    options: { afterSeq?: number; epoch?: string } = {},
+  ): Promise<StateSnapshot> {
+    return this.#sessions.join(sessionId, options.afterSeq ?? 0, options.epoch);
+  }
+
+  async leaveSession(sessionId: string): Promise<void> {
+    this.#sessions.forget(sessionId, new GatewayError("Disconnected", "The session was left."));
+    if (this.status.state !== "connected") return; // A new connection has joined nothing.
+    await this.#ask("session_left", { type: "leave_session", sessionId });
+  }
+
+  /** Resolves when the turn is durable. The same `idempotencyKey` never starts a second turn. */
+  async runTurn(
+    sessionId: string,
+    text: string,
+    options: { idempotencyKey?: string } = {},
+  ): Promise<TurnReceipt> {
+    const idempotencyKey = options.idempotencyKey ?? crypto.randomUUID();
+    const message = { type: "run_turn", sessionId, text, idempotencyKey } as const;
+    const { turnId } = await this.#ask("turn_accepted", message);
+    return { sessionId, turnId };
+  }
+
+  /** Not repeated after a lost connection: by then another turn may be running. Fails `ConnectionLost`. */
+  async stopTurn(sessionId: string): Promise<TurnReceipt> {
+    const message = { type: "stop_turn", sessionId } as const;
+    const { turnId } = await this.#ask("stop_accepted", message, false);
+    return { sessionId, turnId };
+  }
+
+  /** Answers an approval. Repeated after a lost connection: the approval's id makes it one answer. */
+  async answerQuestion(
+    sessionId: string,
+    approvalId: string,
+    answer: { decision: Decision; reason?: string },
+  ): Promise<{ readonly decision: Decision }> {
+    const message: ClientMessage = {
+      type: "answer_question",
+      sessionId,
+      requestId: approvalId,
+      answers: answer,
+    };
+    try {
+      return (await this.#request(approvalId, message, true)) as ServerMessageOf<"answer_accepted">;
+    } catch (error) {
+      // Our own answer, sent twice: what was asked for is what was decided.
+      const decided = this.#decisions.get(approvalId) === answer.decision;
+      const late = error instanceof GatewayError && error.code === "ApprovalAlreadyDecided";
+      if (late && decided) return { decision: answer.decision };
+      throw error;
+    }
+  }
+
+  /** A page of the durable log: at most `limit` (1–1,000, default 200) events after `afterSeq`. */
+  async getEvents(
+    sessionId: string,
+    options: { afterSeq?: number; limit?: number } = {},
+  ): Promise<Events> {
+    return this.#ask("events", { type: "get_events", sessionId, ...options });
+  }
+
+  /** The gateway's clock, epoch ms. */
+  async ping(): Promise<{ readonly ts: number }> {
+    const { ts } = await this.#ask("pong", { type: "ping" });
+    return { ts };
+  }
+
+  #joinedSessions(): JoinedSessions {
+    return new JoinedSessions({
+      sendJoin: (sessionId, afterSeq) => this.#sendJoin(sessionId, afterSeq),
+      readLog: (sessionId, afterSeq) => this.getEvents(sessionId, { afterSeq, limit: 1_000 }),
+      abandonConnection: (reason) => this.#connection.abandon(reason),
+      onEvent: (event) => this.#deliver(event),
+      onSnapshot: (snapshot) => this.#listeners.emit("snapshot", snapshot),
+      onReset: (sessionId) => this.#listeners.emit("reset", { sessionId }),
+      onCaughtUp: (sessionId, seq) => this.#listeners.emit("caughtUp", { sessionId, seq }),
+    });
+  }
+
+  /** Sessions first: what is re-sent afterwards meets a client that knows what happened meanwhile. */
+  #ready(): void {
+    this.#joinRequests.clear();
+    this.#sessions.rejoinAll();
+    this.config.resubscribe();
+    this.#requests.resend();
+  }
+
+  #statusChanged(status: ConnectionStatus): void {
+    if (status.state === "closed" || status.state === "idle") {
+      const code = status.state === "closed" ? status.code : "Disconnected";
+      const reason = status.state === "closed" ? status.reason : "The client was disconnected.";
+      this.#requests.rejectAll(new GatewayError(code, reason));
+      this.#sessions.failWaiting(new GatewayError(code, reason));
+    }
+    this.#listeners.emit("connection", status);
+  }
+
+  #receive(frame: Frame): void {
+    if (frame.kind === "event") this.#sessions.receiveEvent(frame.event);
+    else if (frame.kind === "config") this.config.receive(frame.frame);
+    else if (frame.kind === "message") this.#receiveMessage(frame.message);
+    else this.#listeners.emit("problem", { code: "malformed_frame", message: frame.reason });
+  }
+
+  #receiveMessage(message: ServerMessage): void {
+    const key = message.requestId;
+    switch (message.type) {
+      case "state_snapshot":
+        this.#sessions.receiveSnapshot(message);
+        return;
+      case "caught_up":
+        this.#sessions.receiveCaughtUp(message.sessionId, message.seq);
+        return;
+      case "error":
+        this.#receiveError(message);
+        return;
+      case "session_updated":
+        this.#listeners.emit("sessionUpdated", message.session);
+        return;
+      case "session_created":
+        this.#listeners.emit("sessionUpdated", message.session);
+        break;
+    }
+    if (key !== undefined) this.#requests.resolve(key, message);
+  }
+
+  #receiveError({ requestId, code, message }: ServerMessageOf<"error">): void {
+    const error = new GatewayError(code, message);
+    const joining = requestId === undefined ? undefined : this.#joinRequests.get(requestId);
+    if (joining !== undefined) {
+      this.#sessions.forget(joining, error);
+      return;
+    }
+    if (requestId !== undefined && this.#requests.reject(requestId, error)) return;
+    this.#listeners.emit("problem", { code, message });
+  }
+
+  #deliver(event: SessionEvent): void {
+    if (event.type === "approval_resolved") this.#decisions.set(event.requestId, event.decision);
+    this.#listeners.emit("event", event);
+  }
+
+  #sendJoin(sessionId: string, afterSeq: number): void {
+    const requestId = this.#nextRequestId();
+    const message: ClientMessage = { type: "join_session", requestId, sessionId, afterSeq };
+    if (this.#connection.send(JSON.stringify(message))) {
+      this.#joinRequests.set(requestId, sessionId);
+    }
+  }
+
+  async #ask<T extends ServerMessage["type"]>(
+    expected: T,
+    message: ClientMessage,
+    repeatable = true,
+  ): Promise<ServerMessageOf<T>> {
+    const requestId = this.#nextRequestId();
+    const answer = await this.#request(requestId, { ...message, requestId }, repeatable);
+    if ((answer as ServerMessage).type === expected) return answer as ServerMessageOf<T>;
+    throw new GatewayError("InternalError", `The gateway did not answer with ${expected}.`);
+  }
+
+  async #request(key: string, message: ClientMessage, repeatable: boolean): Promise<unknown> {
+    const text = JSON.stringify(message);
+    if (new TextEncoder().encode(text).byteLength > OUTBOUND_BYTES_MAX) {
+      throw new GatewayError("MESSAGE_TOO_LARGE", "A message may have at most 1 MiB.");
+    }
+    return this.#requests.start({ key, text, repeatable, timeoutMs: this.#requestTimeoutMs });
+  }
+
+  #nextRequestId(): string {
+    this.#requestCount += 1;
+    return `r${this.#requestCount}`;
+  }
+}

@@ -1,0 +1,67 @@
+/** Owns the `GatewayAdapter` over WebSocket. A thin skin: everything it promises, `DiminuendoClient` keeps. */
+import { Cause, Effect, Queue, Stream } from "effect";
+import { type ClientOptions, DiminuendoClient } from "./DiminuendoClient.ts";
+import { GatewayError } from "./errors.ts";
+import type { GatewayAdapter, GatewayEvent } from "./GatewayAdapter.ts";
+
+/** An adapter over a client of its own. Throws `NoWebSocket` like the client's constructor. */
+export function webGatewayAdapter(options: ClientOptions): GatewayAdapter {
+  return adapterOf(new DiminuendoClient(options));
+}
+
+/** An adapter over a client that others use as well. */
+export function adapterOf(client: DiminuendoClient): GatewayAdapter {
+  return {
+    connect: call(() => client.connect()),
+    disconnect: Effect.sync(() => client.disconnect()),
+    events: eventsOf(client),
+    listSessions: (options) => call(() => client.listSessions(options)),
+    createSession: (options) => call(() => client.createSession(options)),
+    joinSession: (sessionId, options) => call(() => client.joinSession(sessionId, options)),
+    leaveSession: (sessionId) => call(() => client.leaveSession(sessionId)),
+    runTurn: (sessionId, text, options) => call(() => client.runTurn(sessionId, text, options)),
+    stopTurn: (sessionId) => call(() => client.stopTurn(sessionId)),
+    answerQuestion: (sessionId, approvalId, answer) =>
+      call(() => client.answerQuestion(sessionId, approvalId, answer)),
+    getEvents: (sessionId, options) => call(() => client.getEvents(sessionId, options)),
+    ping: call(() => client.ping()),
+  };
+}
+
+function call<A>(ask: () => Promise<A>): Effect.Effect<A, GatewayError> {
+  return Effect.tryPromise({ try: ask, catch: asGatewayError });
+}
+
+function asGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  return new GatewayError("InternalError", error instanceof Error ? error.message : String(error));
+}
+
+function eventsOf(client: DiminuendoClient): Stream.Stream<GatewayEvent, GatewayError> {
+  return Stream.callback<GatewayEvent, GatewayError>((queue) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const put = (event: GatewayEvent) => Queue.offerUnsafe(queue, event);
+        const stops = [
+          client.on("event", (event) => put({ kind: "event", event })),
+          client.on("snapshot", (snapshot) => put({ kind: "snapshot", snapshot })),
+          client.on("caughtUp", (at) => put({ kind: "caught_up", ...at })),
+          client.on("reset", ({ sessionId }) => put({ kind: "reset", sessionId })),
+          client.on("sessionUpdated", (session) => put({ kind: "session_updated", session })),
+          client.on("connection", (status) => {
+            put({ kind: "connection", status });
+            if (status.state === "idle") Queue.endUnsafe(queue);
+            if (status.state === "closed") {
+              const error = new GatewayError(status.code, status.reason);
+              Queue.failCauseUnsafe(queue, Cause.fail(error));
+            }
+          }),
+        ];
+        return () => {
+          for (const stop of stops) stop();
+        };
+      }),
+      (stop) => Effect.sync(stop),
+    ),
+  );
+}

@@ -1,0 +1,4 @@
+/** The gateway for programs written with Effect. */
+
+export * from "./GatewayAdapter.ts";
+export * from "./WebGatewayAdapter.ts";

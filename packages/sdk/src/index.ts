@@ -1,0 +1,41 @@
+/** The gateway's client and the pure view of a session. Effect users: `@concert/sdk/adapter`. */
+
+export type { ConfigEntry, ConfigListener } from "./ConfigChannel.ts";
+export type { ConnectionStatus } from "./Connection.ts";
+export {
+  type ClientEvents,
+  type ClientOptions,
+  DiminuendoClient,
+  type TurnReceipt,
+} from "./DiminuendoClient.ts";
+export { type ClientErrorCode, GatewayError } from "./errors.ts";
+export type {
+  ConfigScope,
+  Decision,
+  ErrorCode,
+  Events,
+  Identity,
+  SessionEvent,
+  SessionEventOf,
+  SessionMeta,
+  SessionStatus,
+  StateSnapshot,
+} from "./protocol.ts";
+export {
+  emptySessionView,
+  foldSession,
+  type SessionView,
+  type TurnStatus,
+  type TurnView,
+} from "./session-view.ts";
+export type { SocketConstructor, SocketLike } from "./socket.ts";
+export type {
+  ApprovalItem,
+  AssistantItem,
+  ThinkingItem,
+  ThreadItem,
+  ThreadItemOf,
+  ToolItem,
+  TurnEndItem,
+  UserItem,
+} from "./thread-items.ts";

@@ -1,0 +1,115 @@
+/**
+ * Owns the steps of the main journey as the whole-system tests take them, and what must hold at its end:
+ * one booking, and a client that saw every durable event once, in order.
+ */
+import { expect } from "bun:test";
+import type { GatewayWitness, WitnessedEvent } from "./GatewayWitness.ts";
+import { eventually, type TestStack } from "./stack.ts";
+import { vendorOf } from "./vendor.ts";
+
+export const REQUEST = "Book the Grand Hotel Miramar in Lisbon from 3 to 5 March for 2 guests";
+
+/** The gateway takes 60 messages in 10 s. */
+const POLITELY = { everyMs: 500 };
+
+/** Sends the request in a new session. */
+export async function askForBooking(witness: GatewayWitness, request = REQUEST): Promise<string> {
+  const sessionId = await witness.openSession();
+  expect((await witness.runTurn(sessionId, request)).type).toBe("turn_accepted");
+  return sessionId;
+}
+
+/** Resolves with the pending approval. */
+export function approvalOf(witness: GatewayWitness): Promise<WitnessedEvent> {
+  return witness.event("approval", ({ type }) => type === "permission_requested");
+}
+
+/** Approves; while the way to Concord is cut, tries again as a person would. */
+export async function approve(witness: GatewayWitness, sessionId: string): Promise<void> {
+  const { requestId } = await approvalOf(witness);
+  await eventually(
+    "the approval to be accepted",
+    async () => {
+      const answer = await witness.answer(sessionId, String(requestId), "approved");
+      if (answer.type === "answer_accepted") return true;
+      // The first answer may have been taken although its own answer was lost on the way back.
+      if (answer["code"] === "ApprovalAlreadyDecided") return true;
+      if (answer["code"] === "UpstreamUnavailable") return undefined;
+      throw new Error(`the approval was refused: ${JSON.stringify(answer)}`);
+    },
+    POLITELY,
+  );
+}
+
+export function completionOf(witness: GatewayWitness): Promise<WitnessedEvent> {
+  return witness.event("the end of the turn", ({ type }) => type === "turn_complete");
+}
+
+/** What must hold at the end of every journey, however it was cut. */
+export async function expectWhole(
+  stack: TestStack,
+  witness: GatewayWitness,
+  sessionId: string,
+): Promise<void> {
+  const done = await completionOf(witness);
+  expect(done["status"]).toBe("succeeded");
+  const bookings = await vendorOf(stack).bookings();
+  expect(bookings.map(({ status, hotel_name }) => [status, hotel_name])).toEqual([
+    ["confirmed", "Grand Hotel Miramar"],
+  ]);
+  expect(String(done["finalText"])).toContain(bookings[0]?.confirmation_code ?? "a code");
+  await expectEveryEventOnce(witness, sessionId);
+}
+
+/** The client saw the log itself: dense from 1, nothing twice, nothing missing, nothing different. */
+export async function expectEveryEventOnce(
+  witness: GatewayWitness,
+  sessionId: string,
+): Promise<void> {
+  await eventually("the session to rest", () => restsCaughtUp(witness, sessionId), POLITELY);
+  const log = await witness.readLog(sessionId);
+  expect(log.map(({ seq }) => seq)).toEqual(log.map((_, index) => index + 1));
+  expect(witness.breaches).toEqual([]);
+  expect(witness.events).toEqual(log);
+}
+
+/** A gateway that was started again holds a session without a turn as `inactive`. */
+async function restsCaughtUp(witness: GatewayWitness, sessionId: string) {
+  const { sessions } = await witness.askPatiently({ type: "list_sessions" });
+  const session = (sessions as { sessionId: string; status: string; lastSeq: number }[]).find(
+    (one) => one.sessionId === sessionId,
+  );
+  const rests = session?.status === "ready" || session?.status === "inactive";
+  return rests && session.lastSeq === witness.events.at(-1)?.seq ? true : undefined;
+}
+
+/** Each complete message is exactly what its newest attempt streamed: text is never shown twice. */
+export function expectMessagesOfOneAttempt({ events }: GatewayWitness): void {
+  const complete = events.filter(({ type }) => type === "message_complete");
+  expect(complete.length).toBeGreaterThan(0);
+  for (const message of complete) {
+    const deltas = events.filter(
+      (event) => event.type === "text_delta" && event["messageId"] === message["messageId"],
+    );
+    const newest = Math.max(...deltas.map((delta) => Number(delta["attempt"])));
+    const text = deltas.filter(({ attempt }) => attempt === newest).map((delta) => delta["text"]);
+    expect(text.join("")).toBe(String(message["text"]));
+  }
+}
+
+export interface RecordEntry {
+  readonly kind: string;
+  readonly event_type: string;
+  readonly title: string;
+}
+
+/** The record of a command and all that came of it, as the gateway shows it to the person. */
+export async function recordOf(
+  stack: TestStack,
+  commandId: string,
+): Promise<readonly RecordEntry[]> {
+  const path = `/api/commands/${commandId}/timeline?descendants=true`;
+  const response = await fetch(`${stack.urls.diminuendo}${path}`);
+  expect(response.status).toBe(200);
+  return ((await response.json()) as { entries: RecordEntry[] }).entries;
+}
