@@ -4,7 +4,7 @@
  */
 import type { KvStore, PageLimits, StoredEntry } from "../shared/store.ts";
 import { encodeCommand, type WriteCommand } from "./command.ts";
-import type { Engine, EntryName } from "./engine.ts";
+import type { Engine, EntryName, Now } from "./engine.ts";
 import type { ApplyResult } from "./fsm.ts";
 import type { Freshness } from "./parse.ts";
 import type { RaftDriver } from "./raft/driver.ts";
@@ -72,15 +72,15 @@ export class RaftEngine implements Engine {
   }
 
   changes(revision: number, namespace: string | null, limits: PageLimits) {
-    this.#assertRetained(revision);
-    const { items, through } = this.#store.changesAfter(revision, namespace, limits);
-    return { items, through, revision: this.#revision };
+    return this.#whenRetained(revision, () => {
+      const { items, through } = this.#store.changesAfter(revision, namespace, limits);
+      return { items, through, revision: this.#revision };
+    });
   }
 
-  watchFrom(fromRevision: number | null): number {
+  watchFrom(fromRevision: number | null): Now<number> {
     const from = fromRevision ?? this.#revision;
-    this.#assertRetained(from);
-    return from;
+    return this.#whenRetained(from, () => from);
   }
 
   async write(command: WriteCommand): Promise<ApplyResult> {
@@ -129,15 +129,22 @@ export class RaftEngine implements Engine {
   }
 
   /**
-   * A revision ahead of this member is waited for, unless it alone decides: then nobody can have seen it
-   * (pitfall 36).
+   * Reads once it is certain that nothing after `revision` is lost. Nobody can have seen a revision ahead of
+   * a leader that was confirmed after the question came: its cursor is of another history. A member that
+   * does not lead waits for it instead (pitfall 36).
    */
-  #assertRetained(revision: number): void {
+  #whenRetained<T>(revision: number, read: () => T): Now<T> {
     this.#assertReadable();
     const { revision: current, compactedRevision } = this.#store.position;
-    const ahead = revision > current && this.#driver.leadsAlone();
-    if (revision >= compactedRevision && !ahead) return;
-    throw notRetained(revision, current, compactedRevision);
+    if (revision < compactedRevision) throw notRetained(revision, current, compactedRevision);
+    if (revision <= current) return read();
+    if (this.#driver.leadsAlone()) throw notRetained(revision, current, compactedRevision);
+    if (this.#driver.state.role.kind !== "leader") return read();
+    return this.#driver.confirmRead().then((isLeader) => {
+      const { position } = this.#store;
+      if (!isLeader || revision <= position.revision) return read();
+      throw notRetained(revision, position.revision, position.compactedRevision);
+    });
   }
 
   /** A member answers from what it has applied. One that is not a member yet has nothing to say. */
