@@ -4,16 +4,16 @@
  */
 import type { ClusterMember, ClusterStatus, JoinRequest } from "../shared/protocol.ts";
 import type { KvStore } from "../shared/store.ts";
-import type { KvApi } from "./api.ts";
 import type { ApplyResult } from "./fsm.ts";
 import { type RaftDriver, successorsOf } from "./raft/driver.ts";
 import { type Change, inForce, memberOf } from "./raft/membership.ts";
 import type { ChangeOutcome } from "./raft/ports.ts";
 import { type NodeId, nodeId } from "./raft/types.ts";
+import type { RaftEngine } from "./raft-engine.ts";
 import { Refusal } from "./refusal.ts";
 
 export interface ClusterParts {
-  readonly api: KvApi;
+  readonly engine: RaftEngine;
   readonly driver: RaftDriver<ApplyResult>;
   readonly store: KvStore;
   readonly addressOf: (id: NodeId) => string | null;
@@ -31,7 +31,7 @@ export class ClusterApi {
   }
 
   status(): ClusterStatus {
-    const { api, driver, store, addressOf } = this.#parts;
+    const { engine, driver, store, addressOf } = this.#parts;
     const { nodeId: id, role, term, leaderId, commitIndex, memberships } = driver.state;
     const { members, removed } = inForce(memberships);
     const matchOf = (other: NodeId) => {
@@ -41,7 +41,7 @@ export class ClusterApi {
       return matchIndex === undefined ? {} : { matchIndex };
     };
     return {
-      clusterId: api.clusterId,
+      clusterId: engine.clusterId,
       nodeId: id,
       role: role.kind,
       term,
@@ -81,8 +81,8 @@ export class ClusterApi {
 
   /** To `id`, or to whoever is best informed. Answers once it has begun. */
   transfer(id: NodeId | null): string {
-    const { driver, api } = this.#parts;
-    if (driver.state.role.kind !== "leader") throw api.noLeader();
+    const { driver, engine } = this.#parts;
+    if (driver.state.role.kind !== "leader") throw engine.noLeader();
     const to = id ?? successorsOf(driver.state)[0];
     if (to !== undefined && driver.transfer(to)) return JSON.stringify({ ok: true, to });
     const why =
@@ -101,11 +101,11 @@ export class ClusterApi {
   }
 
   async #change(change: Change, id: string): Promise<void> {
-    const { driver, api } = this.#parts;
+    const { driver, engine } = this.#parts;
     for (let attempt = 0; attempt < BUSY_TRIES; attempt += 1) {
       const outcome = await driver.change(change);
       if (outcome === "done" || outcome === "nothing_to_do") return;
-      if (outcome === "not_leader") throw api.noLeader();
+      if (outcome === "not_leader") throw engine.noLeader();
       if (outcome !== "busy") throw refused(outcome, id);
       await Bun.sleep(BUSY_WAIT_MS);
     }

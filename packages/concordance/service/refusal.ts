@@ -14,3 +14,13 @@ export class Refusal extends Error {
     this.details = details;
   }
 }
+
+/** `compacted`: not every change after `revision` can be told, or it belongs to a history unknown here. */
+export function notRetained(revision: number, current: number, compactedThrough: number): Refusal {
+  const why =
+    revision > current
+      ? `Revision ${revision} is ahead of this cluster (${current}): it belongs to another history.`
+      : `Changes up to revision ${compactedThrough} are compacted.`;
+  const message = `${why} List again and go on from the list's revision.`;
+  return new Refusal("compacted", message, { revision: current, compactedThrough });
+}

@@ -8,6 +8,7 @@ import { LIMITS } from "../shared/types.ts";
 import type { Author, KvApi } from "./api.ts";
 import type { ClusterApi } from "./cluster-api.ts";
 import { clusterRoute } from "./cluster-routes.ts";
+import type { Now } from "./engine.ts";
 import type { Access, Keys } from "./keys.ts";
 import type { Logger } from "./logger.ts";
 import * as parse from "./parse.ts";
@@ -23,13 +24,17 @@ const ANY_HOST = "http://localhost";
 
 export interface ServerParts {
   readonly api: KvApi;
-  readonly cluster: ClusterApi;
   readonly stream: StreamHandler;
-  readonly peers: Peers;
-  readonly snapshots: Snapshots;
+  /** What only a member of a Raft group has; null over an engine that has no members. */
+  readonly members: Members | null;
   readonly keys: Keys;
   readonly log: Logger;
   readonly metrics: (requests: ReadonlyMap<number, number>) => string;
+}
+export interface Members {
+  readonly cluster: ClusterApi;
+  readonly peers: Peers;
+  readonly snapshots: Snapshots;
 }
 export interface Listening {
   readonly hostname: string;
@@ -42,7 +47,7 @@ export interface Call {
   readonly url: URL;
   readonly access: Access;
 }
-export type Handler = (call: Call) => string | Promise<string>;
+export type Handler = (call: Call) => Now<string>;
 type AnySession = Session | PeerSession;
 
 const JSON_HEADERS = { "content-type": "application/json; charset=utf-8" };
@@ -77,7 +82,7 @@ export class HttpServer {
       stop: async () => {
         const drained = server.stop();
         this.#parts.stream.closeAll();
-        this.#parts.peers.stop();
+        this.#parts.members?.peers.stop();
         // A reader that takes nothing, not even the goodbye, must not hold the process back.
         await Promise.race([drained, Bun.sleep(DRAIN_MS)]);
         await server.stop(true);
@@ -87,7 +92,8 @@ export class HttpServer {
 
   /** Both kinds of socket share one handler; the session says which it is. */
   #sockets(): WebSocketHandler<AnySession> {
-    const { stream, peers } = this.#parts;
+    const { stream, members } = this.#parts;
+    const peers = members?.peers;
     const clients = stream.handlers();
     return {
       data: {} as AnySession,
@@ -97,15 +103,15 @@ export class HttpServer {
       closeOnBackpressureLimit: true,
       idleTimeout: 120,
       sendPings: true,
-      open: (socket) => onKind(socket, clients.opened, (peer) => peers.opened(peer)),
+      open: (socket) => onKind(socket, clients.opened, (peer) => peers?.opened(peer)),
       message: (socket, frame) =>
         onKind(
           socket,
           (client) => clients.received(client, frame),
-          (peer) => peers.received(peer, frame),
+          (peer) => peers?.received(peer, frame),
         ),
       drain: (socket) => onKind(socket, clients.drained, () => undefined),
-      close: (socket) => onKind(socket, clients.closed, (peer) => peers.closed(peer)),
+      close: (socket) => onKind(socket, clients.closed, (peer) => peers?.closed(peer)),
     };
   }
 
@@ -126,7 +132,7 @@ export class HttpServer {
         throw new Refusal("unauthorized", "Send a valid key as Authorization: Bearer <key>.");
       }
       if (url.pathname === "/stream") return upgrade(request, bun, access);
-      if (url.pathname === "/raft") return upgradePeer(request, bun, access);
+      if (url.pathname === "/raft") return this.#upgradePeer(request, bun, access);
       if (url.pathname.startsWith(SNAPSHOT_PATH)) return this.#snapshot(url.pathname, access);
       if (url.pathname === "/metrics") return this.#metrics(request);
       const handler = this.#route(request.method, url.pathname);
@@ -139,8 +145,8 @@ export class HttpServer {
   #probe(request: Request, path: string): Response {
     only(request.method, ["GET"]);
     if (path.endsWith("/health")) return Response.json({ ok: true, service: "concordance" });
-    const { ready } = this.#parts.api;
-    const missing = ready ? [] : ["leader"];
+    const { missing } = this.#parts.api;
+    const ready = missing.length === 0;
     return Response.json(
       { ok: ready, service: "concordance", missing },
       { status: ready ? 200 : 503 },
@@ -155,13 +161,31 @@ export class HttpServer {
 
   #snapshot(pathname: string, access: Access): Response {
     mayWrite(access);
-    const body = this.#parts.snapshots.body(pathname.slice(SNAPSHOT_PATH.length));
+    const body = this.#members().snapshots.body(pathname.slice(SNAPSHOT_PATH.length));
     if (body === null) throw new Refusal("not_found", "There is no such snapshot any more.");
     return new Response(body);
   }
 
+  /** Whether the name is welcome is judged after the upgrade, where a reason can be given. */
+  #upgradePeer(request: Request, bun: Server<AnySession>, access: Access): undefined {
+    mayWrite(access);
+    this.#members();
+    const greeting = greetingOf(request.headers);
+    const data = greeting === null ? null : { kind: "peer" as const, greeting };
+    if (data !== null && bun.upgrade(request, { data })) return undefined;
+    throw new Refusal("invalid_request", "/raft is for members of this cluster.");
+  }
+
+  #members(): Members {
+    const { members } = this.#parts;
+    if (members !== null) return members;
+    const message =
+      "There is no cluster here: this process keeps its data in a server of its own, which has no members to list or change. See that server's own tools.";
+    throw new Refusal("no_cluster", message);
+  }
+
   #route(method: string, pathname: string): Handler {
-    const { api, cluster } = this.#parts;
+    const { api } = this.#parts;
     if (pathname.startsWith(`${BASE}/kv/`)) return this.#kvRoute(method, pathname);
     if (pathname === `${BASE}/batch`) {
       only(method, ["POST"]);
@@ -175,7 +199,11 @@ export class HttpServer {
       };
     }
     if (pathname.startsWith(`${BASE}/cluster/`)) {
-      return clusterRoute(cluster, method, pathname.slice(`${BASE}/cluster/`.length));
+      return clusterRoute(
+        this.#members().cluster,
+        method,
+        pathname.slice(`${BASE}/cluster/`.length),
+      );
     }
     throw new Refusal(
       "route_not_found",
@@ -256,15 +284,6 @@ function upgrade(request: Request, bun: Server<AnySession>, access: Access): und
   const data: Session = { kind: "client", access, traceId, watcher: null };
   if (bun.upgrade(request, { data })) return undefined;
   throw new Refusal("invalid_request", "/stream speaks WebSocket; send an upgrade request.");
-}
-
-/** Whether the name is welcome is judged after the upgrade, where a reason can be given. */
-function upgradePeer(request: Request, bun: Server<AnySession>, access: Access): undefined {
-  mayWrite(access);
-  const greeting = greetingOf(request.headers);
-  const data = greeting === null ? null : { kind: "peer" as const, greeting };
-  if (data !== null && bun.upgrade(request, { data })) return undefined;
-  throw new Refusal("invalid_request", "/raft is for members of this cluster.");
 }
 
 function onKind<R>(

@@ -19,6 +19,7 @@ import { Peers } from "./peers.ts";
 import { RaftDriver, successorsOf } from "./raft/driver.ts";
 import { inForce, memberOf, membershipAt } from "./raft/membership.ts";
 import type { NodeId, SnapshotHeader } from "./raft/types.ts";
+import { RaftEngine } from "./raft-engine.ts";
 import { HttpServer } from "./server.ts";
 import { Snapshots } from "./snapshots.ts";
 import { StreamHandler } from "./ws.ts";
@@ -54,16 +55,15 @@ export class Service {
     this.#driver = this.#makeDriver(onFatal);
     const { store } = opened.state;
     const addressOf = (id: NodeId) => this.#peers.addressOf(id);
-    const api = new KvApi(opened.identity.clusterId, this.#driver, store, addressOf);
-    const cluster = new ClusterApi({ api, driver: this.#driver, store, addressOf });
-    this.#stream = new StreamHandler(api, store, log);
+    const engine = new RaftEngine(opened.identity.clusterId, this.#driver, store, addressOf);
+    const api = new KvApi(engine);
+    const cluster = new ClusterApi({ engine, driver: this.#driver, store, addressOf });
+    this.#stream = new StreamHandler(api, engine.feed, log);
     this.#fsm.onChanges((changes) => this.#stream.publish(changes));
     this.server = new HttpServer({
       api,
-      cluster,
       stream: this.#stream,
-      peers: this.#peers,
-      snapshots: this.#snapshots,
+      members: { cluster, peers: this.#peers, snapshots: this.#snapshots },
       keys: new Keys(config.apiKey, config.agentKey),
       log,
       metrics: (requests) => this.#metrics(api, cluster, requests),
@@ -216,7 +216,7 @@ export class Service {
   #metrics(api: KvApi, cluster: ClusterApi, requests: ReadonlyMap<number, number>): string {
     return metricsText({
       status: cluster.status(),
-      ready: api.ready,
+      ready: api.missing.length === 0,
       position: this.#opened.state.store.position,
       driver: this.#driver.stats,
       droppedMessages: this.#peers.dropped,

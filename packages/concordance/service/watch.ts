@@ -1,11 +1,13 @@
 /**
  * Owns delivery of changes to one socket: every change after a cursor, in order, whole revisions, once
- * (C4, pitfall 36). Reads the durable change log, so a reader that pauses costs no memory; one that stays
+ * (C4, pitfall 36). Reads the engine's change log, so a reader that pauses costs no memory; one that stays
  * behind is cut with its cursor, never skipped. Refuses to own: sockets, JSON-RPC requests (ws.ts).
  */
 import { CLOSE } from "../shared/protocol.ts";
-import type { KvStore, StoredChange } from "../shared/store.ts";
+import type { StoredChange } from "../shared/store.ts";
 import { covers } from "../shared/types.ts";
+import type { ChangeFeed, ChangesPage } from "./engine.ts";
+import { Refusal } from "./refusal.ts";
 import { changeText } from "./render.ts";
 
 export interface WatchLimits {
@@ -38,16 +40,18 @@ export interface Latest {
 
 export class Watcher {
   readonly #sink: Sink;
-  readonly #store: KvStore;
+  readonly #feed: ChangeFeed;
   readonly #limits: WatchLimits;
   /** Namespace → revision delivered through. */
   readonly #cursors = new Map<string, number>();
+  /** Namespaces whose next page is on its way. */
+  readonly #reading = new Set<string>();
   #pausedAtSeq: number | null = null;
   #cut = false;
 
-  constructor(sink: Sink, store: KvStore, limits: WatchLimits) {
+  constructor(sink: Sink, feed: ChangeFeed, limits: WatchLimits) {
     this.#sink = sink;
-    this.#store = store;
+    this.#feed = feed;
     this.#limits = limits;
   }
 
@@ -72,33 +76,54 @@ export class Watcher {
   /** Sends what is due until the reader is full. Call after an apply, a subscription, a drain. */
   pump(latest: Latest | null): void {
     for (const namespace of this.#cursors.keys()) {
-      while (!this.#cut && this.#isBehind(namespace) && !this.#isFull()) {
-        this.#deliverPage(namespace, latest);
-      }
+      while (this.#mayAdvance(namespace)) this.#advance(namespace, latest);
     }
     if (!this.#cut && this.#cursors.size > 0) this.#judgePace();
   }
 
-  #isBehind(namespace: string): boolean {
-    return (this.#cursors.get(namespace) ?? 0) < this.#store.position.revision;
+  #mayAdvance(namespace: string): boolean {
+    const cursor = this.#cursors.get(namespace);
+    const isBehind = cursor !== undefined && cursor < this.#feed.position.revision;
+    return isBehind && !this.#cut && !this.#isFull() && !this.#reading.has(namespace);
   }
 
   #isFull(): boolean {
     return this.#sink.getBufferedAmount() >= this.#limits.bufferedBytesMax;
   }
 
-  #deliverPage(namespace: string, latest: Latest | null): void {
+  #advance(namespace: string, latest: Latest | null): void {
     const cursor = this.#cursors.get(namespace) ?? 0;
-    if (cursor < this.#store.position.compactedRevision) {
-      this.#close(CLOSE.compacted, "compacted; list again");
+    const { revision, compactedRevision } = this.#feed.position;
+    if (cursor < compactedRevision) {
+      this.#closeCompacted();
       return;
     }
-    const fresh = latest !== null && latest.afterRevision === cursor ? latest : null;
-    const page =
-      fresh === null
-        ? this.#store.changesAfter(cursor, namespace, PAGE)
-        : { items: fresh.changes, through: this.#store.position.revision };
-    const frameOf = fresh === null ? changeFrame : fresh.frameOf;
+    if (latest !== null && latest.afterRevision === cursor) {
+      const page = { items: latest.changes, through: revision };
+      this.#deliver(namespace, page, latest.frameOf);
+      return;
+    }
+    const page = this.#feed.changesAfter(cursor, namespace, PAGE);
+    if (page instanceof Promise) void this.#deliverLater(namespace, cursor, page);
+    else this.#deliver(namespace, page, changeFrame);
+  }
+
+  /** Goes on from here once the page has come; nothing else delivers for this namespace meanwhile. */
+  async #deliverLater(namespace: string, cursor: number, coming: Promise<ChangesPage>) {
+    this.#reading.add(namespace);
+    const page = await coming.catch((error: unknown) => error);
+    this.#reading.delete(namespace);
+    if (this.#cut || this.#cursors.get(namespace) !== cursor) return;
+    if (page instanceof Refusal && page.code === "compacted") this.#closeCompacted();
+    else if (page instanceof Error)
+      this.#close(CLOSE.tryAgain, `try again; fromRevision=${cursor}`);
+    else {
+      this.#deliver(namespace, page as ChangesPage, changeFrame);
+      this.pump(null);
+    }
+  }
+
+  #deliver(namespace: string, page: ChangesPage, frameOf: (change: StoredChange) => string): void {
     for (const change of page.items) {
       if (!covers(namespace, change.namespace)) continue;
       if (this.#sink.send(frameOf(change)) === 0) {
@@ -111,10 +136,14 @@ export class Watcher {
 
   /** A full reader is waited for while the log moves on by so many changes, then cut. */
   #judgePace(): void {
-    const { seq } = this.#store.position;
+    const { seq } = this.#feed.position;
     if (!this.#isFull()) this.#pausedAtSeq = null;
     else if (this.#pausedAtSeq === null) this.#pausedAtSeq = seq;
     else if (seq - this.#pausedAtSeq > this.#limits.backlogChangesMax) this.#cutSlow();
+  }
+
+  #closeCompacted(): void {
+    this.#close(CLOSE.compacted, "compacted; list again");
   }
 
   #cutSlow(): void {

@@ -5,9 +5,10 @@
  */
 import type { ServerWebSocket } from "bun";
 import { CLOSE, REFUSALS, type RpcId } from "../shared/protocol.ts";
-import type { KvStore, StoredChange } from "../shared/store.ts";
+import type { StoredChange } from "../shared/store.ts";
 import { LIMITS } from "../shared/types.ts";
 import type { Author, KvApi } from "./api.ts";
+import { type ChangeFeed, type Now, whenThere } from "./engine.ts";
 import type { Access } from "./keys.ts";
 import type { Logger } from "./logger.ts";
 import * as parse from "./parse.ts";
@@ -25,7 +26,7 @@ interface Method {
   /** Parameters it knows; any other is refused. */
   readonly fields: readonly string[];
   readonly writes: boolean;
-  readonly run: (params: parse.Fields, watcher: Watcher, nowMs: number) => string | Promise<string>;
+  readonly run: (params: parse.Fields, watcher: Watcher, nowMs: number) => Now<string>;
 }
 
 const MGET_KEYS_MAX = 256;
@@ -33,15 +34,15 @@ const REQUEST_ID = "requestId";
 
 export class StreamHandler {
   readonly #api: KvApi;
-  readonly #store: KvStore;
+  readonly #feed: ChangeFeed;
   readonly #log: Logger;
   readonly #limits: WatchLimits;
   readonly #sockets = new Set<Socket>();
   readonly #methods: ReadonlyMap<string, Method>;
 
-  constructor(api: KvApi, store: KvStore, log: Logger, limits: WatchLimits = WATCH_LIMITS) {
+  constructor(api: KvApi, feed: ChangeFeed, log: Logger, limits: WatchLimits = WATCH_LIMITS) {
     this.#api = api;
-    this.#store = store;
+    this.#feed = feed;
     this.#log = log;
     this.#limits = limits;
     this.#methods = this.#methodTable();
@@ -71,7 +72,7 @@ export class StreamHandler {
   handlers() {
     return {
       opened: (socket: Socket) => {
-        socket.data.watcher = new Watcher(socket, this.#store, this.#limits);
+        socket.data.watcher = new Watcher(socket, this.#feed, this.#limits);
         this.#sockets.add(socket);
       },
       received: (socket: Socket, frame: string | Buffer) => this.#receive(socket, frame),
@@ -101,7 +102,7 @@ export class StreamHandler {
     }
   }
 
-  #call(socket: Socket, name: string, params: unknown): string | Promise<string> {
+  #call(socket: Socket, name: string, params: unknown): Now<string> {
     const method = this.#methods.get(name);
     if (method === undefined) {
       const known = [...this.#methods.keys()].join(", ");
@@ -210,22 +211,29 @@ export class StreamHandler {
   }
 
   /** The answer leaves before the first change: `#answer` pumps after sending it. */
-  #subscribe(params: parse.Fields, watcher: Watcher): string {
+  #subscribe(params: parse.Fields, watcher: Watcher): Now<string> {
     const namespace = parse.namespaceOf(params["namespace"]);
     const range = { min: 0, max: Number.MAX_SAFE_INTEGER, absent: null };
     const asked = parse.integerOf(params["fromRevision"], "fromRevision", range);
-    const overlap = watcher.overlapping(namespace);
-    if (overlap !== null) {
-      const why = `This socket already watches ${overlap}, which overlaps; unsubscribe it first.`;
-      throw new Refusal("invalid_request", why);
-    }
-    if (watcher.subscriptions >= SUBSCRIPTIONS_MAX) {
-      throw new Refusal("invalid_request", `A socket holds at most ${SUBSCRIPTIONS_MAX} watches.`);
-    }
-    const fromRevision = asked ?? this.#api.revision;
-    this.#api.assertRetained(fromRevision);
-    watcher.subscribe(namespace, fromRevision);
-    return JSON.stringify({ namespace, fromRevision, clusterId: this.#api.clusterId });
+    assertRoom(watcher, namespace);
+    return whenThere(this.#api.watchFrom(asked), (fromRevision) => {
+      // Asked again, since another subscription may have come while this one waited.
+      assertRoom(watcher, namespace);
+      watcher.subscribe(namespace, fromRevision);
+      return JSON.stringify({ namespace, fromRevision, clusterId: this.#api.clusterId });
+    });
+  }
+}
+
+/** Throws unless the socket may watch `namespace` too. */
+function assertRoom(watcher: Watcher, namespace: string): void {
+  const overlap = watcher.overlapping(namespace);
+  if (overlap !== null) {
+    const why = `This socket already watches ${overlap}, which overlaps; unsubscribe it first.`;
+    throw new Refusal("invalid_request", why);
+  }
+  if (watcher.subscriptions >= SUBSCRIPTIONS_MAX) {
+    throw new Refusal("invalid_request", `A socket holds at most ${SUBSCRIPTIONS_MAX} watches.`);
   }
 }
 

@@ -25,6 +25,8 @@ export const REFUSALS = {
   request_too_large: { status: 413, rpc: -32602 },
   value_too_large: { status: 413, rpc: -32602 },
   credentials_unavailable: { status: 501, rpc: -32006 },
+  /** Membership, over an engine that has none. */
+  no_cluster: { status: 501, rpc: -32601 },
   /** Nothing was done here: `details.leader` takes writes and linearizable reads. */
   not_leader: { status: 307, rpc: -32001 },
   /** Written or not: only a retry under the same request id can tell. */
@@ -126,6 +128,8 @@ export interface RpcError {
 /** Close codes of `/stream`; below 4500 reconnect and resume, from 4500 on mend the client first. */
 export const CLOSE = {
   goingAway: 1001,
+  /** What keeps the data cannot be read just now: resume shortly. */
+  tryAgain: 1013,
   tooBig: 1009,
   /** The reason ends in `fromRevision=<n>`: resume there. */
   slowWatcher: 4008,

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ChangeEvent } from "../shared/types.ts";
-import { eventually, inTemporaryDirectory, runNode } from "./process.ts";
+import { eventually, inTemporaryDirectory, runNode, startNode } from "./process.ts";
 import { RpcSocket } from "./rpc.ts";
 import { Trio } from "./trio.ts";
 
@@ -25,6 +25,27 @@ async function withTrio(
 
 const followersOf = (trio: Trio, leader: string) =>
   [...trio.nodes.keys()].filter((id) => id !== leader);
+
+describe("one member", () => {
+  test("its status names itself as the leader, and its metrics say so", async () => {
+    await inTemporaryDirectory(async (folder) => {
+      const node = await startNode(folder, "--bootstrap", "--node-id=n1");
+      const { host } = new URL(node.url);
+      const headers = { authorization: "Bearer dev-agent" };
+      const status = await fetch(`${node.url}/api/v1/cluster/status`, { headers });
+      expect(await status.json()).toMatchObject({
+        nodeId: "n1",
+        role: "leader",
+        leaderId: "n1",
+        leaderAddress: host,
+        members: [{ nodeId: "n1", address: host }],
+      });
+      const metrics = await (await fetch(`${node.url}/metrics`, { headers })).text();
+      expect(metrics).toMatch(/^concordance_raft_is_leader 1$/m);
+      expect(await node.end("SIGTERM")).toBe(0);
+    });
+  });
+});
 
 describe("three members", () => {
   test(

@@ -1,10 +1,8 @@
-import { describe, expect, test } from "bun:test";
-import { Fixture } from "./fixture.ts";
-import { RpcSocket } from "./rpc.ts";
+import { expect, test } from "bun:test";
+import { RpcSocket } from "../rpc.ts";
+import { contract } from "./fixture.ts";
 
-const node = new Fixture();
-
-describe("WebSocket contract", () => {
+contract("WebSocket", (node) => {
   test("kv methods answer as HTTP does, in the order they were asked", async () => {
     const namespace = node.space();
     const rpc = await RpcSocket.open(node.url, "dev");

@@ -1,0 +1,39 @@
+/**
+ * Owns the deployments that the contract suite runs against: each is started in a folder of its own, is asked
+ * at any of its addresses, and leaves nothing running.
+ */
+import { type Node, startNode } from "../process.ts";
+import { Trio } from "../trio.ts";
+
+export interface Deployment {
+  /** Where to ask first; each serves every request, or redirects to the one that does. */
+  readonly urls: readonly string[];
+  end(): Promise<void>;
+}
+export interface EngineKind {
+  readonly name: string;
+  /** What this machine lacks for it, or null. */
+  readonly lacks: string | null;
+  /** Everything it keeps on disk is below `folder`. */
+  start(folder: string): Promise<Deployment>;
+}
+
+const single: EngineKind = {
+  name: "Raft, one member",
+  lacks: null,
+  async start(folder) {
+    const node: Node = await startNode(folder, "--bootstrap", "--node-id=n1");
+    return { urls: [node.url], end: async () => void (await node.end("SIGTERM")) };
+  },
+};
+
+const three: EngineKind = {
+  name: "Raft, three members",
+  lacks: null,
+  async start(folder) {
+    const trio = await Trio.start(folder);
+    return { urls: [trio.node(await trio.leader()).url], end: () => trio.end() };
+  },
+};
+
+export const ENGINES: readonly EngineKind[] = [single, three];
