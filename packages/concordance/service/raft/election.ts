@@ -4,7 +4,7 @@
  */
 import { assert } from "./assert.ts";
 import { lastTerm } from "./log-shape.ts";
-import { currentVoters, inForce, memberOf } from "./membership.ts";
+import { currentVoters, inForce, isMajorityAlone, mayStand } from "./membership.ts";
 import { majority } from "./quorum.ts";
 import { appendOwn, freshProgress, replicate } from "./replication.ts";
 import {
@@ -55,11 +55,10 @@ export function suspectLeader(state: RaftState, peer: NodeId, moment: Moment): R
 /** The election timer ran out. A sole voter wins within the same step; others ask before they stand. */
 export function standForElection(state: RaftState, moment: Moment): Draft {
   const electionDue = electionDueMs(moment);
-  const voters = currentVoters(state);
-  if (!voters.includes(state.nodeId)) {
+  if (!mayStand(state)) {
     return { state: { ...state, leaderId: null, electionDueMs: electionDue } };
   }
-  if (voters.length === 1) return campaign(state, moment, false);
+  if (isMajorityAlone(state)) return campaign(state, moment, false);
   const granted = new Set([state.nodeId]);
   const asking: RaftState = {
     ...state,
@@ -81,7 +80,7 @@ export function campaign(state: RaftState, moment: Moment, transfer: boolean): D
     role: { kind: "candidate", preVote: false, granted: new Set([state.nodeId]) },
   };
   // Safe before the vote is on disk: Ready persists it together with the no-op, ahead of any effect.
-  if (majority(currentVoters(state).length) === 1) return becomeLeader(candidate, moment);
+  if (isMajorityAlone(state)) return becomeLeader(candidate, moment);
   return { state: candidate, messages: voteRequests(candidate, false, transfer) };
 }
 
@@ -163,9 +162,8 @@ function voteRequests(state: RaftState, preVote: boolean, transfer: boolean) {
 }
 
 function becomeLeader(state: RaftState, moment: Moment): Draft {
-  const membership = inForce(state.memberships);
-  assert(memberOf(membership, state.nodeId) !== undefined, "only a member leads");
-  const others = membership.members.filter(({ nodeId: id }) => id !== state.nodeId);
+  assert(mayStand(state), "only a voter leads, or one that is being removed");
+  const others = inForce(state.memberships).members.filter(({ nodeId: id }) => id !== state.nodeId);
   const fresh = freshProgress(state.log.lastIndex + 1, moment);
   const leader: RaftState = {
     ...state,

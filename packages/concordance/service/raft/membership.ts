@@ -92,11 +92,31 @@ export function currentVoters({ memberships }: Pick<RaftState, "memberships">): 
   return votersOf(inForce(memberships));
 }
 
+/** Whether no other vote is needed. A leader that is being removed has no vote of its own. */
+export function isMajorityAlone(state: Pick<RaftState, "memberships" | "nodeId">): boolean {
+  const voters = currentVoters(state);
+  return voters.length === 1 && voters[0] === state.nodeId;
+}
+
 /** What was in force at `index`, at or after the base. */
 export function membershipAt(history: readonly MembershipAt[], index: number): Membership {
   const found = history.findLast((one) => one.index <= index);
   assert(found !== undefined, "the base carries a membership");
   return found.membership;
+}
+
+/**
+ * Whether a member may stand for election: a voter may, and so may one whose removal is not known to be
+ * committed, since until then it may be the only one whose log can win (thesis §4.2.2). It asks for the
+ * votes of the membership in force, in which its own does not count.
+ */
+export function mayStand({
+  memberships,
+  commitIndex,
+  nodeId: id,
+}: Pick<RaftState, "memberships" | "commitIndex" | "nodeId">): boolean {
+  const agreed = membershipAt(memberships, commitIndex);
+  return votersOf(inForce(memberships)).includes(id) || votersOf(agreed).includes(id);
 }
 
 export function encodeMembership(membership: Membership): string {

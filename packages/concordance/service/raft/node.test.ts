@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { Cluster } from "../../test/cluster.ts";
-import { leadsAlone, persisted, step } from "./node.ts";
+import { EMPTY_LOG, withTerms } from "./log-shape.ts";
+import { foundedBy } from "./membership.ts";
+import { leadsAlone, persisted, restart, step, tick } from "./node.ts";
 import { type LogEntry, type Moment, nodeId, type RaftState } from "./types.ts";
 
 const [n1, n2, n3] = [nodeId("n1"), nodeId("n2"), nodeId("n3")];
@@ -237,5 +239,38 @@ describe("commit at a leader", () => {
     cluster.synced(n1);
     expect(leadsAlone(cluster.member(n1).state, 0)).toBe(false);
     expect(leadsAlone(cluster.member(n1).state, 1)).toBe(true);
+  });
+});
+
+describe("a leader that is being removed", () => {
+  /** Of two voters, n1 wrote an entry that removes it, and crashed before anyone had it. */
+  function leaving(): RaftState {
+    const both = { index: 0, membership: foundedBy([n1, n2], "i") };
+    const other = { index: 2, membership: foundedBy([n2], "i") };
+    const restored = {
+      hardState: { term: 1, votedFor: n1, commitIndex: 1 },
+      log: withTerms(EMPTY_LOG, 1, [1, 1]),
+      lastTimeMs: 1_000,
+      memberships: [both, other],
+    };
+    return restart(n1, restored, at(0));
+  }
+
+  test("stands until its removal is committed, and has no vote of its own (thesis §4.2.2)", () => {
+    // n2 lacks the entry, so n2 cannot win; if n1 would not stand, nobody ever led again.
+    const asking = tick(leaving(), at(300));
+    expect(asking.ready.messages).toMatchObject([{ to: n2, preVote: true, lastIndex: 2 }]);
+    const standing = step(asking.state, yes(n2, 2, true), at(301));
+    expect(standing.state.role.kind).toBe("candidate");
+    const leading = step(standing.state, yes(n2, 2), at(302));
+    expect(leading.state.role.kind).toBe("leader");
+    expect(persisted(leading.state, 3, 2, at(303)).state.commitIndex).toBe(1);
+  });
+
+  test("pitfall 30: does not answer reads alone, since the other voter alone may go on without it", () => {
+    const asking = tick(leaving(), at(300));
+    const standing = step(asking.state, yes(n2, 2, true), at(301));
+    const leading = step(standing.state, yes(n2, 2), at(302)).state;
+    expect(leadsAlone({ ...leading, commitIndex: 3 }, 3)).toBe(false);
   });
 });

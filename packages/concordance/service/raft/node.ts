@@ -24,6 +24,7 @@ import {
   currentVoters,
   encodeMembership,
   inForce,
+  isMajorityAlone,
   type MembershipAt,
   memberOf,
   membershipAt,
@@ -70,8 +71,7 @@ const CAUGHT_UP_ENTRIES = 50;
 export function restart(nodeId: NodeId, restored: Restored, moment: Moment): RaftState {
   const { hardState, log, lastTimeMs, memberships } = restored;
   assert(hardState.commitIndex <= log.lastIndex, "the log holds all that was committed");
-  const voters = currentVoters({ memberships });
-  const alone = voters.length === 1 && voters[0] === nodeId;
+  const alone = isMajorityAlone({ nodeId, memberships });
   return {
     nodeId,
     memberships,
@@ -186,7 +186,7 @@ export function compactThrough(state: RaftState, index: number): RaftState {
 
 /** Whether this member alone decides: then local state, once caught up, is the newest there is. */
 export function leadsAlone(state: RaftState, appliedIndex: number): boolean {
-  if (state.role.kind !== "leader" || currentVoters(state).length > 1) return false;
+  if (state.role.kind !== "leader" || !isMajorityAlone(state)) return false;
   return appliedIndex >= state.role.termStartIndex && appliedIndex >= state.commitIndex;
 }
 

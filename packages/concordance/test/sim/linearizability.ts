@@ -1,123 +1,209 @@
 /**
- * Owns judging a recorded history of one register: is there an order of the operations, each within the
- * time between its call and its answer, that a single register could have gone through? An operation
- * without an answer may have happened at any time after its call, or never. Pure. After Wing and Gong,
- * with Lowe's memory of configurations already tried.
+ * Owns judging a recorded history of one key: is there an order of the operations, each within the time
+ * between its call and its answer, that a single versioned register could have gone through? An operation
+ * without an answer may have happened at any time after its call, or never. Pure.
+ *
+ * Finding such an order is hard in general, and easy here: versions count up one by one, so everything that
+ * was told of a version is pinned between two writes, and what remains is to give each version a time and
+ * the versions nobody told of a write. Both have one best choice, so no order is ever tried and taken back.
+ * The dumb twin that does try them all is wing-gong.ts.
  */
 
+/** The condition of a write did not hold: the version the key had instead, 0 for no key. */
+export interface Conflict {
+  readonly actual: number;
+}
 export type Operation = {
   readonly calledMs: number;
   /** Infinity when no answer came. */
   readonly answeredMs: number;
-} & (
-  | { readonly kind: "read"; readonly value: string; readonly version: number }
-  | {
-      readonly kind: "write";
-      readonly value: string;
-      readonly cas: number | null;
-      /** The version made, "conflict", or null when unknown. */
-      readonly answer: number | "conflict" | null;
-    }
-);
-
-interface State {
+} & (Read | Write);
+interface Read {
+  readonly kind: "read";
+  /** "" and 0 before the first write; of a key that was deleted, what stands for the deletion. */
   readonly value: string;
   readonly version: number;
 }
+interface Write {
+  readonly kind: "write";
+  /** Written by no other operation of the history, so that who reads it knows whose it is. */
+  readonly value: string;
+  readonly cas: number | null;
+  /** The version made, the conflict met, or null when nobody knows. */
+  readonly answer: number | Conflict | null;
+}
+type Writing = Operation & Write;
 
-/** Null when the history is linearizable, else the moment by which no order is left. */
-export function violationOf(history: readonly Operation[]): number | null {
-  // A read without an answer says nothing.
-  const known = history.filter((one) => one.kind === "write" || one.answeredMs < Infinity);
-  const seen = new Set(known.flatMap((one) => (one.kind === "read" ? [one.value] : [])));
-  // Values nobody read are all alike, which keeps the number of configurations small.
-  const operations = known
-    .map((one) => (seen.has(one.value) ? one : { ...one, value: UNSEEN }))
-    .toSorted((a, b) => a.calledMs - b.calledMs);
-  return new Search(operations).run();
+/** Null when the history is linearizable, else what contradicts every order. */
+export function violationOf(history: readonly Operation[]): string | null {
+  try {
+    const versions = new Versions(history.filter(says));
+    versions.assertOrder();
+    versions.assertGapsFilled();
+    return null;
+  } catch (error) {
+    if (error instanceof Violation) return error.message;
+    throw error;
+  }
 }
 
-const UNSEEN = "?";
+class Violation extends Error {}
 
-class Search {
-  readonly #operations: readonly Operation[];
-  readonly #done: boolean[];
-  readonly #tried = new Set<string>();
-  #furthestMs = 0;
+/** A read without an answer says nothing. */
+function says(operation: Operation): boolean {
+  return operation.kind === "write" || operation.answeredMs < Infinity;
+}
 
-  constructor(operations: readonly Operation[]) {
-    this.#operations = operations;
-    this.#done = operations.map(() => false);
-  }
+/** What is known of the moment a version came to be. */
+interface Birth {
+  value: string | null;
+  write: Writing | null;
+  notBeforeMs: number;
+  notAfterMs: number;
+}
 
-  run(): number | null {
-    return this.#from(0, { value: "", version: 0 }) ? null : this.#furthestMs;
-  }
+class Versions {
+  /** At `version - 1`; as many as anybody told of. */
+  readonly #births: Birth[] = [];
+  readonly #unknown: Writing[] = [];
+  readonly #byValue = new Map<string, Writing>();
+  /** Values that some version is known to have. */
+  readonly #seen = new Set<string>();
+  /** Version → no later version before this moment. */
+  readonly #followedMs = new Map<number, number>();
 
-  /** `first`: everything before it is done. */
-  #from(first: number, state: State): boolean {
-    while (this.#done[first] === true) first += 1;
-    const { boundMs, open, candidates } = this.#open(first);
-    if (boundMs === Infinity) return true;
-    this.#furthestMs = Math.max(this.#furthestMs, boundMs);
-    const key = `${open.join()}|${state.value}|${state.version}`;
-    if (this.#tried.has(key)) return false;
-    this.#tried.add(key);
-    return candidates.some((position) => {
-      const operation = this.#operations[position];
-      const next = operation === undefined ? null : after(state, operation);
-      if (next === null) return false;
-      this.#done[position] = true;
-      if (this.#from(first, next)) return true;
-      this.#done[position] = false;
-      return false;
-    });
-  }
-
-  /** What may come next: called before the earliest answer that is still owed. */
-  #open(first: number) {
-    let boundMs = Infinity;
-    const open: number[] = [];
-    for (let position = first; position < this.#operations.length; position += 1) {
-      const operation = this.#operations[position];
-      if (operation === undefined || operation.calledMs > boundMs) break;
-      if (this.#done[position] === true) continue;
-      open.push(position);
-      boundMs = Math.min(boundMs, operation.answeredMs);
+  constructor(history: readonly Operation[]) {
+    for (const one of history) if (one.kind === "write") this.#remember(one);
+    for (const one of history) {
+      if (one.kind === "read") this.#read(one);
+      else if (one.answer === null) this.#unknown.push(one);
+      else if (typeof one.answer === "number") this.#made(one, one.answer);
+      else this.#conflicted(one, one.answer);
     }
-    const called = (position: number) => this.#operations[position]?.calledMs ?? 0;
-    const answered = (position: number) => this.#operations[position]?.answeredMs ?? 0;
-    const candidates = open
-      .filter((position) => called(position) <= boundMs)
-      .toSorted((a, b) => answered(a) - answered(b));
-    return { boundMs, open: candidates, candidates: this.#withoutTwins(candidates) };
+    for (const [offset, birth] of this.#births.entries()) this.#attribute(birth, offset + 1);
   }
 
-  /** Unknown, unseen writes under one condition differ in nothing: trying the first tries them all. */
-  #withoutTwins(candidates: readonly number[]): readonly number[] {
-    const conditions = new Set<number | null>();
-    return candidates.filter((position) => {
-      const operation = this.#operations[position];
-      if (operation?.kind !== "write" || operation.answer !== null) return true;
-      if (operation.value !== UNSEEN) return true;
-      if (conditions.has(operation.cas)) return false;
-      conditions.add(operation.cas);
-      return true;
+  /** Each version as early as it can be; none may come after its last chance. */
+  assertOrder(): void {
+    let nowMs = -Infinity;
+    for (const [offset, { notBeforeMs, notAfterMs }] of this.#births.entries()) {
+      nowMs = Math.max(nowMs, notBeforeMs);
+      if (nowMs <= notAfterMs) continue;
+      throw new Violation(`version ${offset + 1} was there by ${notAfterMs}, yet not at ${nowMs}`);
+    }
+  }
+
+  /**
+   * Versions nobody told of are those of unknown writes, each used once. A write on condition fits one
+   * version only; of the rest the earliest call serves first, since later versions leave more time.
+   */
+  assertGapsFilled(): void {
+    const free = this.#unknown.filter(({ value }) => !this.#seen.has(value));
+    const fitting = free.filter(({ cas }) => cas !== null);
+    const plain = free.filter(({ cas }) => cas === null);
+    plain.sort((a, b) => a.calledMs - b.calledMs);
+    const lastChances = this.#lastChancesMs();
+    for (const [offset, birth] of this.#births.entries()) {
+      if (birth.write !== null) continue;
+      const lastMs = lastChances[offset] ?? Infinity;
+      if (fitting.some(({ cas, calledMs }) => cas === offset && calledMs <= lastMs)) continue;
+      const taken = plain.shift();
+      if (taken !== undefined && taken.calledMs <= lastMs) continue;
+      throw new Violation(`nobody can have written version ${offset + 1} by ${lastMs}`);
+    }
+  }
+
+  /** A version is born no later than any that follows. */
+  #lastChancesMs(): readonly number[] {
+    let lastMs = Infinity;
+    const reversed = this.#births.toReversed().map(({ notAfterMs }) => {
+      lastMs = Math.min(lastMs, notAfterMs);
+      return lastMs;
     });
+    return reversed.toReversed();
+  }
+
+  #remember(write: Writing): void {
+    const known = this.#byValue.get(write.value);
+    if (known !== undefined) throw new Error(`the history writes ${write.value} twice`);
+    this.#byValue.set(write.value, write);
+  }
+
+  #made(write: Writing, version: number): void {
+    const birth = this.#birth(version);
+    if (birth.write !== null) {
+      throw new Violation(`${birth.write.value} and ${write.value} both made version ${version}`);
+    }
+    assertCondition(write, version);
+    birth.write = write;
+    this.#sayValue(birth, write.value, version);
+    this.#bound(birth, write);
+  }
+
+  #read(read: Operation & Read): void {
+    const { value, version } = read;
+    if (version === 0 && value !== "") throw new Violation(`${value} was read before any write`);
+    if (version > 0) this.#sayValue(this.#birth(version), value, version);
+    this.#observed(read, version);
+  }
+
+  #conflicted(write: Writing, { actual }: Conflict): void {
+    if (write.cas === null || write.cas === actual) {
+      throw new Violation(`${write.value} conflicts with version ${actual}, which it allows`);
+    }
+    this.#observed(write, actual);
+  }
+
+  /** The key had this version at some time within the operation. */
+  #observed({ calledMs, answeredMs }: Operation, version: number): void {
+    if (version > 0) {
+      const birth = this.#birth(version);
+      birth.notAfterMs = Math.min(birth.notAfterMs, answeredMs);
+    }
+    this.#followedMs.set(version, Math.max(this.#followedMs.get(version) ?? -Infinity, calledMs));
+  }
+
+  /** Finds the unknown write behind a value that was read, and closes the bounds of its version. */
+  #attribute(birth: Birth, version: number): void {
+    if (birth.write === null && birth.value !== null) {
+      const write = this.#byValue.get(birth.value);
+      if (write === undefined) throw new Violation(`nobody wrote ${birth.value}`);
+      if (write.answer !== null) {
+        throw new Violation(`${birth.value} was read as version ${version}, not as answered`);
+      }
+      if (this.#seen.has(birth.value)) throw new Violation(`${birth.value} was written twice`);
+      assertCondition(write, version);
+      birth.write = write;
+      this.#bound(birth, write);
+    }
+    if (birth.value !== null) this.#seen.add(birth.value);
+    const followedMs = this.#followedMs.get(version - 1) ?? -Infinity;
+    birth.notBeforeMs = Math.max(birth.notBeforeMs, followedMs);
+  }
+
+  #sayValue(birth: Birth, value: string, version: number): void {
+    if (birth.value !== null && birth.value !== value) {
+      throw new Violation(`version ${version} is ${birth.value} and ${value}`);
+    }
+    birth.value = value;
+  }
+
+  #bound(birth: Birth, { calledMs, answeredMs }: Operation): void {
+    birth.notBeforeMs = Math.max(birth.notBeforeMs, calledMs);
+    birth.notAfterMs = Math.min(birth.notAfterMs, answeredMs);
+  }
+
+  #birth(version: number): Birth {
+    if (!Number.isInteger(version) || version < 1) throw new Violation(`no version ${version}`);
+    while (this.#births.length < version) {
+      const open = { notBeforeMs: -Infinity, notAfterMs: Infinity };
+      this.#births.push({ value: null, write: null, ...open });
+    }
+    return this.#births[version - 1] as Birth;
   }
 }
 
-/** The register after `operation`, or null when it cannot have happened here with its answer. */
-function after(state: State, operation: Operation): State | null {
-  if (operation.kind === "read") {
-    const same = operation.value === state.value && operation.version === state.version;
-    return same ? state : null;
-  }
-  const { cas, answer, value } = operation;
-  const holds = cas === null || cas === state.version;
-  if (answer === "conflict") return holds ? null : state;
-  // An unknown write that would change nothing may as well never have happened: one order less to try.
-  if (!holds) return null;
-  const version = state.version + 1;
-  return answer === null || answer === version ? { value, version } : null;
+function assertCondition({ value, cas }: Writing, version: number): void {
+  if (cas === null || cas === version - 1) return;
+  throw new Violation(`${value} made version ${version} on condition of ${cas}`);
 }

@@ -3,6 +3,7 @@
  * remembered with their results. It stands for service/fsm.ts in simulated clusters.
  */
 import type { LogEntry } from "../../service/raft/types.ts";
+import type { Conflict } from "./linearizability.ts";
 
 export interface Command {
   readonly id: string;
@@ -16,7 +17,7 @@ export interface Register {
   readonly version: number;
 }
 /** What a write answers: the version it made, or that its condition did not hold. */
-export type WriteAnswer = { readonly version: number } | "conflict";
+export type WriteAnswer = number | Conflict;
 
 export const EMPTY: Register = { value: "", version: 0 };
 
@@ -55,8 +56,8 @@ export class SimMachine {
 
   #write({ key, value, cas }: Command): WriteAnswer {
     const { version } = this.read(key);
-    if (cas !== null && cas !== version) return "conflict";
+    if (cas !== null && cas !== version) return { actual: version };
     this.registers.set(key, { value, version: version + 1 });
-    return { version: version + 1 };
+    return version + 1;
   }
 }

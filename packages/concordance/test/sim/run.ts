@@ -34,8 +34,8 @@ export function simulate(seed: number, core: Core = REAL_CORE): Outcome {
   assert(world.laws.committed.length > before + 5, "liveness: peace brings progress");
   assert(converged(world), "liveness: members catch up in peace");
   for (const [key, history] of world.histories) {
-    const at = violationOf(history);
-    assert(at === null, `C1: the history of ${key} is not linearizable at ${at} ms`);
+    const why = violationOf(history);
+    assert(why === null, `C1: the history of ${key} is not linearizable: ${why}`);
   }
   const states = [...world.nodes.values()].map(({ state }) => state);
   return {

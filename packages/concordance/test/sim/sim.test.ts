@@ -5,6 +5,8 @@ import { simulate } from "./run.ts";
 const PINNED_SEEDS: readonly number[] = [
   // A removal that was taken back again had made a member deaf to the leader it named.
   11, 30, 32,
+  // So many writes without an answer that a checker which tries their orders never ended.
+  382,
 ];
 const SEEDS = 240;
 

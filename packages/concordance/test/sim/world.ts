@@ -252,9 +252,8 @@ export class World implements Surroundings {
           if (answer === null || answer === "unknown") return again();
           done = true;
           this.acknowledged += 1;
-          const told = answer === "conflict" ? answer : answer.version;
           this.#forget(history, id);
-          history.push({ ...facts, answeredMs: this.nowMs, answer: told });
+          history.push({ ...facts, answeredMs: this.nowMs, answer });
         }),
       );
     };
