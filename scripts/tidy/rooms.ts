@@ -28,14 +28,22 @@ export const ROOMS: readonly Room[] = [
 
   // Ajv compiles JSON Schemas to functions: pure.
   { path: `${CONCORD}/core`, rooms: [], packages: ["ajv", "ajv-formats"], pure: true },
-  { path: `${CONCORD}/domain`, rooms: [`${CONCORD}/core`] },
-  { path: `${CONCORD}/registry`, rooms: [`${CONCORD}/core`, `${CONCORD}/domain`] },
+  // The port to the durable runtime: types and vocabulary only (BND-6).
+  { path: `${CONCORD}/runtime/protocol`, rooms: [`${CONCORD}/core`], packages: [], pure: true },
+  { path: `${CONCORD}/domain`, rooms: [`${CONCORD}/core`, `${CONCORD}/runtime/protocol`] },
+  {
+    path: `${CONCORD}/registry`,
+    rooms: [`${CONCORD}/core`, `${CONCORD}/domain`, `${CONCORD}/runtime/protocol`],
+  },
   {
     path: `${CONCORD}/runtime`,
     // The transaction of a step is opened here and handed to the repositories.
     rooms: [`${CONCORD}/core`, `${CONCORD}/domain`, `${CONCORD}/registry`, `${CONCORD}/postgres`],
   },
-  { path: `${CONCORD}/postgres`, rooms: [`${CONCORD}/core`, `${CONCORD}/domain`] },
+  {
+    path: `${CONCORD}/postgres`,
+    rooms: [`${CONCORD}/core`, `${CONCORD}/domain`, `${CONCORD}/runtime/protocol`],
+  },
   { path: `${CONCORD}/adapters`, rooms: [`${CONCORD}/core`, `${CONCORD}/domain`] },
   {
     path: `${CONCORD}/api`,

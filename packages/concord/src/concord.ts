@@ -18,19 +18,23 @@ import type { SecretResolver } from "./domain/connectors.ts";
 import { explain } from "./domain/explain.ts";
 import type { Concord } from "./domain/face.ts";
 import type { Kit } from "./domain/kit.ts";
+import { RateGate } from "./domain/RateGate.ts";
 import type { EventFeed } from "./domain/reading.ts";
 import type { Store } from "./domain/store.ts";
 import type { TaskCatalog } from "./domain/tasks.ts";
 import { sealAudit, verifyAudit } from "./postgres/audit-chain.ts";
 import { isConnectionLost } from "./postgres/connection.ts";
 import { createEventFeed } from "./postgres/event-feed.ts";
-import { readRun } from "./postgres/executors.ts";
 import { migrate, missingMigrations } from "./postgres/migrate.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
 import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
 import { readTimeline } from "./postgres/projections/timeline.ts";
+import { createPgStore } from "./postgres/store.ts";
 import { type Contracts, loadCatalog } from "./registry/define-contracts.ts";
 import { createDbosRuntime } from "./runtime/dbos/index.ts";
+import type { DurableRuntime } from "./runtime/protocol/index.ts";
+import { createReconciler } from "./runtime/reconcile.ts";
+import { defineRunCommand, outboxOver } from "./runtime/run-command.ts";
 
 export interface ConcordOptions {
   readonly databaseUrl: string;
@@ -46,9 +50,21 @@ export interface ConcordOptions {
   readonly executorId?: string;
   readonly secrets?: SecretResolver;
   readonly log?: Logger;
+  /** What keeps work going across crashes. Default: DBOS over the same database. */
+  readonly runtime?: RuntimeFactory;
   /** For tests that move time. Default: the system clock. */
   readonly nowMs?: () => number;
 }
+
+/** What a runtime is made from; it may not begin anything before its `start`. */
+export interface RuntimeParts {
+  readonly databaseUrl: string;
+  readonly ownerDatabaseUrl: string | undefined;
+  readonly pool: pg.Pool;
+  readonly executorId: string;
+  readonly log: Logger;
+}
+export type RuntimeFactory = (parts: RuntimeParts) => DurableRuntime<pg.ClientBase>;
 
 const AUDITORS = ["owner", "auditor"] as const;
 const SEAL_EVERY_MS = 5_000;
@@ -61,7 +77,6 @@ const DATABASE_RETRY_MS = 500;
 /** Checks the contracts (throws `CatalogError` with every problem) and prepares; `start()` connects. */
 export function createConcord(options: ConcordOptions): Concord {
   const contracts = "kind" in options.contracts ? [options.contracts] : options.contracts;
-  const catalog = loadCatalog(contracts);
   const log = options.log ?? pino({ level: "warn" });
   const pool = new pg.Pool({
     connectionString: options.databaseUrl,
@@ -69,18 +84,26 @@ export function createConcord(options: ConcordOptions): Concord {
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
   });
   pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
-  const kit = createKit(catalog, options.nowMs ?? Date.now);
-  const runtime = createDbosRuntime({
+  const makeRuntime: RuntimeFactory = options.runtime ?? createDbosRuntime;
+  const runtime = makeRuntime({
     databaseUrl: options.databaseUrl,
-    pool,
     ownerDatabaseUrl: options.ownerDatabaseUrl,
-    kit,
-    secrets: options.secrets ?? envSecrets(process.env),
-    agentRuntime: options.agentRuntimes?.podium,
+    pool,
     executorId: options.executorId ?? "concord-1",
     log,
   });
-  const { store } = runtime;
+  const catalog = loadCatalog(contracts, runtime);
+  const kit = createKit(catalog, options.nowMs ?? Date.now);
+  const store = createPgStore(pool, kit.newId, (client) => outboxOver(runtime.messages(client)));
+  defineRunCommand(runtime, {
+    over: store.over,
+    store,
+    kit,
+    vendors: { secrets: options.secrets ?? envSecrets(process.env), gate: new RateGate() },
+    agentRuntime: options.agentRuntimes?.podium,
+    onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
+  });
+  const reconciler = createReconciler(runtime, store, log);
   const events = createEventFeed(pool, (error) =>
     log.warn({ err: error }, "the event feed lost its connection"),
   );
@@ -96,7 +119,7 @@ export function createConcord(options: ConcordOptions): Concord {
       ...createApprovalService(store, kit),
       list: (principal, filter) => listApprovals(pool, principal.tenant, filter),
     },
-    ...reads(pool, store, kit, commands),
+    ...reads({ pool, store, kit, commands, runtime }),
     events,
     tools: catalog.tools,
     counts: () => readCounts(pool),
@@ -107,6 +130,7 @@ export function createConcord(options: ConcordOptions): Concord {
       await reachable(pool, log);
       await migrateAs(options.ownerDatabaseUrl, pool);
       await runtime.start();
+      await reconciler.start();
       await events.start();
       state.sealing = setInterval(() => {
         sealAudit(pool).catch((error) => log.warn({ err: error }, "could not seal the record"));
@@ -116,6 +140,7 @@ export function createConcord(options: ConcordOptions): Concord {
     stop: async () => {
       state.isStarted = false;
       clearInterval(state.sealing);
+      reconciler.stop();
       await events.stop();
       await runtime.stop();
       await pool.end();
@@ -125,7 +150,15 @@ export function createConcord(options: ConcordOptions): Concord {
 
 type Reads = Pick<Concord, "artifacts" | "explain" | "timeline" | "verifyAudit">;
 
-function reads(pool: pg.Pool, store: Store, kit: Kit, commands: CommandService): Reads {
+interface ReadParts {
+  readonly pool: pg.Pool;
+  readonly store: Store;
+  readonly kit: Kit;
+  readonly commands: CommandService;
+  readonly runtime: DurableRuntime<pg.ClientBase>;
+}
+
+function reads({ pool, store, kit, commands, runtime }: ReadParts): Reads {
   return {
     artifacts: {
       get: async (principal, id) => {
@@ -140,7 +173,7 @@ function reads(pool: pg.Pool, store: Store, kit: Kit, commands: CommandService):
     },
     explain: async (principal, id) => {
       const command = await commands.get(principal, id);
-      const run = await readRun(pool, command.workflowId);
+      const run = await runtime.inspect(command.workflowId);
       const reasons = await store.transaction((tx) => explain(tx, kit, command, run));
       return { command, reasons };
     },

@@ -5,6 +5,7 @@
 import type { JsonObject } from "../core/json.ts";
 import type { RetryPolicy } from "../core/retry.ts";
 import type { ErrorClass, RiskLevel } from "../core/vocabulary.ts";
+import type { RuntimeCapability } from "../runtime/protocol/index.ts";
 
 /** `env:NAME`: resolved inside the step, never stored, never logged. */
 export type SecretRef = `env:${string}`;
@@ -32,6 +33,8 @@ export interface OperationDefinition {
   readonly outputSchema?: JsonObject;
   readonly timeoutMs: number;
   readonly retry: RetryPolicy;
+  /** What the durable runtime must offer for it (RUN-4). */
+  readonly requires?: readonly RuntimeCapability[];
   /** Side effects say how they are undone, or why they need not be (CMP-3, CMP-19). */
   readonly compensation?: "required" | { readonly notNeeded: string };
   /** Performs the call. Failures are values; what is thrown counts as `unknown_error`. */

@@ -7,17 +7,9 @@ import { encodeId } from "../core/ids.ts";
 import { nextStep } from "../core/planning.ts";
 import { waitBeforeRetryMs } from "../core/retry.ts";
 import { isResting } from "../core/vocabulary.ts";
+import type { RunState } from "../runtime/protocol/index.ts";
 import { isoTime, type Kit } from "./kit.ts";
 import type { StepHistory, Tx } from "./store.ts";
-
-/** The durable run behind a command, as far as an explanation needs it. */
-export interface RunState {
-  readonly state: "missing" | "queued" | "taken" | "ended" | "given_up";
-  /** Who took it. */
-  readonly executorId: string | null;
-  readonly isExecutorAlive: boolean;
-  readonly liveExecutors: number;
-}
 
 export const REASON_KINDS = [
   "at_rest",

@@ -8,8 +8,10 @@ import type { Approver, Policy } from "../core/policy.ts";
 import type { ReviewSummary } from "../core/review-packet.ts";
 import type { Validator } from "../core/validation.ts";
 import type { CancellationMode, IngressType, QueueName, RiskLevel } from "../core/vocabulary.ts";
+import type { RuntimeCapability } from "../runtime/protocol/index.ts";
 import type { Artifact } from "./artifacts.ts";
 import type { ConnectorDefinition, OperationDefinition } from "./connectors.ts";
+import type { ScheduleDefinition } from "./schedules.ts";
 
 /** What a step sees: the payload, the facts policy judged, and the results of steps before it. */
 export interface StepView {
@@ -89,6 +91,8 @@ export interface TaskDefinition {
   /** Default `graceful`. */
   readonly cancellationMode?: CancellationMode;
   readonly queue?: QueueName;
+  /** What the durable runtime must offer beyond the usual (RUN-4); checked at start. */
+  readonly requires?: readonly RuntimeCapability[];
   /** Reads what policies need to know, e.g. the amount of a draft. May throw `ContractFailure`. */
   readonly gatherFacts?: (payload: JsonObject, read: FactReader) => Promise<JsonObject>;
   readonly idempotency?: IdempotencyRule;
@@ -149,4 +153,5 @@ export interface TaskCatalog {
   connector(name: string): ConnectorDefinition;
   operation(connector: string, operation: string): OperationDefinition;
   compensationOf(effectType: string): CompensationDefinition | undefined;
+  schedules(): readonly ScheduleDefinition[];
 }

@@ -1,15 +1,15 @@
 /** Owns the heartbeat of executors and finding the runs of those that stopped beating. Times are the database's. */
-import type { Pool } from "pg";
-import type { RunState } from "../domain/explain.ts";
+import type { ClientBase, Pool } from "pg";
+import type { RunState } from "../runtime/protocol/index.ts";
 
 /** Five missed beats. A pause shorter than this takes nothing away from anybody. */
 export const SILENT_SECONDS = 10;
 
-export async function beat(pool: Pool, executorId: string): Promise<void> {
+export async function beat(pool: Pool, executorId: string, version: string): Promise<void> {
   await pool.query(
-    `INSERT INTO concord.executors (executor_id) VALUES ($1)
-     ON CONFLICT (executor_id) DO UPDATE SET beat_at = now()`,
-    [executorId],
+    `INSERT INTO concord.executors (executor_id, version) VALUES ($1, $2)
+     ON CONFLICT (executor_id) DO UPDATE SET beat_at = now(), version = $2`,
+    [executorId, version],
   );
 }
 
@@ -26,16 +26,17 @@ export async function fallSilent(pool: Pool, executorId: string): Promise<void> 
  */
 export async function runsOfTheDead(
   pool: Pool,
-  workflowName: string,
+  workflowNames: readonly string[],
+  version: string,
   limit: number,
 ): Promise<readonly string[]> {
   const { rows } = await pool.query<{ id: string }>(
     `SELECT run.workflow_uuid AS id FROM dbos.workflow_status run
-     WHERE run.status = 'PENDING' AND run.name = $1 AND NOT EXISTS (
+     WHERE run.status = 'PENDING' AND run.name = ANY($1) AND run.application_version = $2 AND NOT EXISTS (
        SELECT 1 FROM concord.executors alive
-       WHERE alive.executor_id = run.executor_id AND alive.beat_at > now() - make_interval(secs => $2))
-     ORDER BY run.created_at LIMIT $3`,
-    [workflowName, SILENT_SECONDS, limit],
+       WHERE alive.executor_id = run.executor_id AND alive.beat_at > now() - make_interval(secs => $3))
+     ORDER BY run.created_at LIMIT $4`,
+    [workflowNames, version, SILENT_SECONDS, limit],
   );
   return rows.map((row) => row.id);
 }
@@ -72,4 +73,16 @@ export async function readRun(pool: Pool, workflowId: string | null): Promise<Ru
     isExecutorAlive: row?.is_alive === true,
     liveExecutors: row?.live ?? 0,
   };
+}
+
+/** Whether the runtime knows a run of this id. */
+export async function runExists(
+  connection: ClientBase | Pool,
+  workflowId: string,
+): Promise<boolean> {
+  const { rows } = await connection.query(
+    "SELECT 1 FROM dbos.workflow_status WHERE workflow_uuid = $1",
+    [workflowId],
+  );
+  return rows.length > 0;
 }

@@ -7,6 +7,7 @@ import type { Policy } from "../core/policy.ts";
 import type { ReviewSummary } from "../core/review-packet.ts";
 import { compileSchema } from "../core/validation.ts";
 import type { ConnectorDefinition } from "../domain/connectors.ts";
+import type { ScheduleDefinition } from "../domain/schedules.ts";
 import type {
   ApprovalTypeDefinition,
   CompensationDefinition,
@@ -24,6 +25,7 @@ export interface Catalog {
   connector(definition: ConnectorDefinition): void;
   approvalType(definition: ApprovalTypeDefinition): void;
   compensation(definition: CompensationDefinition): void;
+  schedule(definition: ScheduleDefinition): void;
 }
 
 /** Everything registered, in order; names may still clash or dangle. */
@@ -33,6 +35,7 @@ export interface Registrations {
   readonly connectors: readonly ConnectorDefinition[];
   readonly approvalTypes: readonly ApprovalTypeDefinition[];
   readonly compensations: readonly CompensationDefinition[];
+  readonly schedules: readonly ScheduleDefinition[];
 }
 
 export function recorder(): { readonly catalog: Catalog; readonly registrations: Registrations } {
@@ -41,14 +44,19 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
   const connectors: ConnectorDefinition[] = [];
   const approvalTypes: ApprovalTypeDefinition[] = [];
   const compensations: CompensationDefinition[] = [];
+  const schedules: ScheduleDefinition[] = [];
   const catalog: Catalog = {
     task: (one) => void tasks.push(one),
     policy: (one) => void policies.push(one),
     connector: (one) => void connectors.push(one),
     approvalType: (one) => void approvalTypes.push(one),
     compensation: (one) => void compensations.push(one),
+    schedule: (one) => void schedules.push(one),
   };
-  return { catalog, registrations: { tasks, policies, connectors, approvalTypes, compensations } };
+  return {
+    catalog,
+    registrations: { tasks, policies, connectors, approvalTypes, compensations, schedules },
+  };
 }
 
 /** Look-ups over checked registrations. `builtIn` tasks come with the runtime, not from contracts. */
@@ -80,6 +88,7 @@ export function buildCatalog(registered: Registrations, builtIn: readonly Task[]
     connector: (name) => must(connectors, "connector", name),
     operation,
     compensationOf: (effectType) => compensations.get(effectType),
+    schedules: () => registered.schedules,
   };
 }
 

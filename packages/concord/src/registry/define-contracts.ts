@@ -5,6 +5,7 @@ import { compileSchema } from "../core/validation.ts";
 import type { Task, TaskCatalog } from "../domain/tasks.ts";
 import { buildCatalog, type Catalog, recorder } from "./catalog.ts";
 import { CatalogError, catalogProblems } from "./check-catalog.ts";
+import { type RuntimeOffer, runtimeProblems, scheduleProblems } from "./check-runtime.ts";
 
 export interface Contracts {
   readonly kind: "concord.contracts";
@@ -26,16 +27,21 @@ export function isContracts(value: unknown): value is Contracts {
 
 const TURN_POLICY = "concord.anyone_may_talk";
 
-/** Registers and checks everything. Throws `CatalogError` with all problems at once. */
-export function loadCatalog(contracts: readonly Contracts[]): TaskCatalog {
+/**
+ * Registers and checks everything, also against what the runtime offers when it is given. Throws `CatalogError`
+ * with all problems at once.
+ */
+export function loadCatalog(contracts: readonly Contracts[], runtime?: RuntimeOffer): TaskCatalog {
   const { catalog, registrations } = recorder();
   for (const one of contracts) one.register(catalog);
   catalog.policy(anyonePolicy(TURN_POLICY, "talking is free; each call is judged by itself"));
   const builtIn = [agentTurnTask()];
-  const problems = catalogProblems(
-    registrations,
-    builtIn.map((task) => task.name),
-  );
+  const builtInNames = builtIn.map((task) => task.name);
+  const problems = [
+    ...catalogProblems(registrations, builtInNames),
+    ...scheduleProblems(registrations, builtInNames),
+    ...(runtime === undefined ? [] : runtimeProblems(registrations, runtime)),
+  ];
   if (problems.length > 0) throw new CatalogError(problems);
   return buildCatalog(registrations, builtIn);
 }

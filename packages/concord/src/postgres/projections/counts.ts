@@ -1,11 +1,6 @@
-/** Owns the figures behind `/metrics`, and finding open commands that nobody runs. */
-import { sql } from "kysely";
+/** Owns the figures behind `/metrics`. */
 import type { Pool } from "pg";
-import type { Command } from "../../core/command.ts";
-import { RESTING_STATUSES } from "../../core/vocabulary.ts";
 import type { Counts } from "../../domain/reading.ts";
-import { commandOf } from "../repositories/commands.ts";
-import { overPool } from "../schema.ts";
 
 export async function readCounts(pool: Pool): Promise<Counts> {
   const by = async (query: string) => {
@@ -24,25 +19,4 @@ export async function readCounts(pool: Pool): Promise<Counts> {
     count("policy_decisions", "decision"),
   ]);
   return { commands, approvals, effects, connectorErrors, policyDecisions };
-}
-
-/**
- * Commands not at rest whose run is missing or has ended, oldest first. A run that DBOS gave up on after many
- * crashes is left to people. The runtime's table is read here because all SQL lives in this room.
- */
-export async function commandsWithoutRun(pool: Pool, limit: number): Promise<readonly Command[]> {
-  const rows = await overPool(pool)
-    .selectFrom("concord.commands")
-    .selectAll()
-    .where("status", "not in", [...RESTING_STATUSES])
-    .where(
-      sql<boolean>`NOT EXISTS (
-        SELECT 1 FROM dbos.workflow_status run
-        WHERE run.workflow_uuid = commands.dbos_workflow_id
-          AND run.status NOT IN ('SUCCESS', 'ERROR', 'CANCELLED'))`,
-    )
-    .orderBy("command_id")
-    .limit(limit)
-    .execute();
-  return rows.map(commandOf);
 }

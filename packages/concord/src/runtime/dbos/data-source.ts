@@ -23,7 +23,7 @@ import superjson from "superjson";
 import { isConnectionLost } from "../../postgres/connection.ts";
 import { APPLICATION_ROLE } from "../../postgres/migrate.ts";
 import { inTransaction } from "../../postgres/store.ts";
-import { patiently } from "./patience.ts";
+import { patiently } from "../patience.ts";
 
 const NAME = "concord";
 

@@ -1,2 +1,2 @@
 /** The durable runtime on DBOS: the only room that imports DBOS. */
-export { createDbosRuntime, type DurableRuntime, type RuntimeOptions } from "./runtime.ts";
+export { createDbosRuntime, type DbosOptions, WORKFLOW_VERSION } from "./runtime.ts";

@@ -1,91 +1,142 @@
 /**
- * Owns the life of DBOS in this process: configure, register, launch, queues, reconcile, stop. DBOS is one per
- * process, so is a started runtime; a second one is refused.
+ * Owns the life of DBOS in this process behind the port: configure, register, launch, queues, take-over, stop.
+ * DBOS is one per process, so is a started runtime; a second one is refused.
  */
 import { DBOS, DBOSClient } from "@dbos-inc/dbos-sdk";
-import type { Pool } from "pg";
+import type { ClientBase, Pool } from "pg";
 import type { Logger } from "pino";
+import type { Json } from "../../core/json.ts";
 import { QUEUES } from "../../core/vocabulary.ts";
-import type { AgentRuntime } from "../../domain/agents.ts";
-import type { SecretResolver } from "../../domain/connectors.ts";
-import type { Kit } from "../../domain/kit.ts";
-import { RateGate } from "../../domain/RateGate.ts";
-import { createPgStore, type PgStore } from "../../postgres/store.ts";
+import { readRun } from "../../postgres/executors.ts";
+import { commandsWithoutRun } from "../../postgres/projections/runs.ts";
+import type {
+  DurableRuntime,
+  RuntimeCapability,
+  WorkflowBody,
+  WorkflowOutcome,
+} from "../protocol/index.ts";
+import { dbosContext } from "./context.ts";
 import { migrateAsOwner, PgDataSource } from "./data-source.ts";
-import { APPLICATION_NAME, dbosOutbox, WORKFLOW_VERSION } from "./outbox.ts";
-import { reconcile } from "./reconcile.ts";
-
+import { messagesAlone, messagesWithin } from "./messages.ts";
+import { type DbosSchedules, dbosSchedules } from "./schedules.ts";
 import { createTakeOver } from "./take-over.ts";
-import { registerWorkflows } from "./workflows.ts";
 
-export interface RuntimeOptions {
+export interface DbosOptions {
   readonly databaseUrl: string;
   readonly pool: Pool;
   /** Who owns the tables; absent: `databaseUrl` does, and makes them. */
-  readonly ownerDatabaseUrl: string | undefined;
-  readonly kit: Kit;
-  readonly secrets: SecretResolver;
-  readonly agentRuntime: AgentRuntime | undefined;
+  readonly ownerDatabaseUrl?: string | undefined;
   /** Stable per slot: a restart with the same id continues the runs of the one that died. */
   readonly executorId: string;
+  /** The order of durable steps in the workflows; a run is continued only by executors of its own version. */
+  readonly version?: string | undefined;
   readonly log: Logger;
 }
 
-export interface DurableRuntime {
-  readonly store: PgStore;
-  start(): Promise<void>;
-  stop(): Promise<void>;
-}
-
+/** Raise it only when the order of durable steps in a workflow changes; a build does not strand work. */
+export const WORKFLOW_VERSION = "run-command-1";
+const APPLICATION_NAME = "concord";
 /** No concurrency limits: runs wait for people and for children, and a waiting run would hold its slot. */
 const QUEUE_POLL_MS = 20;
-const RECONCILE_EVERY_MS = 30_000;
+const SCHEDULES_POLL_MS = 2_000;
+const RESULT_POLL_MS = 50;
 const DBOS_POOL_SIZE = 20;
 /** For steps in flight; runs that wait stay waiting, and continue with the next start. */
 const STOP_WITHIN_MS = 1_000;
 
+/** RUN-3. Signals are messages to a run; there are no queries of a running workflow's state. */
+const CAPABILITIES: ReadonlySet<RuntimeCapability> = new Set([
+  "durable_workflows",
+  "durable_steps",
+  "queues",
+  "schedules",
+  "signals",
+  "subworkflows",
+  "effect_interception",
+]);
+
 let running = false;
 
-export function createDbosRuntime(options: RuntimeOptions): DurableRuntime {
-  const { pool, kit, log, databaseUrl } = options;
-  let timer: NodeJS.Timeout | undefined;
-  const takeOver = createTakeOver(pool, options.executorId, log);
+export function createDbosRuntime(options: DbosOptions): DurableRuntime<ClientBase> {
+  const { pool, log, version = WORKFLOW_VERSION, executorId } = options;
+  const bodies = new Map<string, WorkflowBody<ClientBase>>();
+  const takeOver = createTakeOver({ pool, executorId, version, log });
   const client = laterClient();
-  const store = createPgStore(pool, kit.newId, (connection) => dbosOutbox(client.get, connection));
-  const sweep = async () => {
-    const count = await reconcile(pool, store);
-    if (count > 0) log.warn({ count }, "commands without a run were started again");
-  };
+  const schedules = dbosSchedules();
   return {
-    store,
+    name: "dbos",
+    capabilities: CAPABILITIES,
+    defineWorkflow: (name, body) => {
+      bodies.set(name, body);
+    },
     start: async () => {
       if (running) throw new Error("only one Concord can run in a process; stop the other first");
       running = true;
       await takeOver.begin();
-      await launch(options, store);
+      await launch(options, version, bodies, schedules);
       client.set(
         await DBOSClient.create({
-          systemDatabaseUrl: databaseUrl,
+          systemDatabaseUrl: options.databaseUrl,
           systemDatabasePool: pool,
           applicationName: APPLICATION_NAME,
           logger: quiet(log),
         }),
       );
-      await sweep();
-      takeOver.watch();
-      timer = setInterval(() => {
-        sweep().catch((error) => log.error({ err: error }, "could not look for lost commands"));
-      }, RECONCILE_EVERY_MS);
+      takeOver.watch([...bodies.keys()]);
     },
     stop: async () => {
-      clearInterval(timer);
       takeOver.pause();
       await DBOS.shutdown({ deregister: true, workflowCompletionTimeoutMS: STOP_WITHIN_MS });
       await takeOver.end();
       await client.peek()?.destroy();
       running = false;
     },
+    messages: (connection) => messagesWithin(client.get, connection, version),
+    submitWorkflow: (spec) => messagesAlone(client.get, pool, version).submit(spec),
+    signal: (id, topic, payload) =>
+      messagesAlone(client.get, pool, version).signal(id, topic, payload),
+    waitForResult: async (workflowId, timeoutMs) =>
+      outcomeOf(await client.get(), workflowId, timeoutMs),
+    cancel: async (workflowId) => (await client.get()).cancelWorkflow(workflowId),
+    inspect: (workflowId) => readRun(pool, workflowId),
+    stranded: (limit) => commandsWithoutRun(pool, version, limit),
+    forgetEnded,
+    schedules,
   };
+}
+
+async function outcomeOf(
+  client: DBOSClient,
+  workflowId: string,
+  timeoutMs: number,
+): Promise<WorkflowOutcome> {
+  const deadlineMs = Date.now() + timeoutMs;
+  const handle = client.retrieveWorkflow<Json>(workflowId);
+  for (;;) {
+    const status = await handle.getStatus();
+    if (status?.status === "SUCCESS")
+      return { state: "succeeded", value: await handle.getResult() };
+    if (status?.status === "CANCELLED") return { state: "cancelled" };
+    if (status?.status === "ERROR" || status?.status === "MAX_RECOVERY_ATTEMPTS_EXCEEDED") {
+      const error: unknown = status.error;
+      return { state: "failed", message: error instanceof Error ? error.message : String(error) };
+    }
+    if (Date.now() >= deadlineMs) return { state: "running" };
+    await new Promise((resolve) => setTimeout(resolve, RESULT_POLL_MS));
+  }
+}
+
+/** DBOS keeps ended runs until somebody deletes them (RUN retention). */
+async function forgetEnded(before: Date, limit: number): Promise<number> {
+  const ended = await DBOS.listWorkflows({
+    status: ["SUCCESS", "ERROR", "CANCELLED"],
+    completedBefore: before.toISOString(),
+    limit,
+    loadInput: false,
+    loadOutput: false,
+  });
+  if (ended.length > 0) await DBOS.deleteWorkflows(ended.map((one) => one.workflowID));
+  return ended.length;
 }
 
 /**
@@ -108,27 +159,29 @@ function laterClient() {
   };
 }
 
-async function launch(options: RuntimeOptions, store: PgStore): Promise<void> {
-  const { pool, kit, secrets, log, agentRuntime, databaseUrl, ownerDatabaseUrl, executorId } =
-    options;
+async function launch(
+  options: DbosOptions,
+  version: string,
+  bodies: ReadonlyMap<string, WorkflowBody<ClientBase>>,
+  schedules: DbosSchedules,
+): Promise<void> {
+  const { pool, log, databaseUrl, ownerDatabaseUrl, executorId } = options;
   if (ownerDatabaseUrl !== undefined) await migrateAsOwner(ownerDatabaseUrl);
   DBOS.setConfig({
     name: APPLICATION_NAME,
-    applicationVersion: WORKFLOW_VERSION,
+    applicationVersion: version,
     executorID: executorId,
     systemDatabaseUrl: databaseUrl,
     systemDatabasePoolSize: DBOS_POOL_SIZE,
     runMigrations: ownerDatabaseUrl === undefined,
+    schedulerPollingIntervalMs: SCHEDULES_POLL_MS,
     logger: quiet(log),
   });
-  registerWorkflows({
-    dataSource: new PgDataSource(pool, ownerDatabaseUrl === undefined),
-    store,
-    kit,
-    vendors: { secrets, gate: new RateGate() },
-    agentRuntime,
-    onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
-  });
+  const context = dbosContext(new PgDataSource(pool, ownerDatabaseUrl === undefined));
+  for (const [name, body] of bodies) {
+    DBOS.registerWorkflow((input: Json) => body(context, input), { name });
+  }
+  schedules.register();
   await DBOS.launch();
   for (const name of QUEUES) {
     await DBOS.registerQueue(name, {

@@ -1,0 +1,29 @@
+/** Owns what a workflow's body is handed on DBOS: each call of the port is one DBOS step, transaction or wait. */
+import { DBOS } from "@dbos-inc/dbos-sdk";
+import { DBOSError } from "@dbos-inc/dbos-sdk/datasource";
+import type { ClientBase } from "pg";
+import type { Json } from "../../core/json.ts";
+import type { WorkflowContext } from "../protocol/index.ts";
+import type { PgDataSource } from "./data-source.ts";
+
+/**
+ * DBOS notifies on arrival; this bounds the wait if a notification is lost. Every parked run asks this often,
+ * so it is the price of a waiting approval.
+ */
+const POLL_MS = 30_000;
+
+export function dbosContext(dataSource: PgDataSource): WorkflowContext<ClientBase> {
+  return {
+    get workflowId() {
+      return DBOS.workflowID ?? "";
+    },
+    transaction: (name, work) => dataSource.run(name, () => work(dataSource.client)),
+    step: (name, work) => DBOS.runStep(work, { name }),
+    wait: async (topic, deadlineMs) => {
+      const options = { deadlineEpochMS: deadlineMs, pollingIntervalMs: POLL_MS };
+      return (await DBOS.recv<Json>(topic, options)) ?? undefined;
+    },
+    sleep: (ms) => DBOS.sleep(ms),
+    isInterrupt: (error) => error instanceof DBOSError,
+  };
+}

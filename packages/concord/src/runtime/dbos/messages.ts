@@ -1,0 +1,52 @@
+/** Owns messages to DBOS, alone or committing with Concord's rows: start a workflow, wake one that waits. */
+import { randomUUID } from "node:crypto";
+import type { DBOSClient } from "@dbos-inc/dbos-sdk";
+import type { ClientBase, Pool } from "pg";
+import { runExists } from "../../postgres/executors.ts";
+import type { RuntimeMessages, WorkflowSpec } from "../protocol/index.ts";
+
+/** The client is there when DBOS has launched; whoever comes earlier waits. */
+export type LaterClient = () => Promise<DBOSClient>;
+
+export function messagesWithin(
+  dbos: LaterClient,
+  connection: ClientBase,
+  version: string,
+): RuntimeMessages {
+  return {
+    submit: async (spec) => {
+      await (await dbos()).enqueueInTransaction(
+        connection,
+        enqueueOptions(spec, version),
+        spec.input,
+      );
+    },
+    signal: async (workflowId, topic, payload) => {
+      // A message to a missing run would abort the whole commit; the reconciler starts missing runs.
+      if (!(await runExists(connection, workflowId))) return;
+      await (await dbos()).sendInTransaction(connection, workflowId, payload, topic, randomUUID());
+    },
+  };
+}
+
+export function messagesAlone(dbos: LaterClient, pool: Pool, version: string): RuntimeMessages {
+  return {
+    submit: async (spec) => {
+      await (await dbos()).enqueue(enqueueOptions(spec, version), spec.input);
+    },
+    signal: async (workflowId, topic, payload) => {
+      if (!(await runExists(pool, workflowId))) return;
+      await (await dbos()).send(workflowId, payload, topic, randomUUID());
+    },
+  };
+}
+
+function enqueueOptions(spec: WorkflowSpec, version: string) {
+  return {
+    queueName: spec.queue,
+    workflowName: spec.workflow,
+    workflowID: spec.workflowId,
+    appVersion: version,
+    attributes: { tenant: spec.tenant },
+  };
+}

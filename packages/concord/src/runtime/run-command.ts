@@ -1,0 +1,142 @@
+/**
+ * Owns the workflow `run_command`: a loop that asks the domain what is next and does it. Everything that decides
+ * anything is in domain/engine.ts; everything that an engine does its own way is behind the port, so this body is
+ * the same on every one of them (RUN-5, RUN-7, RUN-8).
+ */
+import { asId, type CommandId } from "../core/ids.ts";
+import { isResting } from "../core/vocabulary.ts";
+import type { AgentRuntime } from "../domain/agents.ts";
+import { performAttempt, type Vendors } from "../domain/connector-attempt.ts";
+import type { Directive } from "../domain/directive.ts";
+import { advance } from "../domain/engine.ts";
+import type { Kit } from "../domain/kit.ts";
+import { moveCommand } from "../domain/move.ts";
+import type { Outbox, Store, Tx } from "../domain/store.ts";
+import { performThought } from "../domain/thinking.ts";
+import { isConnectionLost } from "../postgres/connection.ts";
+import { patiently } from "./patience.ts";
+import type { DurableRuntime, RuntimeMessages, WorkflowContext } from "./protocol/index.ts";
+
+export const RUN_COMMAND = "concord.run_command";
+/** One topic for everything: a message says only "read your rows again". */
+export const WAKE_TOPIC = "wake";
+
+export interface RunParts<Connection> {
+  /** Repositories over a connection whose transaction the runtime began. */
+  readonly over: (connection: Connection) => Tx;
+  readonly store: Store;
+  readonly kit: Kit;
+  readonly vendors: Vendors;
+  readonly agentRuntime: AgentRuntime | undefined;
+  readonly onError: (error: unknown, commandId: string) => void;
+}
+
+/** A sleeping run looks at its rows at least this often, whatever happened to its messages. */
+const LONGEST_SLEEP_MS = 3_600_000;
+
+/** Failures of our own in a row before the command is given up; each is logged, and waited after. */
+const MISHAPS_MAX = 5;
+const MISHAP_WAIT_MS = 400;
+
+/** Tells `runtime` what the run of a command is. Call once, before it starts. */
+export function defineRunCommand<Connection>(
+  runtime: DurableRuntime<Connection>,
+  parts: RunParts<Connection>,
+): void {
+  runtime.defineWorkflow(RUN_COMMAND, async (context, input) => {
+    await runCommand(parts, context, asId("command", String(input)));
+    return null;
+  });
+}
+
+/** The messages of the domain in those of the runtime. */
+export function outboxOver(messages: RuntimeMessages): Outbox {
+  return {
+    start: (workflowId, commandId, queue, { tenant }) =>
+      messages.submit({ workflow: RUN_COMMAND, workflowId, input: commandId, queue, tenant }),
+    wake: (workflowId) => messages.signal(workflowId, WAKE_TOPIC, {}),
+  };
+}
+
+async function runCommand<Connection>(
+  parts: RunParts<Connection>,
+  context: WorkflowContext<Connection>,
+  commandId: CommandId,
+): Promise<void> {
+  for (let mishaps = 0; mishaps < MISHAPS_MAX; ) {
+    try {
+      const directive = await decide(parts, context, commandId);
+      if (directive.kind === "done") return;
+      await perform(parts, context, commandId, directive);
+      mishaps = 0;
+    } catch (error) {
+      if (context.isInterrupt(error)) throw error;
+      parts.onError(error, commandId);
+      mishaps += 1;
+      await context.sleep(MISHAP_WAIT_MS * mishaps);
+    }
+  }
+  await recordFailure(parts, context, commandId);
+}
+
+function decide<Connection>(
+  { over, kit }: RunParts<Connection>,
+  context: WorkflowContext<Connection>,
+  commandId: CommandId,
+): Promise<Directive> {
+  return context.transaction("advance", async (connection) => {
+    const directive = await advance(over(connection), kit, commandId);
+    if (directive.kind !== "wait") return directive;
+    const latestMs = kit.nowMs() + LONGEST_SLEEP_MS;
+    return { kind: "wait", untilMs: Math.min(directive.untilMs ?? latestMs, latestMs) };
+  });
+}
+
+async function perform<Connection>(
+  parts: RunParts<Connection>,
+  context: WorkflowContext<Connection>,
+  commandId: CommandId,
+  directive: Exclude<Directive, { kind: "done" }>,
+): Promise<void> {
+  const { store, kit, vendors } = parts;
+  // Steps commit their outcome themselves and may be entered again, so a lost database is simply waited out.
+  const step = (name: string, work: () => Promise<void>) =>
+    context.step(name, async () => {
+      await patiently(isConnectionLost, work);
+      return null;
+    });
+  switch (directive.kind) {
+    case "wait":
+      await context.wait(WAKE_TOPIC, directive.untilMs ?? 0);
+      return;
+    case "attempt": {
+      const { stepId, attempt } = directive;
+      await step(`call:${stepId}:${attempt}`, () =>
+        performAttempt(store, kit, vendors, { commandId, stepId, attempt }),
+      );
+      return;
+    }
+    case "think": {
+      const { stepIndex } = directive;
+      await step(`think:${stepIndex}`, () =>
+        performThought(store, kit, parts.agentRuntime, commandId, stepIndex),
+      );
+    }
+  }
+}
+
+async function recordFailure<Connection>(
+  { over }: RunParts<Connection>,
+  context: WorkflowContext<Connection>,
+  commandId: CommandId,
+): Promise<void> {
+  await context.transaction("fail", async (connection) => {
+    const tx = over(connection);
+    const command = await tx.commands.lock(commandId);
+    if (command === undefined || isResting(command.status)) return null;
+    const to = command.status === "cancelling" ? "cancelled" : "failed";
+    const message = "Something failed on our side; the log has the details under this trace id.";
+    await moveCommand(tx, command, to, { failure: { errorClass: "unknown_error", message } });
+    return null;
+  });
+}
