@@ -27,6 +27,7 @@ const PIPE_GRACE_MS = 2_000;
 const SUITES: readonly Suite[] = [
   { name: "scripts", runner: "bun", path: "scripts" },
   { name: "service-kit", runner: "bun", path: "packages/service-kit" },
+  { name: "postgres-host", runner: "bun", path: "packages/postgres-host" },
   { name: "concordance", runner: "bun", path: "packages/concordance" },
   { name: "concord", runner: "vitest", path: "packages/concord" },
   { name: "ensemble", runner: "bun", path: "packages/ensemble" },

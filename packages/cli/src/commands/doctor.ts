@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { findInstalled } from "../postgres/binaries.ts";
+import { findInstalled } from "@concert/postgres-host";
 import { checkPortsFree, defaultAddresses, PortBusy } from "../stack/addresses.ts";
 import { findChromium } from "../stack/chromium.ts";
 import { isRunning } from "../stack/run-lock.ts";

@@ -48,7 +48,7 @@ export const SERVICES: readonly ServiceRow[] = [
   {
     name: "postgres",
     summary: "Postgres 18, the memory of Concord",
-    entry: "packages/cli/src/postgres/main.ts",
+    entry: "packages/postgres-host/src/main.ts",
     defaultPort: 5433,
     listenEnv: "CONCERT_POSTGRES_LISTEN",
     dependsOn: [],

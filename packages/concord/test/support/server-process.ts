@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { freePort } from "../../src/testing/index.ts";
+import { freePort } from "@concert/postgres-host";
 
 const BUN = fileURLToPath(new URL("../../../../node_modules/.bin/bun", import.meta.url));
 const MAIN = fileURLToPath(new URL("../../src/server/main.ts", import.meta.url));

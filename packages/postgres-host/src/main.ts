@@ -47,7 +47,7 @@ async function main(): Promise<void> {
   const binaries = binariesFor(unprivilegedAccount());
   ensureCluster(dataDir, password, binaries, account);
   await clearStaleServer(dataDir, log);
-  const server = startServer({ ...listen, dataDir, binaries, account });
+  const server = startServer({ ...listen, dataDir, binaries, account, output: "inherit" });
   endGracefully(log, server.stop);
   const address = `${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${listen.port}`;
   const url = `postgres://postgres:${encodeURIComponent(password)}@${address}/postgres`;

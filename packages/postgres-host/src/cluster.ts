@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@concert/service-kit";
 import type { Account } from "./account.ts";
 import type { Binaries } from "./binaries.ts";
@@ -60,7 +61,7 @@ async function endServer(pid: number, dataDir: string): Promise<void> {
   while (isServerOn(pid, dataDir)) {
     // Immediate shutdown: the log is replayed at the next start, so nothing committed is lost.
     if (Date.now() > deadlineMs) process.kill(pid, "SIGQUIT");
-    await Bun.sleep(LOOK_EVERY_MS);
+    await sleep(LOOK_EVERY_MS);
   }
 }
 

@@ -4,7 +4,8 @@
  * directory (cluster.ts).
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { Client, escapeIdentifier } from "pg";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
 import type { Account } from "./account.ts";
 import type { Binaries } from "./binaries.ts";
 
@@ -25,15 +26,18 @@ export interface ServerOptions {
   readonly port: number;
   readonly binaries: Binaries;
   readonly account: Account;
+  /** Where the server's own words go. */
+  readonly output: "inherit" | "ignore";
 }
 
-export function startServer({ dataDir, host, port, binaries, account }: ServerOptions): Server {
+export function startServer(options: ServerOptions): Server {
+  const { dataDir, host, port, binaries, account, output } = options;
   const args = ["-D", dataDir, "-p", String(port), "-h", host, "-c", "unix_socket_directories="];
   const [program, programArgs] = account.command(binaries.postgres, args);
   const child = spawn(program, programArgs, {
     ...account.options,
     cwd: "/",
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", output, output],
   });
   const watcher = watch(dataDir);
   const ended = new Promise<string>((resolve) => {
@@ -60,15 +64,16 @@ export async function ensureDatabase(postgresUrl: string, database: string): Pro
   const client = await connect(postgresUrl);
   try {
     const found = await client.query("select 1 from pg_database where datname = $1", [database]);
-    if (found.rowCount === 0) await client.query(`create database ${escapeIdentifier(database)}`);
+    if (found.rowCount === 0)
+      await client.query(`create database ${pg.escapeIdentifier(database)}`);
   } finally {
     await client.end();
   }
 }
 
-async function connect(postgresUrl: string): Promise<Client> {
+async function connect(postgresUrl: string): Promise<pg.Client> {
   for (;;) {
-    const client = new Client({ connectionString: postgresUrl });
+    const client = new pg.Client({ connectionString: postgresUrl });
     try {
       await client.connect();
       return client;
@@ -82,7 +87,7 @@ async function connect(postgresUrl: string): Promise<Client> {
         );
       }
       if (state !== "57P03" && state !== "ECONNREFUSED") throw error;
-      await Bun.sleep(READY_EVERY_MS);
+      await sleep(READY_EVERY_MS);
     }
   }
 }
