@@ -26,12 +26,14 @@ export class StateFile {
 
   /** Moves all that is applied into the synced file. False while someone reads an older state of it. */
   checkpoint(): boolean {
+    this.store.commit();
     const row = this.#db.query<{ busy: number }, []>("PRAGMA wal_checkpoint(TRUNCATE)").get();
     return row?.busy === 0;
   }
 
   /** Takes a verified, synced file of the same directory in place of the present one. */
   replace(file: string): void {
+    this.store.commit();
     this.#db.close();
     moveInto(file, this.path);
     this.#db = this.#open();
@@ -39,6 +41,7 @@ export class StateFile {
   }
 
   close(): void {
+    this.store.commit();
     this.#db.close();
   }
 

@@ -60,6 +60,7 @@ export class KvStore {
   #statements: ReturnType<typeof prepare>;
   #db: Database;
   #position: Position;
+  #open = false;
 
   constructor(db: Database) {
     this.#db = db;
@@ -78,23 +79,43 @@ export class KvStore {
     this.#position = readPosition(db);
   }
 
-  /** Runs `work` and saves the position it returns, in one transaction. The type refuses promises. */
+  /**
+   * Runs `work`, which must not wait for anything, and takes the position it returns. Visible here at once;
+   * on disk, with all else since the last one, at `commit`. When `work` throws, all of that is taken back.
+   */
   transact(work: () => Position): void {
-    const run = this.#db.transaction(() => {
-      const next = work();
-      const { appliedIndex, revision, seq, timeMs } = next;
-      const { compactedRevision, changesCount, changesBytes, versionFloor } = next;
-      const clock = [appliedIndex, revision, seq, timeMs] as const;
-      const kept = [compactedRevision, changesCount, changesBytes, versionFloor] as const;
-      this.#statements.savePosition.run(...clock, ...kept);
-      return next;
-    });
-    this.#position = run();
+    if (!this.#open) this.#statements.begin.run();
+    this.#open = true;
+    try {
+      this.#position = work();
+    } catch (error) {
+      this.#statements.rollback.run();
+      this.#open = false;
+      this.#position = readPosition(this.#db);
+      throw error;
+    }
+  }
+
+  /** Ends the transaction of all work since the last commit: rows and bookmark together (C3). */
+  commit(): void {
+    if (!this.#open) return;
+    const { appliedIndex, revision, seq, timeMs } = this.#position;
+    const { compactedRevision, changesCount, changesBytes, versionFloor } = this.#position;
+    const clock = [appliedIndex, revision, seq, timeMs] as const;
+    const kept = [compactedRevision, changesCount, changesBytes, versionFloor] as const;
+    this.#statements.savePosition.run(...clock, ...kept);
+    this.#statements.commit.run();
+    this.#open = false;
   }
 
   /** The row, expired or not. */
   row(namespace: string, key: string): StoredEntry | null {
     return this.#statements.row.get(namespace, key);
+  }
+
+  /** The version of the row, expired or not; null when there is none. */
+  version(namespace: string, key: string): number | null {
+    return this.#statements.version.get(namespace, key)?.version ?? null;
   }
 
   /** A page of live entries whose key starts with `prefix` and follows `afterKey`, in byte order. */
@@ -202,12 +223,18 @@ export class KvStore {
 
 function prepare(db: Database) {
   return {
+    begin: db.query("BEGIN IMMEDIATE"),
+    commit: db.query("COMMIT"),
+    rollback: db.query("ROLLBACK"),
     savePosition: db.query(
       `UPDATE applied SET applied_index = ?, revision = ?, seq = ?, time_ms = ?,
        compacted_revision = ?, changes_count = ?, changes_bytes = ?, version_floor = ?`,
     ),
     row: db.query<StoredEntry, [string, string]>(
       `SELECT ${ENTRY} FROM kv WHERE namespace = ? AND key = ?`,
+    ),
+    version: db.query<{ version: number }, [string, string]>(
+      "SELECT version FROM kv WHERE namespace = ? AND key = ?",
     ),
     list: db.query<StoredEntry, [string, string, string, string | null, number]>(
       `SELECT ${ENTRY} FROM kv WHERE namespace = ?1 AND key >= ?2 AND key < ?3
@@ -225,7 +252,13 @@ function prepare(db: Database) {
     tombstone: db.query<{ version: number }, [string, string]>(
       "SELECT version FROM tombstones WHERE namespace = ? AND key = ?",
     ),
-    put: db.query("INSERT OR REPLACE INTO kv VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+    // In place: replacing would move the row and rewrite both indexes.
+    put: db.query(
+      `INSERT INTO kv VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+       value = excluded.value, version = excluded.version, revision = excluded.revision,
+       updated_by = excluded.updated_by, updated_at = excluded.updated_at,
+       expires_at = excluded.expires_at`,
+    ),
     remove: db.query("DELETE FROM kv WHERE namespace = ? AND key = ?"),
     bury: db.query("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?)"),
     dropTombstone: db.query("DELETE FROM tombstones WHERE namespace = ? AND key = ?"),
