@@ -192,13 +192,14 @@ describe("the state machine", () => {
         for (const entry of entries) oneByOne.fsm.apply([entry]);
         oneByOne.fsm.flush();
         const batched = machine(short);
+        batched.store.release();
         let from = 0;
         for (let turn = 0; from < entries.length; turn += 1) {
           const size = cuts[turn % cuts.length] ?? 1;
           // A new object over the same rows each time: nothing may live in memory only.
-          const again = new Fsm(new KvStore(batched.db), short);
-          again.apply(entries.slice(from, from + size));
-          again.flush();
+          const store = new KvStore(batched.db);
+          new Fsm(store, short).apply(entries.slice(from, from + size));
+          store.release();
           from += size;
         }
         expect(dump(batched.db)).toBe(dump(oneByOne.db));

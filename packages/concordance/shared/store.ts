@@ -60,12 +60,13 @@ export class KvStore {
   #statements: ReturnType<typeof prepare>;
   #db: Database;
   #position: Position;
-  #open = false;
+  #dirty = false;
 
   constructor(db: Database) {
     this.#db = db;
     this.#statements = prepare(db);
     this.#position = readPosition(db);
+    this.#statements.begin.run();
   }
 
   get position(): Position {
@@ -77,6 +78,8 @@ export class KvStore {
     this.#db = db;
     this.#statements = prepare(db);
     this.#position = readPosition(db);
+    this.#dirty = false;
+    this.#statements.begin.run();
   }
 
   /**
@@ -84,28 +87,45 @@ export class KvStore {
    * on disk, with all else since the last one, at `commit`. When `work` throws, all of that is taken back.
    */
   transact(work: () => Position): void {
-    if (!this.#open) this.#statements.begin.run();
-    this.#open = true;
+    this.#dirty = true;
     try {
       this.#position = work();
     } catch (error) {
       this.#statements.rollback.run();
-      this.#open = false;
       this.#position = readPosition(this.#db);
+      this.#dirty = false;
+      this.#statements.begin.run();
       throw error;
     }
   }
 
-  /** Ends the transaction of all work since the last commit: rows and bookmark together (C3). */
+  /** Writes all work since the last commit, rows and bookmark together (C3). */
   commit(): void {
-    if (!this.#open) return;
+    if (this.#dirty) this.between(() => undefined);
+  }
+
+  /** Commits, and runs `work` before the next transaction begins: only then can the file be checkpointed. */
+  between<T>(work: () => T): T {
+    this.release();
+    const result = work();
+    // Open at all times: a read that begins and ends its own costs several locks of the file.
+    this.#statements.begin.run();
+    return result;
+  }
+
+  /** Commits, and lets go of the file: for one that is about to be closed. */
+  release(): void {
+    if (this.#dirty) this.#savePosition();
+    this.#statements.commit.run();
+    this.#dirty = false;
+  }
+
+  #savePosition(): void {
     const { appliedIndex, revision, seq, timeMs } = this.#position;
     const { compactedRevision, changesCount, changesBytes, versionFloor } = this.#position;
     const clock = [appliedIndex, revision, seq, timeMs] as const;
     const kept = [compactedRevision, changesCount, changesBytes, versionFloor] as const;
     this.#statements.savePosition.run(...clock, ...kept);
-    this.#statements.commit.run();
-    this.#open = false;
   }
 
   /** The row, expired or not. */
