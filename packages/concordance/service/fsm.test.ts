@@ -190,12 +190,16 @@ describe("the state machine", () => {
         const entries = entriesOf(timeline);
         const oneByOne = machine(short);
         for (const entry of entries) oneByOne.fsm.apply([entry]);
+        oneByOne.fsm.flush();
         const batched = machine(short);
+        batched.store.release();
         let from = 0;
         for (let turn = 0; from < entries.length; turn += 1) {
           const size = cuts[turn % cuts.length] ?? 1;
           // A new object over the same rows each time: nothing may live in memory only.
-          new Fsm(new KvStore(batched.db), short).apply(entries.slice(from, from + size));
+          const store = new KvStore(batched.db);
+          new Fsm(store, short).apply(entries.slice(from, from + size));
+          store.release();
           from += size;
         }
         expect(dump(batched.db)).toBe(dump(oneByOne.db));
@@ -234,6 +238,7 @@ describe("the state machine", () => {
     const { fsm, db } = machine();
     const entries = entriesOf([write(1, set("x", "1"))]);
     fsm.apply(entries);
+    fsm.flush();
     const before = dump(db);
     expect(() => fsm.apply(entries)).toThrow("C3");
     expect(dump(db)).toBe(before);
@@ -247,6 +252,23 @@ describe("the state machine", () => {
     const entries = [...good, { ...(broken[1] as LogEntry), payload: '{"v":99}' }];
     expect(() => fsm.apply(entries)).toThrow("format 99");
     expect(dump(db)).toBe(before);
+  });
+
+  test("C3: what was applied and not flushed is taken back whole, bookmark included, and applied again", () => {
+    const { fsm, db, store } = machine();
+    const [first, second] = entriesOf([write(1, set("x", "1")), write(2, set("x", "2"))]);
+    if (first === undefined || second === undefined) throw new Error("two entries were made");
+    fsm.apply([first]);
+    fsm.flush();
+    fsm.apply([second]);
+    expect(store.position.appliedIndex).toBe(2);
+    expect(store.row(NAMESPACES[0], "x")).toMatchObject({ version: 2 });
+    db.run("ROLLBACK"); // What a crash does.
+    const restarted = new KvStore(db);
+    expect(restarted.position.appliedIndex).toBe(1);
+    expect(restarted.row(NAMESPACES[0], "x")).toMatchObject({ version: 1 });
+    new Fsm(restarted).apply([second]);
+    expect(restarted.row(NAMESPACES[0], "x")).toMatchObject({ version: 2, value: "2" });
   });
 
   test("pitfall 32: a renewed key is not removed by an expiry that was already on its way (C5)", () => {

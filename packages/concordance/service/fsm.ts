@@ -1,6 +1,6 @@
 /**
- * Owns what each log entry does to the state: deterministic, with no clock and no randomness (C5). One
- * `apply` is one transaction of rows, change log and applied index together (C3, pitfall 6).
+ * Owns what each log entry does to the state: deterministic, with no clock and no randomness (C5). Rows,
+ * change log and applied index change together (C3, pitfall 6), and reach the disk together at `flush`.
  * Refuses to own: rows (shared/store.ts), validation of requests (parse.ts).
  */
 import type { KvStore, Position, StoredChange, StoredEntry } from "../shared/store.ts";
@@ -71,9 +71,14 @@ export class Fsm {
     return this.#store.position.appliedIndex;
   }
 
-  /** Calls `listener` with the changes of each apply, after they are committed to the state. */
+  /** Calls `listener` with the changes of each apply, once all of it is in the state. */
   onChanges(listener: (changes: readonly StoredChange[]) => void): void {
     this.#listeners.add(listener);
+  }
+
+  /** Writes what was applied. Until then a crash takes it back to be applied again from the log. */
+  flush(): void {
+    this.#store.commit();
   }
 
   apply(entries: readonly LogEntry[]): readonly (ApplyResult | null)[] {
@@ -119,8 +124,9 @@ export class Fsm {
   /** Every condition is checked against the state before the command, then everything is done. */
   #write({ actor, operations }: WriteCommand): ApplyResult {
     for (const [operation, { namespace, key, cas }] of operations.entries()) {
+      if (cas === null) continue;
       const actual = this.#live(namespace, key)?.version ?? 0;
-      if (cas === null || cas === actual) continue;
+      if (cas === actual) continue;
       return { kind: "cas_conflict", operation, namespace, key, expected: cas, actual };
     }
     const revision = this.#draft.revision + 1;
@@ -207,8 +213,8 @@ export class Fsm {
 
   /** A key deleted and set again goes on counting, so an old `cas` can never match by accident. */
   #takeLastVersion(namespace: string, key: string): number {
-    const row = this.#store.row(namespace, key);
-    if (row !== null) return row.version;
+    const version = this.#store.version(namespace, key);
+    if (version !== null) return version;
     const buried = this.#store.tombstone(namespace, key);
     if (buried === null) return this.#draft.versionFloor;
     this.#store.dropTombstone(namespace, key);

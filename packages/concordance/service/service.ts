@@ -149,6 +149,7 @@ export class Service {
           return state.store.position.timeMs;
         },
         apply: (entries) => fsm.apply(entries),
+        flush: () => fsm.flush(),
         checkpoint: () => state.checkpoint(),
         install: (file) => this.#install(file),
       },

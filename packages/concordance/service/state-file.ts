@@ -26,12 +26,13 @@ export class StateFile {
 
   /** Moves all that is applied into the synced file. False while someone reads an older state of it. */
   checkpoint(): boolean {
-    const row = this.#db.query<{ busy: number }, []>("PRAGMA wal_checkpoint(TRUNCATE)").get();
-    return row?.busy === 0;
+    const pragma = this.#db.query<{ busy: number }, []>("PRAGMA wal_checkpoint(TRUNCATE)");
+    return this.store.between(() => pragma.get())?.busy === 0;
   }
 
   /** Takes a verified, synced file of the same directory in place of the present one. */
   replace(file: string): void {
+    this.store.release();
     this.#db.close();
     moveInto(file, this.path);
     this.#db = this.#open();
@@ -39,6 +40,7 @@ export class StateFile {
   }
 
   close(): void {
+    this.store.release();
     this.#db.close();
   }
 

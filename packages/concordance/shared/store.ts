@@ -60,11 +60,13 @@ export class KvStore {
   #statements: ReturnType<typeof prepare>;
   #db: Database;
   #position: Position;
+  #dirty = false;
 
   constructor(db: Database) {
     this.#db = db;
     this.#statements = prepare(db);
     this.#position = readPosition(db);
+    this.#statements.begin.run();
   }
 
   get position(): Position {
@@ -76,25 +78,64 @@ export class KvStore {
     this.#db = db;
     this.#statements = prepare(db);
     this.#position = readPosition(db);
+    this.#dirty = false;
+    this.#statements.begin.run();
   }
 
-  /** Runs `work` and saves the position it returns, in one transaction. The type refuses promises. */
+  /**
+   * Runs `work`, which must not wait for anything, and takes the position it returns. Visible here at once;
+   * on disk, with all else since the last one, at `commit`. When `work` throws, all of that is taken back.
+   */
   transact(work: () => Position): void {
-    const run = this.#db.transaction(() => {
-      const next = work();
-      const { appliedIndex, revision, seq, timeMs } = next;
-      const { compactedRevision, changesCount, changesBytes, versionFloor } = next;
-      const clock = [appliedIndex, revision, seq, timeMs] as const;
-      const kept = [compactedRevision, changesCount, changesBytes, versionFloor] as const;
-      this.#statements.savePosition.run(...clock, ...kept);
-      return next;
-    });
-    this.#position = run();
+    this.#dirty = true;
+    try {
+      this.#position = work();
+    } catch (error) {
+      this.#statements.rollback.run();
+      this.#position = readPosition(this.#db);
+      this.#dirty = false;
+      this.#statements.begin.run();
+      throw error;
+    }
+  }
+
+  /** Writes all work since the last commit, rows and bookmark together (C3). */
+  commit(): void {
+    if (this.#dirty) this.between(() => undefined);
+  }
+
+  /** Commits, and runs `work` before the next transaction begins: only then can the file be checkpointed. */
+  between<T>(work: () => T): T {
+    this.release();
+    const result = work();
+    // Open at all times: a read that begins and ends its own costs several locks of the file.
+    this.#statements.begin.run();
+    return result;
+  }
+
+  /** Commits, and lets go of the file: for one that is about to be closed. */
+  release(): void {
+    if (this.#dirty) this.#savePosition();
+    this.#statements.commit.run();
+    this.#dirty = false;
+  }
+
+  #savePosition(): void {
+    const { appliedIndex, revision, seq, timeMs } = this.#position;
+    const { compactedRevision, changesCount, changesBytes, versionFloor } = this.#position;
+    const clock = [appliedIndex, revision, seq, timeMs] as const;
+    const kept = [compactedRevision, changesCount, changesBytes, versionFloor] as const;
+    this.#statements.savePosition.run(...clock, ...kept);
   }
 
   /** The row, expired or not. */
   row(namespace: string, key: string): StoredEntry | null {
     return this.#statements.row.get(namespace, key);
+  }
+
+  /** The version of the row, expired or not; null when there is none. */
+  version(namespace: string, key: string): number | null {
+    return this.#statements.version.get(namespace, key)?.version ?? null;
   }
 
   /** A page of live entries whose key starts with `prefix` and follows `afterKey`, in byte order. */
@@ -202,12 +243,18 @@ export class KvStore {
 
 function prepare(db: Database) {
   return {
+    begin: db.query("BEGIN IMMEDIATE"),
+    commit: db.query("COMMIT"),
+    rollback: db.query("ROLLBACK"),
     savePosition: db.query(
       `UPDATE applied SET applied_index = ?, revision = ?, seq = ?, time_ms = ?,
        compacted_revision = ?, changes_count = ?, changes_bytes = ?, version_floor = ?`,
     ),
     row: db.query<StoredEntry, [string, string]>(
       `SELECT ${ENTRY} FROM kv WHERE namespace = ? AND key = ?`,
+    ),
+    version: db.query<{ version: number }, [string, string]>(
+      "SELECT version FROM kv WHERE namespace = ? AND key = ?",
     ),
     list: db.query<StoredEntry, [string, string, string, string | null, number]>(
       `SELECT ${ENTRY} FROM kv WHERE namespace = ?1 AND key >= ?2 AND key < ?3
@@ -225,7 +272,13 @@ function prepare(db: Database) {
     tombstone: db.query<{ version: number }, [string, string]>(
       "SELECT version FROM tombstones WHERE namespace = ? AND key = ?",
     ),
-    put: db.query("INSERT OR REPLACE INTO kv VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+    // In place: replacing would move the row and rewrite both indexes.
+    put: db.query(
+      `INSERT INTO kv VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+       value = excluded.value, version = excluded.version, revision = excluded.revision,
+       updated_by = excluded.updated_by, updated_at = excluded.updated_at,
+       expires_at = excluded.expires_at`,
+    ),
     remove: db.query("DELETE FROM kv WHERE namespace = ? AND key = ?"),
     bury: db.query("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?)"),
     dropTombstone: db.query("DELETE FROM tombstones WHERE namespace = ? AND key = ?"),

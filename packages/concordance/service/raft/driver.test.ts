@@ -26,6 +26,7 @@ class Recorder implements Machine<string> {
     return entries.map((entry) => (entry.kind === "command" ? entry.payload : null));
   }
 
+  flush(): void {}
   checkpoint(): boolean {
     return true;
   }

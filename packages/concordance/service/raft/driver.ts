@@ -64,6 +64,8 @@ export interface DriverStats {
 const MESSAGE_CHARS_MAX = 1_048_576;
 const CATCH_UP_ENTRIES = 500;
 const TICK_MS = 10;
+/** Applied entries reach the state's file at least so often: a crash has no more than that to apply again. */
+const FLUSH_MS = 100;
 
 export class RaftDriver<R> {
   readonly #options: DriverOptions<R>;
@@ -73,6 +75,7 @@ export class RaftDriver<R> {
   readonly #reads = new ReadQueue();
   #flushing = false;
   #sweeping = false;
+  #flushDueMs = 0;
   #savedTerm: number;
   #phase: "running" | "stopping" | "failed" = "running";
   #state: RaftState;
@@ -84,8 +87,12 @@ export class RaftDriver<R> {
     this.#options = options;
     const { nodeId, log, machine, now } = options;
     const restored = log.restore();
-    assertTogether(machine.appliedIndex, restored.log.baseIndex, restored.log.lastIndex);
-    this.#state = restart(nodeId, restored, now());
+    const { appliedIndex } = machine;
+    assertTogether(appliedIndex, restored.log.baseIndex, restored.log.lastIndex);
+    // What was applied was committed, whatever was last written about that.
+    const commitIndex = Math.max(restored.hardState.commitIndex, appliedIndex);
+    const hardState = { ...restored.hardState, commitIndex };
+    this.#state = restart(nodeId, { ...restored, hardState }, now());
     this.#savedTerm = this.#state.term;
     this.#applyThrough(this.#state.commitIndex);
   }
@@ -195,8 +202,15 @@ export class RaftDriver<R> {
       this.#pending.expire(moment.monotonicMs - TIMING.proposalTimeoutMs, { kind: "unknown" });
       const learner = promotable(this.#state);
       if (learner !== null) this.#tryChange({ kind: "promote", nodeId: learner }, moment);
+      this.#flushStateWhenDue(moment);
       this.#compactWhenDue();
     });
+  }
+
+  #flushStateWhenDue({ monotonicMs }: Moment): void {
+    if (monotonicMs < this.#flushDueMs) return;
+    this.#options.machine.flush();
+    this.#flushDueMs = monotonicMs + FLUSH_MS;
   }
 
   #tryChange(change: Change, moment: Moment): void {

@@ -70,6 +70,8 @@ interface MemberRow {
 type FirstMemberRow = Omit<MemberRow, "incarnation"> & { voters: string };
 
 const NO_HARD_STATE: HardState = { term: 0, votedFor: null, commitIndex: 0 };
+/** The commit index on disk only has to be true, not new: the state's bookmark says how far was applied. */
+const COMMIT_INDEX_SLACK = 1_000;
 /** Compacted entries removed in one go, so that no pause comes near an election timeout. */
 const SWEEP_ENTRIES = 1_000;
 const NO_BASE: Base = {
@@ -83,6 +85,8 @@ const NO_BASE: Base = {
 export class RaftLog {
   readonly #db: Database;
   readonly #statements: ReturnType<typeof prepare>;
+  #saved = NO_HARD_STATE;
+  #lastIndex = 0;
   readonly #write: (
     hardState: HardState | null,
     append: readonly LogEntry[],
@@ -140,6 +144,8 @@ export class RaftLog {
     if (hardState.commitIndex > log.lastIndex) {
       throw damaged(`it ends at entry ${log.lastIndex}, committed was ${hardState.commitIndex}`);
     }
+    this.#saved = hardState;
+    this.#lastIndex = log.lastIndex;
     return { hardState, log, lastTimeMs, memberships };
   }
 
@@ -185,9 +191,10 @@ export class RaftLog {
     append: readonly LogEntry[],
     install: Install | null,
   ): void {
-    if (hardState !== null) {
+    if (hardState !== null && this.#isNews(hardState)) {
       const { term, votedFor, commitIndex } = hardState;
       this.#statements.saveHardState.run(term, votedFor, commitIndex, hardStateSum(hardState));
+      this.#saved = hardState;
     }
     if (install !== null) {
       this.#saveBase({ ...install.snapshot, installing: install.file });
@@ -195,11 +202,18 @@ export class RaftLog {
     }
     const first = append[0];
     if (first === undefined) return;
-    this.#statements.cut.run(first.index);
+    if (first.index <= this.#lastIndex) this.#statements.cut.run(first.index);
     for (const entry of append) {
       const { index, term, kind, timeMs, payload } = entry;
       this.#statements.insert.run(index, term, kind, timeMs, payload, entrySum(entry));
+      this.#lastIndex = index;
     }
+  }
+
+  /** Term and vote always count; the commit index alone is written now and then. */
+  #isNews({ term, votedFor, commitIndex }: HardState): boolean {
+    const same = term === this.#saved.term && votedFor === this.#saved.votedFor;
+    return !same || commitIndex >= this.#saved.commitIndex + COMMIT_INDEX_SLACK;
   }
 
   #saveBase(base: Base): void {

@@ -12,6 +12,8 @@ export interface Machine<R> {
   readonly timeMs: number;
   /** One result an entry, in order; null for what is no command. */
   apply(entries: readonly LogEntry[]): readonly (R | null)[];
+  /** Writes what is applied. What was not is applied again after a crash, from the log. */
+  flush(): void;
   /** Makes what is applied survive a power cut. False when it cannot be done right now. */
   checkpoint(): boolean;
   /** Takes a received state in place of its own. */
