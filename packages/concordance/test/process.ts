@@ -30,8 +30,16 @@ export async function inTemporaryDirectory(use: (path: string) => Promise<void>)
 }
 
 /** Starts a node and waits until it says where it listens. Throws its standard error when it refuses. */
-export async function startNode(dataDir: string, ...flags: readonly string[]): Promise<Node> {
-  const child = spawnNode([`--data-dir=${dataDir}`, "--listen=127.0.0.1:0", ...flags]);
+export function startNode(dataDir: string, ...flags: readonly string[]): Promise<Node> {
+  return listening(spawnNode([`--data-dir=${dataDir}`, "--listen=127.0.0.1:0", ...flags]));
+}
+
+/** A Unison process over the server at `url`. */
+export function startUnison(url: string, ...flags: readonly string[]): Promise<Node> {
+  return listening(spawnNode([`--engine=${url}`, "--listen=127.0.0.1:0", ...flags]));
+}
+
+async function listening(child: ReturnType<typeof spawnNode>): Promise<Node> {
   let said = "";
   for await (const chunk of child.stderr) {
     said += Buffer.from(chunk).toString();
