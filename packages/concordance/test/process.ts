@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ConcordanceClient } from "../shared/client.ts";
+import { type ClientOptions, ConcordanceClient } from "../shared/client.ts";
 
 const MAIN = join(import.meta.dir, "../service/main.ts");
 
@@ -10,6 +10,8 @@ export interface Node {
   readonly url: string;
   readonly pid: number;
   readonly client: ConcordanceClient;
+  /** Another client of it, with options of its own. */
+  clientFor(options: Omit<Partial<ClientOptions>, "url">): ConcordanceClient;
   /** Ends the process and waits; answers its exit code (null when a signal ended it). */
   end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null>;
 }
@@ -51,7 +53,9 @@ async function listening(child: ReturnType<typeof spawnNode>): Promise<Node> {
       await child.exited;
       return child.exitCode;
     };
-    return { url, pid: child.pid, client: new ConcordanceClient({ url, apiKey: "dev" }), end };
+    const clientFor = (options: Omit<Partial<ClientOptions>, "url">) =>
+      new ConcordanceClient({ url, apiKey: "dev", ...options });
+    return { url, pid: child.pid, client: clientFor({}), clientFor, end };
   }
   throw new Error(`the node did not start: ${said}`);
 }

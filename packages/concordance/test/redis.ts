@@ -68,3 +68,10 @@ async function freePort(): Promise<number> {
   if (address === null || typeof address === "string") throw new Error("no port was given");
   return address.port;
 }
+
+/** Whether tests over Redis can run; says so when they cannot. `CI_REQUIRE_ALL=1` lets them fail instead. */
+export function needsRedis(what: string): boolean {
+  if (REDIS !== null || process.env["CI_REQUIRE_ALL"] === "1") return true;
+  process.stderr.write(`${what}: skipped, there is no redis-server here (Debian: redis-server).\n`);
+  return false;
+}
