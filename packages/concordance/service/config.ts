@@ -15,6 +15,8 @@ export interface Config {
   /** `host:port` where other members reach this one; null = where it listens. */
   readonly advertise: string | null;
   readonly compactEntries: number;
+  /** Address of the Valkey or Redis server that keeps the data; null = our own Raft and SQLite. */
+  readonly engine: string | null;
   readonly apiKey: string;
   readonly agentKey: string;
 }
@@ -86,6 +88,13 @@ const TABLE = [
     fallback: "10000",
   },
   {
+    flag: "engine",
+    env: "CONCORDANCE_ENGINE",
+    placeholder: "raft|valkey://host:port/db",
+    help: "What keeps the data: this program, or a Valkey 7.2 or Redis 7 server (Unison; also redis, and valkeys or rediss for TLS).",
+    fallback: "raft",
+  },
+  {
     flag: "api-key",
     env: "CONCORDANCE_API_KEY",
     placeholder: "secret",
@@ -147,10 +156,11 @@ export function readConfig(
   if (!Number.isSafeInteger(compactEntries) || compactEntries < 100) {
     problems.push("--compact-entries needs a whole number from 100");
   }
+  const engine = engineOf(values, problems);
   if (problems.length > 0) throw new SettingError(problems.join("\n"));
   const dataDir = values.get("data-dir") ?? "";
   const cluster = { bootstrap, join, advertise, compactEntries };
-  return { nodeId, ...listen, dataDir, ...cluster, apiKey, agentKey };
+  return { nodeId, ...listen, dataDir, ...cluster, engine, apiKey, agentKey };
 }
 
 function addressOf(values: Values, flag: "join" | "advertise", problems: string[]): string | null {
@@ -159,6 +169,30 @@ function addressOf(values: Values, flag: "join" | "advertise", problems: string[
   if (/^(\[[0-9a-fA-F:]+\]|[^:\s/]+):\d{1,5}$/.test(text)) return text;
   problems.push(`--${flag} needs host:port, for example 127.0.0.1:4100, got "${text}"`);
   return null;
+}
+
+/** Never repeats the address: it may hold a password. */
+function engineOf(values: Values, problems: string[]): string | null {
+  const text = values.get("engine") ?? "";
+  if (text === "raft") return null;
+  const url = URL.parse(text);
+  const isAddress =
+    url !== null &&
+    /^(valkeys?|rediss?):$/.test(url.protocol) &&
+    url.hostname !== "" &&
+    /^(\/\d{0,4})?$/.test(url.pathname) &&
+    url.search === "" &&
+    url.hash === "";
+  if (!isAddress) {
+    problems.push("--engine needs raft, or valkey://[user:password@]host:port/db");
+  }
+  const flags = (["bootstrap", "join", "advertise", "node-id"] as const).filter(
+    (flag) => !["", "false", "0"].includes(values.get(flag) ?? ""),
+  );
+  for (const flag of flags) {
+    problems.push(`--${flag} is for members of a Raft group, and --engine names a server instead`);
+  }
+  return text;
 }
 
 function valuesOf(flags: Values, env: Readonly<Record<string, string | undefined>>): Values {

@@ -4,8 +4,10 @@ import { assertFreeName, JoinRefused, statusOf } from "./join.ts";
 import { createLogger, type Logger } from "./logger.ts";
 import { isClaimed, type OpenMember, openMember } from "./member.ts";
 import { DataDirectoryUnusable } from "./raft/log.ts";
-import type { Listening } from "./server.ts";
-import { Service } from "./service.ts";
+import type { HttpServer, Listening } from "./server.ts";
+import { hostOf, Service } from "./service.ts";
+import { ServerUnusable } from "./unison/link.ts";
+import { UnisonService } from "./unison/service.ts";
 
 const SHUTDOWN_DEADLINE_MS = 10_000;
 
@@ -14,10 +16,15 @@ async function main(): Promise<void> {
   process.stderr.on("error", () => undefined);
   const log = createLogger((line) => void process.stderr.write(line));
   const config = configOrExit();
+  if (config.engine === null) await serveMember(config, log);
+  else await serveUnison(config.engine, config, log);
+}
+
+async function serveMember(config: Config, log: Logger): Promise<void> {
   const joinClusterId = await clusterToJoin(config);
   const opened = openOrExit(config, joinClusterId);
   const service = serviceOrExit(opened, config, log);
-  const listening = listenOrExit(service, config);
+  const listening = listenOrExit(service.server, config);
   service.start(listening.port);
   const { nodeId, clusterId } = opened.identity;
   log.info("listening", { address: service.address, nodeId, clusterId });
@@ -28,6 +35,17 @@ async function main(): Promise<void> {
     opened.close();
   });
   await service.join(config.join).catch(refuse);
+}
+
+async function serveUnison(url: string, config: Config, log: Logger): Promise<void> {
+  const service = new UnisonService(url, config, log);
+  const listening = listenOrExit(service.server, config);
+  await service.start().catch(refuse);
+  log.info("listening", { address: `${hostOf(config.host)}:${listening.port}` });
+  endGracefully(log, async () => {
+    await listening.stop();
+    service.stop();
+  });
 }
 
 /** The id of the cluster that a fresh directory is to join; null when there is nothing to join. */
@@ -86,9 +104,9 @@ function openOrExit(config: Config, joinClusterId: string | null): OpenMember {
   }
 }
 
-function listenOrExit(service: Service, { host, port }: Config): Listening {
+function listenOrExit(server: HttpServer, { host, port }: Config): Listening {
   try {
-    return service.server.listen(host, port);
+    return server.listen(host, port);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     const why =
@@ -101,7 +119,8 @@ function listenOrExit(service: Service, { host, port }: Config): Listening {
 }
 
 function refuse(error: unknown): never {
-  if (!(error instanceof DataDirectoryUnusable) && !(error instanceof JoinRefused)) throw error;
+  const refusals = [DataDirectoryUnusable, JoinRefused, ServerUnusable];
+  if (!(error instanceof Error) || !refusals.some((one) => error instanceof one)) throw error;
   process.stderr.write(`concordance: ${error.message.replace(/\.$/, "")}.\n`);
   process.exit(1);
 }

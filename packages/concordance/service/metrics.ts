@@ -3,30 +3,44 @@ import type { ClusterStatus } from "../shared/protocol.ts";
 import type { Position } from "../shared/store.ts";
 import type { DriverStats } from "./raft/driver.ts";
 
-export interface MetricSources {
-  readonly status: ClusterStatus;
+/** What every process has, whichever engine stands behind it. */
+export interface SurfaceSources {
   readonly ready: boolean;
-  readonly position: Position;
-  readonly driver: DriverStats;
-  readonly droppedMessages: number;
+  readonly revision: number;
   readonly sockets: number;
   readonly subscriptions: number;
   /** Requests answered, by status code. */
   readonly requests: ReadonlyMap<number, number>;
 }
+/** What a member of a Raft group has beside that. */
+export interface MemberSources {
+  readonly status: ClusterStatus;
+  readonly position: Position;
+  readonly driver: DriverStats;
+  readonly droppedMessages: number;
+}
 
-export function metricsText(from: MetricSources): string {
-  const { status, position, driver } = from;
+export function surfaceMetrics(from: SurfaceSources): string {
   const requests = [...from.requests].map(
     ([code, count]) => [`{status="${code}"}`, count] as const,
   );
+  const watched = "Watched namespaces over all sockets.";
   return [
-    family(
-      "ready",
-      "gauge",
-      "1 when linearizable reads and writes are served.",
-      from.ready ? 1 : 0,
-    ),
+    family("ready", "gauge", "1 when reads and writes are served.", from.ready ? 1 : 0),
+    family("revision", "gauge", "Revision of the latest change.", from.revision),
+    family("stream_sockets", "gauge", "Open /stream sockets.", from.sockets),
+    family("stream_subscriptions", "gauge", watched, from.subscriptions),
+    family("http_requests_total", "counter", "Requests answered.", requests),
+  ].join("");
+}
+
+export function memberMetrics({
+  status,
+  position,
+  driver,
+  droppedMessages,
+}: MemberSources): string {
+  return [
     family("raft_term", "gauge", "Current term.", status.term),
     family("raft_is_leader", "gauge", "1 at the leader.", status.role === "leader" ? 1 : 0),
     family("raft_commit_index", "gauge", "Highest committed log index.", status.commitIndex),
@@ -40,7 +54,7 @@ export function metricsText(from: MetricSources): string {
       "raft_dropped_messages_total",
       "counter",
       "Messages to peers not sent for want of a connection with room.",
-      from.droppedMessages,
+      droppedMessages,
     ),
     family(
       "raft_longest_stall_seconds",
@@ -48,7 +62,6 @@ export function metricsText(from: MetricSources): string {
       "Longest time the node spent writing and applying without a pause, since start.",
       driver.longestStallMs / 1_000,
     ),
-    family("revision", "gauge", "Revision of the latest change.", position.revision),
     family(
       "compacted_revision",
       "gauge",
@@ -56,14 +69,6 @@ export function metricsText(from: MetricSources): string {
       position.compactedRevision,
     ),
     family("changes_bytes", "gauge", "Weight of the retained change log.", position.changesBytes),
-    family("stream_sockets", "gauge", "Open /stream sockets.", from.sockets),
-    family(
-      "stream_subscriptions",
-      "gauge",
-      "Watched namespaces over all sockets.",
-      from.subscriptions,
-    ),
-    family("http_requests_total", "counter", "Requests answered.", requests),
   ].join("");
 }
 

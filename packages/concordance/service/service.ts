@@ -13,7 +13,7 @@ import { joinCluster } from "./join.ts";
 import { Keys } from "./keys.ts";
 import type { Logger } from "./logger.ts";
 import type { OpenMember } from "./member.ts";
-import { metricsText } from "./metrics.ts";
+import { memberMetrics, surfaceMetrics } from "./metrics.ts";
 import type { WireMessage } from "./peer-wire.ts";
 import { Peers } from "./peers.ts";
 import { RaftDriver, successorsOf } from "./raft/driver.ts";
@@ -78,7 +78,7 @@ export class Service {
   /** Begins to take part; a sole voter serves when this returns. */
   start(port: number): void {
     const { host, advertise } = this.#config;
-    this.#address = advertise ?? `${host.includes(":") ? `[${host}]` : host}:${port}`;
+    this.#address = advertise ?? `${hostOf(host)}:${port}`;
     this.#driver.start();
     this.#peers.start();
     const stopSweeping = sweepExpired(this.#driver, this.#opened.state.store, Date.now);
@@ -215,15 +215,17 @@ export class Service {
   }
 
   #metrics(api: KvApi, cluster: ClusterApi, requests: ReadonlyMap<number, number>): string {
-    return metricsText({
-      status: cluster.status(),
-      ready: api.missing.length === 0,
-      position: this.#opened.state.store.position,
-      driver: this.#driver.stats,
-      droppedMessages: this.#peers.dropped,
-      sockets: this.#stream.sockets,
-      subscriptions: this.#stream.subscriptions,
-      requests,
-    });
+    const { position } = this.#opened.state.store;
+    const { sockets, subscriptions } = this.#stream;
+    const ready = api.missing.length === 0;
+    const { revision } = position;
+    const surface = surfaceMetrics({ ready, revision, sockets, subscriptions, requests });
+    const [driver, droppedMessages] = [this.#driver.stats, this.#peers.dropped];
+    return surface + memberMetrics({ status: cluster.status(), position, driver, droppedMessages });
   }
+}
+
+/** As it stands in an address: IPv6 in brackets. */
+export function hostOf(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }

@@ -75,6 +75,7 @@ const PASSING = new Set<string>([
   "unreachable",
   "outcome_unknown",
   "no_leader",
+  "store_unreachable",
   "overloaded",
   "stopping",
   "behind",

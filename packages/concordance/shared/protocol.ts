@@ -35,6 +35,8 @@ export const REFUSALS = {
   behind: { status: 503, rpc: -32008 },
   /** Nothing was written; try again shortly. */
   no_leader: { status: 503, rpc: -32001 },
+  /** Unison: the server that keeps the data does not serve just now. */
+  store_unreachable: { status: 503, rpc: -32008 },
   overloaded: { status: 503, rpc: -32008 },
   stopping: { status: 503, rpc: -32008 },
   internal_error: { status: 500, rpc: -32603 },

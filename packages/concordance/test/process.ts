@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ConcordanceClient } from "../shared/client.ts";
+import { type ClientOptions, ConcordanceClient } from "../shared/client.ts";
 
 const MAIN = join(import.meta.dir, "../service/main.ts");
 
@@ -10,6 +10,8 @@ export interface Node {
   readonly url: string;
   readonly pid: number;
   readonly client: ConcordanceClient;
+  /** Another client of it, with options of its own. */
+  clientFor(options: Omit<Partial<ClientOptions>, "url">): ConcordanceClient;
   /** Ends the process and waits; answers its exit code (null when a signal ended it). */
   end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null>;
 }
@@ -30,8 +32,16 @@ export async function inTemporaryDirectory(use: (path: string) => Promise<void>)
 }
 
 /** Starts a node and waits until it says where it listens. Throws its standard error when it refuses. */
-export async function startNode(dataDir: string, ...flags: readonly string[]): Promise<Node> {
-  const child = spawnNode([`--data-dir=${dataDir}`, "--listen=127.0.0.1:0", ...flags]);
+export function startNode(dataDir: string, ...flags: readonly string[]): Promise<Node> {
+  return listening(spawnNode([`--data-dir=${dataDir}`, "--listen=127.0.0.1:0", ...flags]));
+}
+
+/** A Unison process over the server at `url`. */
+export function startUnison(url: string, ...flags: readonly string[]): Promise<Node> {
+  return listening(spawnNode([`--engine=${url}`, "--listen=127.0.0.1:0", ...flags]));
+}
+
+async function listening(child: ReturnType<typeof spawnNode>): Promise<Node> {
   let said = "";
   for await (const chunk of child.stderr) {
     said += Buffer.from(chunk).toString();
@@ -43,7 +53,9 @@ export async function startNode(dataDir: string, ...flags: readonly string[]): P
       await child.exited;
       return child.exitCode;
     };
-    return { url, pid: child.pid, client: new ConcordanceClient({ url, apiKey: "dev" }), end };
+    const clientFor = (options: Omit<Partial<ClientOptions>, "url">) =>
+      new ConcordanceClient({ url, apiKey: "dev", ...options });
+    return { url, pid: child.pid, client: clientFor({}), clientFor, end };
   }
   throw new Error(`the node did not start: ${said}`);
 }

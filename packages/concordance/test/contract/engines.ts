@@ -2,7 +2,8 @@
  * Owns the deployments that the contract suite runs against: each is started in a folder of its own, is asked
  * at any of its addresses, and leaves nothing running.
  */
-import { type Node, startNode } from "../process.ts";
+import { type Node, startNode, startUnison } from "../process.ts";
+import { REDIS, RedisServer } from "../redis.ts";
 import { Trio } from "../trio.ts";
 
 export interface Deployment {
@@ -36,4 +37,19 @@ const three: EngineKind = {
   },
 };
 
-export const ENGINES: readonly EngineKind[] = [single, three];
+/** Two processes beside each other: what one does, the other must see. */
+const unison: EngineKind = {
+  name: "Unison, two processes over Redis",
+  lacks: REDIS === null ? "there is no redis-server here (Debian: redis-server)" : null,
+  async start(folder) {
+    const server = await RedisServer.start(folder);
+    const nodes = await Promise.all([1, 2].map(() => startUnison(server.url)));
+    const end = async () => {
+      await Promise.all(nodes.map((node) => node.end("SIGTERM")));
+      await server.kill();
+    };
+    return { urls: nodes.map(({ url }) => url), end };
+  },
+};
+
+export const ENGINES: readonly EngineKind[] = [single, three, unison];

@@ -1,0 +1,95 @@
+/**
+ * Owns the text forms that pass between this process and the scripts: rows, changes, and the answer to a
+ * write. Lines, since no name holds a line break and JSON text has none; the value is always last. Pure.
+ */
+import type { StoredChange, StoredEntry } from "../../shared/store.ts";
+import type { WriteCommand } from "../command.ts";
+import type { EntryName } from "../engine.ts";
+import type { ApplyResult, WriteResult } from "../fsm.ts";
+
+export const nameOf = ({ namespace, key }: EntryName) => `${namespace}\n${key}`;
+
+export function entryOf({ namespace, key }: EntryName, row: string): StoredEntry {
+  const [head, value] = split(row, 5);
+  const [version, revision, updatedAt, expiresAt, updatedBy = ""] = head;
+  return {
+    namespace,
+    key,
+    value,
+    version: Number(version),
+    revision: Number(revision),
+    updatedBy,
+    updatedAt: Number(updatedAt),
+    expiresAt: expiresAt === "" ? null : Number(expiresAt),
+  };
+}
+
+/** A change, and whether it is the last one of its revision. */
+export function changeOf(id: string, record: string): StoredChange & { readonly isLast: boolean } {
+  const [revision, number] = id.split("-");
+  const [head, value] = split(record, 8);
+  const [seq, size, op, version, at, actor = "", namespace = "", key = ""] = head;
+  return {
+    seq: Number(seq),
+    revision: Number(revision),
+    namespace,
+    key,
+    op: op === "set" ? "set" : "delete",
+    value: op === "set" ? value : null,
+    version: Number(version),
+    actor,
+    at: Number(at),
+    isLast: number === size,
+  };
+}
+
+/** What the write script takes after the history. */
+export function writeArguments(command: WriteCommand, fingerprint: string): string[] {
+  const { actor, operations, requestId = "" } = command;
+  const each = operations.flatMap((operation) => {
+    const { op, cas } = operation;
+    const condition = cas === null ? "" : String(cas);
+    if (op === "delete") return [op, nameOf(operation), condition, "", "", ""];
+    const { expiresAt, ttlMs, valueJson } = operation;
+    return [op, nameOf(operation), condition, `${expiresAt ?? ""}`, `${ttlMs ?? ""}`, valueJson];
+  });
+  return [actor, requestId, fingerprint, ...each];
+}
+
+/** The outcome of `command`, from the answer of the write script. */
+export function outcomeOf(answer: string, command: WriteCommand): ApplyResult {
+  const [kind, ...lines] = answer.split("\n");
+  if (kind === "reused") return { kind: "request_reused", requestId: command.requestId ?? "" };
+  if (kind === "cas") {
+    const operation = Number(lines[0]);
+    const asked = command.operations[operation];
+    if (asked === undefined) throw new Error("a condition fails for an operation that was asked");
+    const { namespace, key, cas } = asked;
+    const [expected, actual] = [cas ?? 0, Number(lines[1])];
+    return { kind: "cas_conflict", operation, namespace, key, expected, actual };
+  }
+  const [revision, updatedAt, ...facts] = lines;
+  const at = { revision: Number(revision), updatedAt: Number(updatedAt) };
+  const results = command.operations.map((operation, position): WriteResult => {
+    const [version = "", expiresAt = ""] = (facts[position] ?? "").split(" ");
+    const { namespace, key } = operation;
+    const name = { namespace, key, version: Number(version) };
+    if (operation.op === "delete") return { op: "delete", ...name, deleted: version !== "0" };
+    const expiry = expiresAt === "" ? null : Number(expiresAt);
+    const written = { value: operation.valueJson, updatedBy: command.actor, expiresAt: expiry };
+    return { op: "set", entry: { ...name, ...at, ...written } };
+  });
+  return { kind: "committed", revision: at.revision, results };
+}
+
+/** The first `count` lines, and all that follows them. */
+function split(text: string, count: number): readonly [readonly string[], string] {
+  const head: string[] = [];
+  let from = 0;
+  for (let line = 0; line < count; line += 1) {
+    const end = text.indexOf("\n", from);
+    head.push(text.slice(from, end));
+    from = end + 1;
+  }
+  return [head, text.slice(from)];
+}

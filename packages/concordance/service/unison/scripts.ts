@@ -1,0 +1,278 @@
+/**
+ * Owns what happens inside the Valkey or Redis server, as Lua: each script is one atomic step, judged by that
+ * server's clock. The rules are those of fsm.ts: conditions first, then everything, one revision, versions
+ * that never repeat, a bounded history. Refuses to own: the text forms outside (records.ts), when a script
+ * is run (engine.ts).
+ *
+ * Keys (all in one hash slot): `meta` hash; `kv` hash of name → row; `names` sorted set for byte order;
+ * `changes` stream, entry `<revision>-<n>`; `expiry` sorted set by time; `dead` hash of name → the version and
+ * revision of its deletion; `requests` hash of id → outcome; `order` list of those ids. A name is
+ * `namespace\nkey`: neither part may hold a control character, so the first line break divides them.
+ */
+export const KEYS = [
+  "{unison}:meta",
+  "{unison}:kv",
+  "{unison}:names",
+  "{unison}:changes",
+  "{unison}:expiry",
+  "{unison}:dead",
+  "{unison}:requests",
+  "{unison}:order",
+] as const;
+export const CHANGES_KEY = KEYS[3];
+export const STORE_FORMAT = 1;
+
+const NAMES = "local META, KV, NAMES, CHANGES, EXPIRY, DEAD, REQUESTS, ORDER = unpack(KEYS)";
+
+/** Lua 5.1 prints large numbers as `1.7e+12`, so `text` writes them; `row` reads the head of one only. */
+const COMMON = `${NAMES}
+if redis.call('HGET', META, 'clusterId') ~= ARGV[1] then
+  return redis.error_reply('HISTORY this server keeps another history now')
+end
+local fields = {'revision', 'seq', 'timeMs', 'compacted', 'count', 'bytes', 'floor'}
+local meta = {}
+for i, value in ipairs(redis.call('HMGET', META, unpack(fields))) do
+  meta[fields[i]] = tonumber(value) or 0
+end
+local clock = redis.call('TIME')
+local now = math.max(meta.timeMs, clock[1] * 1000 + math.floor(clock[2] / 1000))
+local function text(number) return string.format('%.0f', number) end
+local function expired(expiresAt) return expiresAt ~= '' and tonumber(expiresAt) <= now end
+local function live(raw)
+  return raw and not expired(string.match(raw, '^%d+\\n%d+\\n%d+\\n(%d*)\\n'))
+end`;
+
+/** Setting, deleting, and what either leaves in the history; `save` ends a script that changed something. */
+const WRITING = `${COMMON}
+local changes = {}
+local revision = meta.revision + 1
+local function version_of(raw) return tonumber(string.match(raw, '^%d+')) end
+local function record(name, op, version, actor, value)
+  meta.seq = meta.seq + 1
+  local rest = '\\n' .. op .. '\\n' .. text(version) .. '\\n' .. text(now) .. '\\n' .. actor
+  changes[#changes + 1] = {seq = text(meta.seq), rest = rest .. '\\n' .. name .. '\\n' .. value}
+  meta.count = meta.count + 1
+  meta.bytes = meta.bytes + 200 + #value
+end
+local function last_version(name, raw)
+  if raw then return version_of(raw) end
+  local buried = redis.call('HGET', DEAD, name)
+  if not buried then return meta.floor end
+  redis.call('HDEL', DEAD, name)
+  return tonumber(string.match(buried, '^%d+'))
+end
+local function set(name, actor, expiresAt, value)
+  local raw = redis.call('HGET', KV, name)
+  local version = last_version(name, raw) + 1
+  local head = text(version) .. '\\n' .. text(revision) .. '\\n' .. text(now) .. '\\n' .. expiresAt
+  redis.call('HSET', KV, name, head .. '\\n' .. actor .. '\\n' .. value)
+  if not raw then redis.call('ZADD', NAMES, 0, name) end
+  if expiresAt ~= '' then redis.call('ZADD', EXPIRY, expiresAt, name)
+  elseif raw then redis.call('ZREM', EXPIRY, name) end
+  record(name, 'set', version, actor, value)
+  return version
+end
+local function delete(name, raw, actor)
+  local version = version_of(raw) + 1
+  redis.call('HDEL', KV, name)
+  redis.call('ZREM', NAMES, name)
+  redis.call('ZREM', EXPIRY, name)
+  redis.call('HSET', DEAD, name, text(version) .. ' ' .. text(revision))
+  record(name, 'delete', version, actor, '')
+  return version
+end
+local function forget(oldest)
+  for _, entry in ipairs(redis.call('XRANGE', CHANGES, oldest .. '-0', oldest)) do
+    local pattern = '^%d+\\n%d+\\n(%a+)\\n%d+\\n%d+\\n[^\\n]*\\n([^\\n]*\\n[^\\n]*)\\n()'
+    local op, name, at = string.match(entry[2][2], pattern)
+    meta.count = meta.count - 1
+    meta.bytes = meta.bytes - 200 - (#entry[2][2] - at + 1)
+    if op == 'delete' then
+      local version, buried = string.match(redis.call('HGET', DEAD, name) or '', '^(%d+) (%d+)$')
+      if buried == oldest then
+        redis.call('HDEL', DEAD, name)
+        meta.floor = math.max(meta.floor, tonumber(version))
+      end
+    end
+  end
+  redis.call('XTRIM', CHANGES, 'MINID', '=', text(tonumber(oldest) + 1) .. '-0')
+  meta.compacted = tonumber(oldest)
+end
+local function compact()
+  local limits = redis.call('HMGET', META, 'historyMax', 'historyBytesMax')
+  while meta.count > tonumber(limits[1]) or meta.bytes > tonumber(limits[2]) do
+    local oldest = string.match(redis.call('XRANGE', CHANGES, '-', '+', 'COUNT', 1)[1][1], '^%d+')
+    if tonumber(oldest) >= meta.revision then return end
+    forget(oldest)
+  end
+end
+local function save()
+  if #changes > 0 then meta.revision = revision end
+  for n, change in ipairs(changes) do
+    local id = text(revision) .. '-' .. n
+    redis.call('XADD', CHANGES, id, 'c', change.seq .. '\\n' .. #changes .. change.rest)
+  end
+  compact()
+  meta.timeMs = now
+  local pairs_of_meta = {}
+  for _, field in ipairs(fields) do
+    pairs_of_meta[#pairs_of_meta + 1] = field
+    pairs_of_meta[#pairs_of_meta + 1] = text(meta[field])
+  end
+  redis.call('HSET', META, unpack(pairs_of_meta))
+end`;
+
+/**
+ * ARGV: history, actor, request id or '', fingerprint, then for each operation: op, name, cas, expiresAt,
+ * ttlMs, value, with '' for what is absent. Answers `ok`, `cas` or `reused`, as records.ts reads it.
+ */
+export const WRITE = `#!lua
+${WRITING}
+local actor, request = ARGV[2], ARGV[3]
+local known = request ~= '' and redis.call('HGET', REQUESTS, request)
+if known then
+  local cut = string.find(known, '\\n', 1, true)
+  if string.sub(known, 1, cut - 1) ~= ARGV[4] then return 'reused' end
+  return string.sub(known, cut + 1)
+end
+local reply
+for at = 5, #ARGV, 6 do
+  if ARGV[at + 2] ~= '' then
+    local raw = redis.call('HGET', KV, ARGV[at + 1])
+    local actual = live(raw) and version_of(raw) or 0
+    if actual ~= tonumber(ARGV[at + 2]) then
+      reply = 'cas\\n' .. text((at - 5) / 6) .. '\\n' .. text(actual)
+      break
+    end
+  end
+end
+if not reply then
+  local results = {}
+  for at = 5, #ARGV, 6 do
+    local op, name, expiresAt = ARGV[at], ARGV[at + 1], ARGV[at + 3]
+    if op == 'set' then
+      if ARGV[at + 4] ~= '' then expiresAt = text(now + tonumber(ARGV[at + 4])) end
+      results[#results + 1] = text(set(name, actor, expiresAt, ARGV[at + 5])) .. ' ' .. expiresAt
+    else
+      local raw = redis.call('HGET', KV, name)
+      results[#results + 1] = live(raw) and text(delete(name, raw, actor)) or '0'
+    end
+  end
+  save()
+  reply = 'ok\\n' .. text(meta.revision) .. '\\n' .. text(now) .. '\\n' .. table.concat(results, '\\n')
+end
+if request ~= '' then
+  redis.call('HSET', REQUESTS, request, ARGV[4] .. '\\n' .. reply)
+  redis.call('LPUSH', ORDER, request)
+  if redis.call('LLEN', ORDER) > tonumber(redis.call('HGET', META, 'requestsMax')) then
+    redis.call('HDEL', REQUESTS, redis.call('RPOP', ORDER))
+  end
+end
+return reply`;
+
+/** ARGV: history, actor, how many at most. Removes what is past its time, as one revision; answers how many. */
+export const EXPIRE = `#!lua
+${WRITING}
+local due = redis.call('ZRANGEBYSCORE', EXPIRY, '-inf', text(now), 'LIMIT', 0, ARGV[3])
+if #due == 0 then return 0 end
+for _, name in ipairs(due) do delete(name, redis.call('HGET', KV, name), ARGV[2]) end
+save()
+return #due`;
+
+/** ARGV: history, names. Answers the revision, then a row or nil for each name. */
+export const READ = `#!lua flags=no-writes
+${COMMON}
+local rows = {meta.revision}
+for at = 2, #ARGV do
+  local raw = redis.call('HGET', KV, ARGV[at])
+  rows[at] = live(raw) and raw or false
+end
+return rows`;
+
+/** ARGV: history, lowest name (as ZRANGEBYLEX takes it), start of every name, items, bytes. */
+export const LIST = `#!lua flags=no-writes
+${COMMON}
+local items_max, bytes_max = tonumber(ARGV[4]), tonumber(ARGV[5])
+local found, bytes, from = {}, 0, ARGV[2]
+while true do
+  local page = redis.call('ZRANGEBYLEX', NAMES, from, '(' .. ARGV[3] .. '\\255', 'LIMIT', 0, 128)
+  for _, name in ipairs(page) do
+    local raw = redis.call('HGET', KV, name)
+    if live(raw) then
+      local full = #found >= 2 * items_max or bytes + #raw > bytes_max
+      if full and #found > 0 then return {meta.revision, 1, found} end
+      found[#found + 1] = name
+      found[#found + 1] = raw
+      bytes = bytes + #raw
+    end
+    from = '(' .. name
+  end
+  if #page < 128 then return {meta.revision, 0, found} end
+end`;
+
+/**
+ * ARGV: history, revision, namespace or '', items, bytes. Whole revisions only. Looks at so many entries at
+ * most, so that one reader of a quiet namespace holds nobody up; `through` says how far it came.
+ */
+export const CHANGES_AFTER = `#!lua flags=no-writes
+${COMMON}
+local since, namespace = tonumber(ARGV[2]), ARGV[3]
+if since < meta.compacted or since > meta.revision then
+  return redis.error_reply('COMPACTED ' .. text(meta.revision) .. ' ' .. text(meta.compacted))
+end
+local items_max, bytes_max = tonumber(ARGV[4]), tonumber(ARGV[5])
+local items, bytes, seen, last = {}, 0, 0, since
+local from = text(since + 1) .. '-0'
+while true do
+  local page = redis.call('XRANGE', CHANGES, from, '+', 'COUNT', 32)
+  for _, entry in ipairs(page) do
+    local revision, packed = tonumber(string.match(entry[1], '^%d+')), entry[2][2]
+    local full = #items >= 2 * items_max or bytes >= bytes_max or seen >= 4096
+    if full and revision ~= last then return {meta.revision, last, items} end
+    local where = string.match(packed, '^%d+\\n%d+\\n%a+\\n%d+\\n%d+\\n[^\\n]*\\n([^\\n]*)')
+    local under = string.sub(where, 1, #namespace + 1) == namespace .. '/'
+    if namespace == '' or where == namespace or under then
+      items[#items + 1] = entry[1]
+      items[#items + 1] = packed
+      bytes = bytes + #packed
+    end
+    last = revision
+    seen = seen + 1
+    from = '(' .. entry[1]
+  end
+  if #page < 32 then return {meta.revision, meta.revision, items} end
+end`;
+
+/**
+ * ARGV: an id for a new history, the history known here or '', the last entry seen of it (id, text) or '',
+ * its revision, format, then the limits of the history. What this process has seen and the server has lost
+ * (a failover, a restore) makes a new history, so that every cursor of the old one is refused. Answers the
+ * history, its position, and the newest entry.
+ */
+export const OPEN = `#!lua
+${NAMES}
+local function text(number) return string.format('%.0f', number) end
+local id, format = unpack(redis.call('HMGET', META, 'clusterId', 'format'))
+if not id then
+  id = ARGV[1]
+  redis.call('HSET', META, 'clusterId', id, 'format', ARGV[6], 'historyMax', ARGV[7],
+    'historyBytesMax', ARGV[8], 'requestsMax', ARGV[9])
+elseif format ~= ARGV[6] then
+  return redis.error_reply('FORMAT this server holds format ' .. tostring(format))
+end
+local position = redis.call('HMGET', META, 'revision', 'seq', 'compacted')
+for i = 1, 3 do position[i] = tonumber(position[i]) or 0 end
+if id == ARGV[2] then
+  local seen = tonumber(ARGV[5])
+  local lost = position[1] < seen
+  if not lost and ARGV[3] ~= '' and seen > position[3] then
+    local entry = redis.call('XRANGE', CHANGES, ARGV[3], ARGV[3])[1]
+    lost = not entry or entry[2][2] ~= ARGV[4]
+  end
+  if lost then
+    id = ARGV[1]
+    redis.call('HSET', META, 'clusterId', id)
+  end
+end
+local newest = redis.call('XREVRANGE', CHANGES, '+', '-', 'COUNT', 1)[1] or {'', {'', ''}}
+return {id, position[1], position[2], position[3], newest[1], newest[2][2]}`;

@@ -1,0 +1,247 @@
+/**
+ * Unison against a real server that dies, freezes, forgets and comes back. What the surface says is in
+ * `contract/`; here is what happens when the ground moves.
+ */
+import { describe, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import type { ChangeEvent } from "../shared/types.ts";
+import { eventually, inTemporaryDirectory, type Node, runNode, startUnison } from "./process.ts";
+import { needsRedis, RedisServer } from "./redis.ts";
+
+const NAMESPACE = "tenant:acme/settings";
+const MINUTE = 60_000;
+
+async function withUnison(
+  use: (nodes: readonly [Node, Node], server: RedisServer, folder: string) => Promise<void>,
+): Promise<void> {
+  await inTemporaryDirectory(async (folder) => {
+    const server = await RedisServer.start(folder);
+    const nodes = [await startUnison(server.url), await startUnison(server.url)] as const;
+    try {
+      await use(nodes, server, folder);
+    } finally {
+      await Promise.all(nodes.map((node) => node.end("SIGKILL")));
+      await server.kill();
+    }
+  });
+}
+
+const readiness = async (node: Node) => (await fetch(`${node.url}/ready`)).status;
+
+async function untilReady(node: Node, status: number): Promise<void> {
+  for (let attempt = 0; attempt < 1_000; attempt += 1) {
+    if ((await readiness(node)) === status) return;
+    await Bun.sleep(20);
+  }
+  throw new Error(`never happened: ready answers ${status}`);
+}
+
+async function refusedWrite(node: Node): Promise<unknown> {
+  return node.client.set(NAMESPACE, "refused", 1).then(
+    () => null,
+    (error) => error.code,
+  );
+}
+
+const tell = (told: ChangeEvent[], resets: string[], node: Node) => ({
+  fromRevision: 0,
+  onChange: (change: ChangeEvent) => void told.push(change),
+  onReset: async (reason: string) => {
+    // Told afterwards: what is written from then on is not in the list.
+    const { revision } = await node.client.list(NAMESPACE);
+    resets.push(reason);
+    return revision;
+  },
+});
+
+describe.skipIf(!needsRedis("Unison and its server"))("Unison and its server", () => {
+  test(
+    "C4, pitfalls 34, 36: the server is killed under load and comes back; writes happen once, watches go on",
+    async () => {
+      await withUnison(async ([writer, watcher], server) => {
+        const told: ChangeEvent[] = [];
+        const resets: string[] = [];
+        const watch = watcher.client.watch("tenant:acme", tell(told, resets, watcher));
+        const client = writer.clientFor({ retryForMs: 30_000 });
+        const write = async (key: string) => {
+          for (let value = 0; value < 120; value += 1) await client.set(NAMESPACE, key, value);
+        };
+        const writers = Promise.all(["a", "b", "c", "d"].map(write));
+        for (const reached of [60, 200, 340]) {
+          await eventually("more changes", () => told.length >= reached);
+          await server.kill();
+          await untilReady(writer, 503);
+          await server.restart();
+        }
+        await writers;
+        await eventually("the last change", () => told.length >= 480);
+        expect(told.map(({ seq }) => seq)).toEqual(told.map((_, i) => i + 1));
+        for (const key of ["a", "b", "c", "d"]) {
+          const values = told.filter((change) => change.key === key).map(({ value }) => value);
+          expect(values).toEqual(Array.from({ length: 120 }, (_, value) => value));
+        }
+        expect(resets).toEqual([]);
+        watch.close();
+      });
+    },
+    2 * MINUTE,
+  );
+
+  test("pitfall 34: a retry that reaches another process is answered with the first outcome", async () => {
+    await withUnison(async ([one, other]) => {
+      const first = await one.client.set(NAMESPACE, "k", { a: 1 }, { requestId: "r", cas: 0 });
+      expect(await other.client.set(NAMESPACE, "k", { a: 1 }, { requestId: "r", cas: 0 })).toEqual(
+        first,
+      );
+      await expect(other.client.set(NAMESPACE, "k", 2, { requestId: "r" })).rejects.toMatchObject({
+        code: "request_reused",
+      });
+      expect(await one.client.get(NAMESPACE, "k")).toMatchObject({ version: 1 });
+    });
+  });
+
+  test(
+    "a server that freezes is noticed; nothing is served meanwhile, and all goes on when it wakes",
+    async () => {
+      await withUnison(async ([node], server) => {
+        await node.client.set(NAMESPACE, "k", 1);
+        server.signal("SIGSTOP");
+        await untilReady(node, 503);
+        expect(await refusedWrite(node)).toBe("store_unreachable");
+        server.signal("SIGCONT");
+        await untilReady(node, 200);
+        expect(await node.client.get(NAMESPACE, "k")).toMatchObject({ value: 1, version: 1 });
+      });
+    },
+    MINUTE,
+  );
+
+  test(
+    "C4: a server that comes back without what was told keeps another history, and watchers are sent to list again",
+    async () => {
+      await withUnison(async ([node, other], server, folder) => {
+        const told: ChangeEvent[] = [];
+        const resets: string[] = [];
+        await node.client.set(NAMESPACE, "kept", 1);
+        const watch = node.client.watch("tenant:acme", tell(told, resets, node));
+        await eventually("the first change", () => told.length === 1);
+        const before = await node.client.changes(0);
+        await server.kill();
+        rmSync(join(folder, "appendonlydir"), { recursive: true });
+        await server.restart();
+        await untilReady(node, 200);
+        await untilReady(other, 200);
+        const after = await other.client.changes(0);
+        expect(after.clusterId).not.toBe(before.clusterId);
+        await eventually("the watch lists again", () => resets.length === 1);
+        await other.client.set(NAMESPACE, "new", 2);
+        await eventually("the new change", () => told.at(-1)?.key === "new");
+        expect(resets).toEqual(["other_cluster"]);
+        watch.close();
+      });
+    },
+    MINUTE,
+  );
+
+  test(
+    "C4: data that vanishes, or is replaced by an older copy, under a running process is noticed too",
+    async () => {
+      await withUnison(async ([node, other], server) => {
+        await node.client.set(NAMESPACE, "k", 1);
+        const copies = ["{unison}:meta", "{unison}:changes", "{unison}:kv", "{unison}:names"];
+        for (const key of copies) await server.command("COPY", key, `${key}:old`);
+        await node.client.set(NAMESPACE, "k", 2);
+        const { clusterId } = await other.client.changes(0);
+        for (const key of copies) await server.command("RENAME", `${key}:old`, key);
+        await server.command("CLIENT", "KILL", "TYPE", "normal");
+        await untilOther(other, clusterId);
+        const replaced = await other.client.changes(0);
+        expect(replaced).toMatchObject({ revision: 1 });
+        await server.command("FLUSHALL");
+        await untilOther(other, replaced.clusterId);
+        expect(await other.client.get(NAMESPACE, "k")).toBeNull();
+        const patient = node.clientFor({ retryForMs: 20_000 });
+        expect(await patient.set(NAMESPACE, "k", 3)).toMatchObject({ revision: 1, version: 1 });
+      });
+    },
+    MINUTE,
+  );
+
+  test("C4, pitfall 36: history is bounded; a cursor behind the floor is 410 with the floor, versions go on", async () => {
+    await withUnison(async ([node, other], server) => {
+      await server.command("HSET", "{unison}:meta", "historyMax", "20");
+      await node.client.set(NAMESPACE, "gone", 1);
+      await node.client.delete(NAMESPACE, "gone");
+      for (let value = 0; value < 40; value += 1) await node.client.set(NAMESPACE, "k", value);
+      await expect(other.client.changes(5)).rejects.toMatchObject({
+        code: "compacted",
+        details: { revision: 42, compactedThrough: 22 },
+      });
+      const { items } = await other.client.changes(22);
+      expect(items.map(({ revision }) => revision)).toEqual(
+        Array.from({ length: 20 }, (_, i) => 23 + i),
+      );
+      expect((await other.client.set(NAMESPACE, "gone", 2)).version).toBeGreaterThan(2);
+    });
+  });
+
+  test("there is no cluster to ask about, and the answer says so", async () => {
+    await withUnison(async ([node]) => {
+      const headers = { authorization: "Bearer dev" };
+      for (const [method, path] of [
+        ["GET", "cluster/status"],
+        ["POST", "cluster/join"],
+        ["POST", "cluster/transfer"],
+      ] as const) {
+        const answer = await fetch(`${node.url}/api/v1/${path}`, { method, headers });
+        expect(answer.status).toBe(501);
+        expect(await answer.json()).toMatchObject({ error: { code: "no_cluster" } });
+      }
+      expect((await fetch(`${node.url}/raft`, { headers })).status).toBe(501);
+      expect((await fetch(`${node.url}/raft/snapshot/x`, { headers })).status).toBe(501);
+    });
+  });
+
+  test("a server that evicts data is refused with the setting to change", async () => {
+    await inTemporaryDirectory(async (folder) => {
+      const evicting = ["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"];
+      const server = await RedisServer.start(folder, ...evicting);
+      const { exitCode, stderr } = await runNode([
+        `--engine=${server.url}`,
+        "--listen=127.0.0.1:0",
+      ]);
+      await server.kill();
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain("set maxmemory-policy to noeviction");
+    });
+  });
+
+  test(
+    "a process may start before its server: it listens, is not ready, and serves once the server is there",
+    async () => {
+      await inTemporaryDirectory(async (folder) => {
+        const server = await RedisServer.start(folder);
+        await server.kill();
+        const node = await startUnison(server.url);
+        expect(await readiness(node)).toBe(503);
+        expect(await refusedWrite(node)).toBe("store_unreachable");
+        await server.restart();
+        await untilReady(node, 200);
+        expect(await node.client.set(NAMESPACE, "k", 1)).toMatchObject({ version: 1 });
+        expect(await node.end("SIGTERM")).toBe(0);
+        await server.kill();
+      });
+    },
+    MINUTE,
+  );
+});
+
+async function untilOther(node: Node, clusterId: string): Promise<void> {
+  for (let attempt = 0; attempt < 1_000; attempt += 1) {
+    const found = await node.client.changes(0).catch(() => null);
+    if (found !== null && found.clusterId !== clusterId) return;
+    await Bun.sleep(20);
+  }
+  throw new Error("never happened: another history");
+}
