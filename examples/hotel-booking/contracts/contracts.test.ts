@@ -1,7 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { loadCatalog, type PolicyInput } from "@concert/concord";
 import contracts from "./index.ts";
-import { NOT_TOO_OFTEN, WITHIN_BUDGET } from "./policies.ts";
+import {
+  AGREED_DATA,
+  NOT_TOO_LONG,
+  NOT_TOO_OFTEN,
+  TAKES_NOTHING_BACK,
+  WITHIN_BUDGET,
+} from "./policies.ts";
 
 const catalog = loadCatalog([contracts]);
 const INPUT: PolicyInput = {
@@ -55,6 +61,50 @@ describe("hotel contracts", () => {
     const facts = { recent_bookings: recent };
     const found = catalog.policy(NOT_TOO_OFTEN).evaluate({ ...INPUT, facts });
     expect(found.decision).toBe(decision as typeof found.decision);
+  });
+
+  test.each([
+    [30, "allow"],
+    [31, "require_approval"],
+    [null, "require_approval"],
+  ])("EX-11 a stay of %p nights: %s", (nights, decision) => {
+    const found = catalog.policy(NOT_TOO_LONG).evaluate({ ...INPUT, facts: { nights } });
+    expect(found.decision).toBe(decision as typeof found.decision);
+  });
+
+  test("EX-11 the vendor is told dates and names, and anything else is asked about first", () => {
+    const judged = (...dataTouched: string[]) =>
+      catalog.policy(AGREED_DATA).evaluate({
+        ...INPUT,
+        connectors: [{ connector: "hotel_booking", operation: "book_hotel", sideEffect: true }],
+        dataTouched,
+      }).decision;
+    const touched = catalog.task("hotel_reservation.confirm")?.dataTouched ?? [];
+    expect(judged(...touched)).toBe("allow");
+    expect(judged(...touched, "passport_number")).toBe("require_approval");
+  });
+
+  test("EX-11 cancelling is not taken back, so a person decides; booking is", () => {
+    const judged = (...sideEffects: string[]) =>
+      catalog.policy(TAKES_NOTHING_BACK).evaluate({ ...INPUT, sideEffects }).decision;
+    expect([judged("hotel_booking.book"), judged("hotel_booking.cancel")]).toEqual([
+      "allow",
+      "require_approval",
+    ]);
+  });
+
+  test("EX-11 the whole stack stands before a booking, each in its category", () => {
+    const task = catalog.task("hotel_reservation.confirm");
+    const categories = task?.policies.map((name) => catalog.policy(name).category);
+    expect(categories?.sort()).toEqual([
+      "approval_requirement",
+      "connector_scope",
+      "cost",
+      "destructive_action",
+      "external_sharing",
+      "permission",
+      "rate_limit",
+    ]);
   });
 
   test("EX-9 what a double tap is recognised by", () => {

@@ -7,10 +7,13 @@ import {
   type TaskDefinition,
 } from "@concert/concord";
 import {
+  AGREED_DATA,
   IN_SCOPE,
   MAY_BOOK,
+  NOT_TOO_LONG,
   NOT_TOO_OFTEN,
   RATE_WINDOW_SECONDS,
+  TAKES_NOTHING_BACK,
   WITHIN_BUDGET,
 } from "./policies.ts";
 
@@ -113,7 +116,15 @@ export const confirmTask: TaskDefinition = {
     properties: { booking_draft_id: DRAFT_ID },
   },
   riskLevel: "medium",
-  policies: [MAY_BOOK, IN_SCOPE, NOT_TOO_OFTEN, WITHIN_BUDGET],
+  policies: [
+    MAY_BOOK,
+    IN_SCOPE,
+    NOT_TOO_OFTEN,
+    WITHIN_BUDGET,
+    NOT_TOO_LONG,
+    AGREED_DATA,
+    TAKES_NOTHING_BACK,
+  ],
   idempotency: { key: CONFIRM_KEY },
   dataTouched: ["travel_dates", "traveller_identity"],
   cancellationMode: "compensate_then_stop",

@@ -7,6 +7,7 @@ import pg from "pg";
 import { type Logger, pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { envSecrets } from "./adapters/connectors/secrets.ts";
+import { celPolicy } from "./adapters/policies/cel.ts";
 import type { Command, Principal } from "./core/command.ts";
 import { Refusal } from "./core/errors.ts";
 import { decodeId } from "./core/ids.ts";
@@ -18,6 +19,7 @@ import type { SecretResolver } from "./domain/connectors.ts";
 import { explain } from "./domain/explain.ts";
 import type { Concord } from "./domain/face.ts";
 import type { Kit } from "./domain/kit.ts";
+import { createPolicyService } from "./domain/policy-service.ts";
 import { RateGate } from "./domain/RateGate.ts";
 import type { EventFeed } from "./domain/reading.ts";
 import type { Store } from "./domain/store.ts";
@@ -28,6 +30,7 @@ import { createEventFeed } from "./postgres/event-feed.ts";
 import { migrate, missingMigrations } from "./postgres/migrate.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
 import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
+import { readPolicyCases } from "./postgres/projections/policy-cases.ts";
 import { readTimeline } from "./postgres/projections/timeline.ts";
 import { createPgStore } from "./postgres/store.ts";
 import { type Contracts, loadCatalog } from "./registry/define-contracts.ts";
@@ -120,6 +123,11 @@ export function createConcord(options: ConcordOptions): Concord {
       list: (principal, filter) => listApprovals(pool, principal.tenant, filter),
     },
     ...reads({ pool, store, kit, commands, runtime }),
+    policies: createPolicyService(
+      catalog,
+      (tenantId, filter) => readPolicyCases(pool, kit.hash, tenantId, filter),
+      celPolicy,
+    ),
     events,
     tools: catalog.tools,
     counts: () => readCounts(pool),

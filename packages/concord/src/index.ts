@@ -3,6 +3,8 @@
 export { podiumRuntime } from "./adapters/agents/podium.ts";
 export { type HttpJson, type HttpRequest, httpJson } from "./adapters/connectors/http-json.ts";
 export { envSecrets } from "./adapters/connectors/secrets.ts";
+export { type CedarDocument, type CedarPolicy, loadCedar } from "./adapters/policies/cedar.ts";
+export { celPolicy } from "./adapters/policies/cel.ts";
 export { type ConcordOptions, createConcord } from "./concord.ts";
 export type { Command, CommandContext, ExecutionPlan, Principal } from "./core/command.ts";
 export { ContractFailure, Refusal, type RefusalCode } from "./core/errors.ts";
@@ -19,6 +21,16 @@ export {
   type SpendingLimit,
   spendingLimitPolicy,
 } from "./core/policies.ts";
+export { BUILT_IN_POLICIES } from "./core/policy/built-in.ts";
+export * from "./core/policy/care.ts";
+export { type DataSafety, dataSafetyPolicy, findSensitive } from "./core/policy/data-safety.ts";
+export { POLICY_DOCUMENT_SCHEMA, type PolicyDocument } from "./core/policy/document.ts";
+export {
+  type PolicyChange,
+  type RecordedCase,
+  type WhatIf,
+  whatIf,
+} from "./core/policy/what-if.ts";
 export type {
   Approver,
   Policy,

@@ -15,6 +15,7 @@ import { document } from "./document.ts";
 import { answering, RETRY_AFTER_SECONDS } from "./errors.ts";
 import { streamEvents } from "./events.ts";
 import { metricsText } from "./metrics.ts";
+import { addPolicies } from "./policies.ts";
 import * as routes from "./routes.ts";
 import {
   approvalView,
@@ -50,6 +51,7 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addCommands(app, concord);
   addApprovals(app, concord);
   addTheRest(app, concord);
+  addPolicies(app, concord, auth);
   const described = document(app);
   app.get("/openapi.json", (context) => context.json(described));
   return app;

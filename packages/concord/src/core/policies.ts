@@ -5,13 +5,16 @@
 import type { JsonObject } from "./json.ts";
 import type { Approver, ConnectorUse, Policy, PolicyInput } from "./policy.ts";
 
-const VERSION = "1";
+/** The rule's own version, then what it was set to: a limit that was raised is another version on record. */
+export function versionOf(...settings: readonly (string | number)[]): string {
+  return settings.length === 0 ? "1" : `1+${settings.join(",")}`;
+}
 
 /** Allows requesters who hold `permission`. */
 export function permissionPolicy(name: string, permission: string): Policy {
   return {
     name,
-    version: VERSION,
+    version: versionOf(permission),
     category: "permission",
     evaluate: ({ requester }) =>
       requester.permissions.includes(permission)
@@ -35,8 +38,9 @@ export interface SpendingLimit {
 export function spendingLimitPolicy(name: string, spec: SpendingLimit): Policy {
   return {
     name,
-    version: VERSION,
+    version: versionOf(spec.limit.toFixed(2), spec.currency),
     category: "cost",
+    approvalTypes: [spec.approvalType],
     evaluate: ({ facts }) => {
       const spend = spec.spendOf(facts);
       if (spend === undefined || !Number.isFinite(spend.amount) || spend.amount < 0) {
@@ -74,7 +78,7 @@ export function rateLimitPolicy(name: string, spec: RateLimit): Policy {
   const limit = `${commandsMax} within ${perSeconds} s`;
   return {
     name,
-    version: VERSION,
+    version: versionOf(commandsMax, perSeconds),
     category: "rate_limit",
     evaluate: ({ facts, requester }) => {
       const before = spec.countOf(facts);
@@ -94,7 +98,7 @@ export function connectorScopePolicy(
     allowed.some((one) => one.connector === use.connector && one.operation === use.operation);
   return {
     name,
-    version: VERSION,
+    version: versionOf(...allowed.map((one) => `${one.connector}.${one.operation}`)),
     category: "connector_scope",
     evaluate: ({ connectors }) => {
       const outside = connectors.filter((use) => !isAllowed(use));
@@ -110,8 +114,9 @@ export function connectorScopePolicy(
 export function externalSharingPolicy(name: string, field: string, approvalType: string): Policy {
   return {
     name,
-    version: VERSION,
+    version: versionOf(field),
     category: "external_sharing",
+    approvalTypes: [approvalType],
     evaluate: ({ action }) => {
       const destination = action.payload[field];
       const isExternal =
@@ -131,7 +136,7 @@ export function externalSharingPolicy(name: string, field: string, approvalType:
 /** Consent said aloud, for tasks that anybody signed in may run. */
 export function anyonePolicy(name: string, reason: string): Policy {
   const evaluate = (_input: PolicyInput) => ({ decision: "allow" as const, reasons: [reason] });
-  return { name, version: VERSION, category: "permission", evaluate };
+  return { name, version: versionOf(), category: "permission", evaluate };
 }
 
 function cents(amount: number): number {

@@ -34,9 +34,21 @@ const INPUT: PolicyInput = {
 const decision = fc.record({
   policy: fc.string({ minLength: 1, maxLength: 5 }),
   version: fc.constant("1"),
+  mode: fc.constantFrom("enforce" as const, "shadow" as const),
   decision: fc.constantFrom(...POLICY_OUTCOMES),
   reasons: fc.array(fc.string(), { maxLength: 2 }),
-  requiredApprovals: fc.constant([]),
+  requiredApprovals: fc.array(
+    fc.record({
+      approvalType: fc.constantFrom("finance", "legal"),
+      approver: fc.record({
+        kind: fc.constantFrom("user" as const, "group" as const),
+        name: fc.constantFrom("a", "b"),
+      }),
+      expiresInMinutes: fc.integer({ min: 1, max: 3 }),
+    }),
+    { maxLength: 3 },
+  ),
+  redactions: fc.array(fc.constantFrom("/a", "/b"), { maxLength: 2 }),
 });
 const distinct = fc.uniqueArray(decision, { selector: (one) => one.policy, maxLength: 8 });
 
@@ -57,6 +69,8 @@ describe("policy combination", () => {
     const of = (outcome: PolicyDecision["decision"], policy: string): PolicyDecision => ({
       policy,
       version: "1",
+      mode: "enforce",
+      redactions: [],
       decision: outcome,
       reasons: [outcome],
       requiredApprovals: [],
@@ -66,6 +80,57 @@ describe("policy combination", () => {
         const combined = combineDecisions([of(mild, "a"), of(strict, "b")]);
         expect(combined.decision).toBe(strict);
       }
+    }
+  });
+
+  test("POL-5 a policy in shadow changes nothing, whatever it says", () => {
+    fc.assert(
+      fc.property(distinct, (decisions) => {
+        const enforced = decisions.filter((one) => one.mode === "enforce");
+        expect(combineDecisions(decisions)).toEqual(combineDecisions(enforced));
+      }),
+    );
+  });
+
+  test("POL-5 one more policy never makes the outcome milder, and loses no approval or redaction", () => {
+    const rank = (one: PolicyDecision["decision"]) => STRICTEST_FIRST.indexOf(one);
+    fc.assert(
+      fc.property(distinct, decision, (some, more) => {
+        fc.pre(some.some((one) => one.mode === "enforce"));
+        const added = { ...more, policy: "zzzzzz", mode: "enforce" as const };
+        const before = combineDecisions(some);
+        const after = combineDecisions([...some, added]);
+        expect(rank(after.decision)).toBeLessThanOrEqual(rank(before.decision));
+        const askedOf = (one: typeof after) =>
+          one.requiredApprovals.map((each) => `${each.approvalType}/${each.approver.name}`);
+        expect(askedOf(after)).toEqual(expect.arrayContaining(askedOf(before)));
+        expect(after.redactions).toEqual(expect.arrayContaining([...before.redactions]));
+      }),
+    );
+  });
+
+  test("POL-5 asked for twice is asked once, for the shorter time", () => {
+    const asks = (policy: string, expiresInMinutes?: number): PolicyDecision => ({
+      policy,
+      version: "1",
+      mode: "enforce",
+      decision: "require_approval",
+      reasons: [],
+      redactions: [],
+      requiredApprovals: [
+        {
+          approvalType: "finance",
+          approver: { kind: "group", name: "f" },
+          ...(expiresInMinutes === undefined ? {} : { expiresInMinutes }),
+        },
+      ],
+    });
+    for (const order of [
+      [asks("a", 60), asks("b", 5), asks("c")],
+      [asks("c"), asks("b", 5)],
+    ]) {
+      const { requiredApprovals } = combineDecisions(order);
+      expect(requiredApprovals.map((one) => one.expiresInMinutes)).toEqual([5]);
     }
   });
 
@@ -85,6 +150,43 @@ describe("policy combination", () => {
     const [found] = evaluatePolicies([broken], INPUT);
     expect(found?.decision).toBe("deny");
     expect(found?.reasons[0]).toContain("no rates");
+  });
+
+  test("POL-3 POL-19 an outcome that is none denies", () => {
+    const policy = {
+      name: "odd",
+      version: "1",
+      category: "cost",
+      evaluate: () => ({ decision: "perhaps", reasons: [] }),
+    } as unknown as Policy;
+    const [found] = evaluatePolicies([policy], INPUT);
+    expect([found?.decision, found?.reasons[0]]).toEqual([
+      "deny",
+      expect.stringContaining("perhaps"),
+    ]);
+  });
+
+  test("POL-2 POL-19 a policy that writes into what it is shown denies, and the next one sees none of it", () => {
+    const meddling: Policy = {
+      name: "meddling",
+      version: "1",
+      category: "cost",
+      evaluate: (input) => {
+        (input.facts as Record<string, unknown>)["amount"] = 0;
+        return { decision: "allow", reasons: [] };
+      },
+    };
+    const looking: Policy = {
+      name: "looking",
+      version: "1",
+      category: "cost",
+      evaluate: ({ facts }) => ({ decision: "allow", reasons: [String(facts["amount"])] }),
+    };
+    const input = { ...INPUT, facts: { amount: 900 } };
+    const found = evaluatePolicies([meddling, looking], input);
+    expect(found.map((one) => one.decision)).toEqual(["deny", "allow"]);
+    expect(found[1]?.reasons).toEqual(["900"]);
+    expect(evaluatePolicies([meddling, looking], input)).toEqual(found);
   });
 });
 

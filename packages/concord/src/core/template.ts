@@ -1,5 +1,6 @@
 /** Owns idempotency-key templates such as `book_hotel:{booking_draft_id}` or `draft:{hotel_id}:{room_type?}` (CON-10). */
 import type { JsonObject } from "./json.ts";
+import { MASK } from "./policy/pointers.ts";
 
 const VARIABLE = /\{([a-z][a-z0-9_]*)(\?)?\}/g;
 
@@ -16,7 +17,10 @@ export function renderTemplate(
   values: JsonObject,
 ): { readonly key: string } | { readonly missing: string } {
   const missing = templateVariables(template).find((name) => !isPlain(values[name]));
-  if (missing !== undefined) return { missing };
+  // A masked value is the same for everybody: a key made of it would join what does not belong together.
+  const masked = [...template.matchAll(VARIABLE)].find(([, name = ""]) => values[name] === MASK);
+  const unusable = missing ?? masked?.[1];
+  if (unusable !== undefined) return { missing: unusable };
   const fill = (_whole: string, name: string) =>
     isPlain(values[name]) ? String(values[name]) : "";
   return { key: template.replaceAll(VARIABLE, fill) };

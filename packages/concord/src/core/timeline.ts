@@ -45,9 +45,13 @@ const TOLD: Readonly<Record<string, Told>> = {
   },
   policy_evaluated: {
     kind: "policy",
-    tell: (p) => `Policy ${text(p["policy"])} says ${text(p["decision"])}`,
+    tell: (p) =>
+      p["mode"] === "shadow"
+        ? `Policy ${text(p["policy"])}, only watched, would say ${text(p["decision"])}`
+        : `Policy ${text(p["policy"])} says ${text(p["decision"])}`,
     detail: (p) => list(p["reasons"]) || null,
   },
+  payload_redacted: { kind: "policy", tell: (p) => `Masked ${list(p["places"])}` },
   plan_created: {
     kind: "plan",
     tell: (p) =>

@@ -5,6 +5,7 @@ import type { Approval } from "./approvals.ts";
 import type { Artifact } from "./artifacts.ts";
 import type { CommandService } from "./command-service.ts";
 import type { Explanation } from "./explain.ts";
+import type { PolicyService } from "./policy-service.ts";
 import type {
   ApprovalFilter,
   AuditReport,
@@ -41,6 +42,7 @@ export interface Concord {
     principal: Principal,
     options?: { readonly known?: string },
   ) => Promise<AuditReport>;
+  readonly policies: PolicyService;
   readonly events: EventFeed;
   readonly tools: () => readonly Tool[];
   readonly counts: () => Promise<Counts>;

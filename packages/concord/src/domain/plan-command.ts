@@ -73,8 +73,6 @@ function refusalOf(task: Task, combined: CombinedDecision): Failure | undefined 
       return { errorClass: "policy_denied", message };
     case "require_more_input":
       return { errorClass: "human_input_missing", message };
-    case "redact":
-      return { errorClass: "policy_denied", message: `redaction is not available: ${message}` };
     case "escalate":
     case "require_approval":
       return approvalsNeeded(task, combined).length > 0

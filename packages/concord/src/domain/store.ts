@@ -63,6 +63,8 @@ export interface CommandRepository {
     patch: StatusPatch,
   ): Promise<Command | undefined>;
   setFacts(id: CommandId, facts: JsonObject): Promise<void>;
+  /** Only ever to mask what a policy wants masked. */
+  setPayload(id: CommandId, payload: JsonObject): Promise<void>;
   setPlan(id: CommandId, plan: ExecutionPlan, workflowId: string): Promise<void>;
   setStepResult(id: CommandId, stepId: string, result: Json): Promise<void>;
   requestCancellation(id: CommandId, by: string, reason: string | null): Promise<Command>;
@@ -152,13 +154,20 @@ export interface ArtifactRepository {
   find(id: ArtifactId, tenantId: string): Promise<Artifact | undefined>;
 }
 
+/** Everything about one judging of a command. */
+export interface PolicyRecord {
+  readonly inputId: string;
+  readonly commandId: CommandId;
+  readonly decisions: readonly PolicyDecision[];
+  /** What policies saw beside the command's own payload and facts. */
+  readonly circumstances: JsonObject;
+  readonly inputsHash: string;
+  readonly masked: boolean;
+  readonly newId: () => string;
+}
+
 export interface PolicyDecisionRepository {
-  insert(
-    commandId: CommandId,
-    decisions: readonly PolicyDecision[],
-    inputsHash: string,
-    newId: () => string,
-  ): Promise<void>;
+  insert(record: PolicyRecord): Promise<void>;
 }
 
 export interface TurnRepository {

@@ -6,15 +6,7 @@
 import type { AgentCallRef, Command, Principal } from "../core/command.ts";
 import { failureOf, Refusal } from "../core/errors.ts";
 import { asId, type CommandId, decodeId } from "../core/ids.ts";
-import {
-  digest,
-  isJsonObject,
-  type Json,
-  type JsonObject,
-  toJson,
-  unstorable,
-} from "../core/json.ts";
-import { combineDecisions, evaluatePolicies, type PolicyInput } from "../core/policy.ts";
+import { isJsonObject, type Json, type JsonObject, toJson, unstorable } from "../core/json.ts";
 import { issuesText } from "../core/validation.ts";
 import type { IngressType } from "../core/vocabulary.ts";
 import { eventOf } from "./audit.ts";
@@ -23,6 +15,7 @@ import { openGate } from "./gate.ts";
 import type { Kit } from "./kit.ts";
 import { moveCommand } from "./move.ts";
 import { planCommand } from "./plan-command.ts";
+import { judgeCommand } from "./policy-evaluation.ts";
 import type { NewCommand, Tx } from "./store.ts";
 import type { FactReader, Task } from "./tasks.ts";
 
@@ -106,17 +99,8 @@ export async function submitWithin(tx: Tx, kit: Kit, request: SubmitRequest): Pr
   return { command: await decide(tx, kit, validated, task), replayed: false };
 }
 
-async function decide(tx: Tx, kit: Kit, command: Command, task: Task): Promise<Command> {
-  const input = policyInput(kit, command, task);
-  const decisions = evaluatePolicies(task.policies.map(kit.catalog.policy), input);
-  const combined = combineDecisions(decisions);
-  const inputsHash = digest(kit.hash, toJson(input));
-  await tx.policyDecisions.insert(command.commandId, decisions, inputsHash, kit.newId);
-  await tx.events.append(
-    decisions.map(({ policy, version, decision, reasons }) =>
-      eventOf(command, "policy_evaluated", { policy, version, decision, reasons }),
-    ),
-  );
+async function decide(tx: Tx, kit: Kit, created: Command, task: Task): Promise<Command> {
+  const { command, combined } = await judgeCommand(tx, kit, created, task);
   const planned = await planCommand(tx, kit, command, task, combined);
   if ("failure" in planned) {
     return moveCommand(tx, command, "failed", { failure: planned.failure });
@@ -213,32 +197,6 @@ async function gatherFacts(
     if (storage !== undefined) throw storage.error;
     return { error };
   }
-}
-
-function policyInput(kit: Kit, command: Command, task: Task): PolicyInput {
-  const connectors = task.steps.flatMap((step) => {
-    if (step.kind !== "connector") return [];
-    const { connector, operation } = step;
-    const { sideEffect } = kit.catalog.operation(connector, operation);
-    return [{ connector, operation, sideEffect }];
-  });
-  return {
-    requester: command.context.actor,
-    action: {
-      taskName: task.name,
-      commandType: task.commandType,
-      ingress: command.ingress,
-      payload: command.payload,
-      riskLevel: task.riskLevel,
-    },
-    connectors,
-    dataTouched: task.dataTouched ?? [],
-    sideEffects: task.steps.flatMap((step) =>
-      step.kind === "connector" && step.effectType !== undefined ? [step.effectType] : [],
-    ),
-    approvalAlwaysRequired: task.approval !== undefined,
-    facts: command.facts,
-  };
 }
 
 function createdPayload(command: Command): JsonObject {

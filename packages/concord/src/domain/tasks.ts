@@ -149,6 +149,7 @@ export interface TaskCatalog {
   tools(): readonly Tool[];
   toolTask(toolName: string): Task | undefined;
   policy(name: string): Policy;
+  policies(): readonly Policy[];
   approvalType(name: string): ApprovalTypeDefinition;
   connector(name: string): ConnectorDefinition;
   operation(connector: string, operation: string): OperationDefinition;

@@ -8,6 +8,7 @@ import {
 } from "kysely";
 import type { ClientBase } from "pg";
 import type { JsonObject } from "../core/json.ts";
+import type { RequiredApproval } from "../core/policy.ts";
 
 /** JSONB: read as a value, written as text, since pg would turn an array into a Postgres array. */
 type Jsonb<T> = ColumnType<T, string, string>;
@@ -48,13 +49,26 @@ export interface CommandTable {
   completed_at: TimeOrNull;
 }
 
+export interface PolicyInputTable {
+  policy_input_id: string;
+  command_id: string;
+  circumstances: Jsonb<JsonObject>;
+  inputs_hash: string;
+  masked: boolean;
+  created_at: Time;
+}
+
 export interface PolicyDecisionTable {
   policy_decision_id: string;
+  policy_input_id: string | null;
   command_id: string;
   policy: string;
   policy_version: string;
+  mode: string;
   decision: string;
   reasons: Jsonb<readonly string[]>;
+  required_approvals: Jsonb<readonly RequiredApproval[]>;
+  redactions: Jsonb<readonly string[]>;
   inputs_hash: string;
   created_at: Time;
 }
@@ -185,6 +199,7 @@ export interface EventTable {
 
 export interface Tables {
   "concord.commands": CommandTable;
+  "concord.policy_inputs": PolicyInputTable;
   "concord.policy_decisions": PolicyDecisionTable;
   "concord.domain_effects": EffectTable;
   "concord.approvals": ApprovalTable;

@@ -84,6 +84,7 @@ export function buildCatalog(registered: Registrations, builtIn: readonly Task[]
     tools: () => tools,
     toolTask: (name) => toolTasks.get(name),
     policy: (name) => must(policies, "policy", name),
+    policies: () => [...policies.values()],
     approvalType: (name) => must(approvalTypes, "approval type", name),
     connector: (name) => must(connectors, "connector", name),
     operation,

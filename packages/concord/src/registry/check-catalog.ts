@@ -1,7 +1,9 @@
 /** Owns refusing a catalog that cannot work, before anything starts: every problem at once (CMP-8, POL-20, PLN-4). */
 import { planProblems } from "../core/planning.ts";
+import type { Policy } from "../core/policy.ts";
 import { templateVariables } from "../core/template.ts";
 import { compileSchema } from "../core/validation.ts";
+import { POLICY_CATEGORIES } from "../core/vocabulary.ts";
 import type { ConnectorDefinition, OperationDefinition } from "../domain/connectors.ts";
 import type { ConnectorStep, TaskDefinition } from "../domain/tasks.ts";
 import type { Registrations } from "./catalog.ts";
@@ -30,6 +32,7 @@ export function catalogProblems(
     ...repeated("connector", connectors.map(nameOf)),
     ...repeated("approval type", approvalTypes.map(nameOf)),
     ...repeated("tool", toolNames),
+    ...policies.flatMap((policy) => policyProblems(policy, approvalTypes.map(nameOf))),
     ...tasks.flatMap((task) => taskProblems(task, registered)),
     ...connectors.flatMap(connectorProblems),
     ...compensationProblems(registered),
@@ -43,6 +46,18 @@ function repeated(kind: string, names: readonly string[]): readonly string[] {
   return [...new Set(twice)].map((name) => `the ${kind} "${name}" is registered twice`);
 }
 
+function policyProblems(policy: Policy, approvalTypes: readonly string[]): readonly string[] {
+  const at = `policy "${policy.name}"`;
+  const unknown = (policy.approvalTypes ?? []).filter((name) => !approvalTypes.includes(name));
+  return [
+    ...(policy.problems ?? []).map((problem) => `${at}: ${problem}`),
+    ...(POLICY_CATEGORIES.includes(policy.category)
+      ? []
+      : [`${at} has the unknown category "${policy.category}"`]),
+    ...unknown.map((name) => `${at} asks for the unknown approval type "${name}"`),
+  ];
+}
+
 function taskProblems(task: TaskDefinition, registered: Registrations): readonly string[] {
   const at = `task "${task.name}"`;
   const policies = registered.policies.map(nameOf);
@@ -54,12 +69,18 @@ function taskProblems(task: TaskDefinition, registered: Registrations): readonly
     dependsOn: step.dependsOn ?? [],
   }));
   const unknownPolicies = task.policies.filter((name) => !policies.includes(name));
+  const onlyWatched =
+    task.policies.length > 0 &&
+    task.policies.every((name) =>
+      registered.policies.some((one) => one.name === name && one.mode === "shadow"),
+    );
   const approval = task.approval?.type;
   return [
     ...schemaProblems(at, task),
     ...(task.policies.length === 0
       ? [`${at} names no policy; silence is not consent, so say who may run it`]
       : []),
+    ...(onlyWatched ? [`${at} has only policies in shadow, so nobody would decide`] : []),
     ...unknownPolicies.map((name) => `${at} names the unknown policy "${name}"`),
     ...(approval !== undefined && !approvalTypes.includes(approval)
       ? [`${at} names the unknown approval type "${approval}"`]

@@ -5,6 +5,7 @@ import {
   type AgentRuntime,
   type Command,
   type Concord,
+  type Contracts,
   createConcord,
   encodeId,
   type Principal,
@@ -25,6 +26,8 @@ export const TRACE = "0af7651916cd43dd8448eb211c80319c";
 
 export interface HarnessOptions {
   readonly agent?: AgentRuntime;
+  /** Contracts beside the common ones. */
+  readonly more?: () => Contracts;
   /** Between Concord and its database; the harness itself looks directly. */
   readonly through?: (databaseUrl: string) => Promise<string>;
 }
@@ -41,7 +44,7 @@ export async function startHarness(options: HarnessOptions = {}) {
   const make = () =>
     createConcord({
       databaseUrl,
-      contracts,
+      contracts: options.more === undefined ? contracts : [contracts, options.more()],
       // What the tests break on purpose is warned about; only our own failures are worth a line.
       log: pino({ level: "error" }),
       nowMs: () => Date.now() + clock.aheadMs,

@@ -16,7 +16,7 @@ export async function readCounts(pool: Pool): Promise<Counts> {
     count("approvals", "status"),
     count("domain_effects", "status"),
     count("connector_invocations", "error_class", "error_class IS NOT NULL"),
-    count("policy_decisions", "decision"),
+    count("policy_decisions", "decision", "mode = 'enforce'"),
   ]);
   return { commands, approvals, effects, connectorErrors, policyDecisions };
 }

@@ -154,7 +154,10 @@ async function lockName(db: Db, name: readonly string[]): Promise<void> {
   await sql`SELECT pg_advisory_xact_lock(hashtextextended(${JSON.stringify(name)}, 0))`.execute(db);
 }
 
-type Writes = Pick<CommandRepository, "insert" | "setFacts" | "setPlan" | "setStepResult">;
+type Writes = Pick<
+  CommandRepository,
+  "insert" | "setFacts" | "setPayload" | "setPlan" | "setStepResult"
+>;
 
 function writes(db: Db): Writes {
   const update = (id: string) =>
@@ -191,6 +194,11 @@ function writes(db: Db): Writes {
     setFacts: async (id, facts) => {
       await update(id)
         .set({ facts: jsonb(facts) })
+        .execute();
+    },
+    setPayload: async (id, payload) => {
+      await update(id)
+        .set({ payload: jsonb(payload) })
         .execute();
     },
     setPlan: async (id, plan, workflowId) => {

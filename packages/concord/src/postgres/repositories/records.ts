@@ -122,18 +122,38 @@ export function invocationRepository(db: Db): InvocationRepository {
 
 export function policyDecisionRepository(db: Db): PolicyDecisionRepository {
   return {
-    insert: async (commandId, decisions, inputsHash, newId) => {
-      if (decisions.length === 0) return;
+    insert: async (record) => {
+      const { inputId, commandId, decisions, inputsHash } = record;
+      const input = db.insertInto("concord.policy_inputs").values({
+        policy_input_id: inputId,
+        command_id: commandId,
+        circumstances: jsonb(record.circumstances),
+        inputs_hash: inputsHash,
+        masked: record.masked,
+      });
+      if (decisions.length === 0) {
+        await input.execute();
+        return;
+      }
       const values = decisions.map((one) => ({
-        policy_decision_id: newId(),
+        policy_decision_id: record.newId(),
+        policy_input_id: inputId,
         command_id: commandId,
         policy: one.policy,
         policy_version: one.version,
+        mode: one.mode,
         decision: one.decision,
         reasons: jsonb(one.reasons),
+        required_approvals: jsonb(one.requiredApprovals),
+        redactions: jsonb(one.redactions),
         inputs_hash: inputsHash,
       }));
-      await db.insertInto("concord.policy_decisions").values(values).execute();
+      // One round trip for both.
+      await db
+        .with("input", () => input)
+        .insertInto("concord.policy_decisions")
+        .values(values)
+        .execute();
     },
   };
 }
