@@ -1,10 +1,19 @@
 /**
+ * What tests of Concord and of what is built on it share: the contract of a durable runtime, and a real Postgres.
+ *
  * Owns a real Postgres for tests: the server at `CONCORD_TEST_DATABASE_URL`, else an embedded one in a temporary
  * directory on a free port. Each call gives a database of its own.
  */
 import { randomUUID } from "node:crypto";
 import { startTemporaryPostgres } from "@concert/postgres-host";
 import pg from "pg";
+
+export {
+  type ContractCase,
+  defineContractWorkflows,
+  type RuntimeSubject,
+  runtimeContract,
+} from "./runtime-contract.ts";
 
 export interface TestPostgres {
   readonly databaseUrl: string;
