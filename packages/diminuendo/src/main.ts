@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer";
 import * as ManagedRuntime from "effect/ManagedRuntime";
 import { AppConfig } from "./app-config.ts";
 import { Authenticator } from "./auth/Authenticator.ts";
+import { Members } from "./auth/Members.ts";
 import { StorageError, WorkerManager } from "./db/WorkerManager.ts";
 import { Health } from "./observability/Health.ts";
 import { loggingLayer } from "./observability/logging.ts";
@@ -29,6 +30,7 @@ import { ListenError, SocketServer } from "./transport/SocketServer.ts";
 import { ConcordanceClient } from "./upstream/ConcordanceClient.ts";
 import { ConcordClient } from "./upstream/ConcordClient.ts";
 import { PodiumClient } from "./upstream/PodiumClient.ts";
+import { PodiumFiles } from "./upstream/PodiumFiles.ts";
 
 const PROGRAM = "diminuendo";
 const SUMMARY = "session gateway: one WebSocket per client, nothing missed across a reconnect";
@@ -40,8 +42,14 @@ const ConfigLayer = Layer.succeed(AppConfig, settings);
 const Observed = Layer.mergeAll(ConfigLayer, Metrics.layer);
 const Storage = WorkerManager.layer.pipe(Layer.provideMerge(Observed));
 const Broadcast = Broadcaster.layer.pipe(Layer.provideMerge(SocketServer.layer));
-const Upstream = Layer.mergeAll(PodiumClient.layer, ConcordClient.layer, ConcordanceClient.layer);
-const Base = Layer.mergeAll(Authenticator.layer, Health.layer, Broadcast, Upstream).pipe(
+const Upstream = Layer.mergeAll(
+  PodiumClient.layer,
+  PodiumFiles.layer,
+  ConcordClient.layer,
+  ConcordanceClient.layer,
+);
+const Auth = Layer.mergeAll(Authenticator.layer, Members.layer);
+const Base = Layer.mergeAll(Auth, Health.layer, Broadcast, Upstream).pipe(
   Layer.provideMerge(Storage),
 );
 const SessionsLayer = Sessions.layer.pipe(Layer.provideMerge(Base));

@@ -51,6 +51,10 @@ export interface ConnectionListener {
 /** Our own close: the socket went silent, or cannot be trusted to be complete. */
 const CLOSE_ABANDONED = 4900;
 
+/** Each client comes back at a moment of its own. */
+const pauseOf = (told: { reconnectAfterMs: number; jitterMs: number }, random: number): number =>
+  told.reconnectAfterMs + Math.round(told.jitterMs * random);
+
 type Timer = ReturnType<typeof setTimeout>;
 
 export class Connection {
@@ -151,6 +155,8 @@ export class Connection {
       this.#end(new GatewayError(message.code, message.message));
     } else {
       if (message.type === "server_shutdown") this.#pauseMsMin = message.reconnectAfterMs;
+      if (message.type === "going_away")
+        this.#pauseMsMin = pauseOf(message, this.#options.random());
       this.#listener.onFrame(frame);
     }
   }

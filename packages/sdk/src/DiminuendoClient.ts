@@ -7,13 +7,13 @@ import { ConfigChannel } from "./ConfigChannel.ts";
 import { Connection, type ConnectionStatus } from "./Connection.ts";
 import { GatewayError } from "./errors.ts";
 import type { Frame } from "./frames.ts";
+import { GatewayCalls } from "./GatewayCalls.ts";
 import { JoinedSessions } from "./JoinedSessions.ts";
 import { Listeners } from "./Listeners.ts";
 import { PendingRequests } from "./PendingRequests.ts";
 import {
   type ClientMessage,
   type Decision,
-  type Events,
   type Identity,
   OUTBOUND_BYTES_MAX,
   type ServerMessage,
@@ -55,16 +55,14 @@ export interface ClientEvents {
   readonly reset: { readonly sessionId: string };
   /** A session of the tenant was created or changed, joined or not. */
   readonly sessionUpdated: SessionMeta;
+  readonly sessionDeleted: { readonly sessionId: string };
+  /** The sign-in runs out then: `authenticate` with a new token before. */
+  readonly authExpiring: { readonly expiresAt: number };
   /** Something the gateway complained about that no request of ours waits for, or a frame without sense. */
   readonly problem: { readonly code: string; readonly message: string };
 }
 
-export interface TurnReceipt {
-  readonly sessionId: string;
-  readonly turnId: string;
-}
-
-export class DiminuendoClient {
+export class DiminuendoClient extends GatewayCalls {
   /** `config/get`, `config/set` and `config/subscribe`. */
   readonly config: ConfigChannel;
   readonly #connection: Connection;
@@ -80,6 +78,7 @@ export class DiminuendoClient {
 
   /** Throws `NoWebSocket` where the runtime has none and none is injected. */
   constructor(options: ClientOptions) {
+    super();
     this.#token = options.token === "" ? undefined : options.token;
     this.#requestTimeoutMs = options.requestTimeoutMs ?? 30_000;
     this.#connection = new Connection(
@@ -132,25 +131,16 @@ export class DiminuendoClient {
     this.#token = token === "" ? undefined : token;
   }
 
+  /** Signs in anew on the open connection, before the old token runs out; the sessions stay joined. */
+  async authenticate(token: string): Promise<Identity> {
+    this.setToken(token);
+    return (await this.ask("authenticated", { type: "authenticate", token }, false)).identity;
+  }
+
   /** Ends the connection, every timer, every open request (`Disconnected`) and every joined session. */
   disconnect(): void {
     this.#connection.disconnect();
     this.#sessions.forgetAll(new GatewayError("Disconnected", "The client was disconnected."));
-  }
-
-  async listSessions(options: { includeArchived?: boolean } = {}): Promise<readonly SessionMeta[]> {
-    return (await this.#ask("session_list", { type: "list_sessions", ...options })).sessions;
-  }
-
-  /** Repeated by itself after a lost connection, under its key: one session is created. */
-  async createSession(options: {
-    agentType: string;
-    name?: string;
-    idempotencyKey?: string;
-  }): Promise<SessionMeta> {
-    const idempotencyKey = options.idempotencyKey ?? crypto.randomUUID();
-    const message = { type: "create_session", ...options, idempotencyKey } as const;
-    return (await this.#ask("session_created", message)).session;
   }
 
   /**
@@ -167,26 +157,7 @@ export class DiminuendoClient {
   async leaveSession(sessionId: string): Promise<void> {
     this.#sessions.forget(sessionId, new GatewayError("Disconnected", "The session was left."));
     if (this.status.state !== "connected") return; // A new connection has joined nothing.
-    await this.#ask("session_left", { type: "leave_session", sessionId });
-  }
-
-  /** Resolves when the turn is durable. The same `idempotencyKey` never starts a second turn. */
-  async runTurn(
-    sessionId: string,
-    text: string,
-    options: { idempotencyKey?: string } = {},
-  ): Promise<TurnReceipt> {
-    const idempotencyKey = options.idempotencyKey ?? crypto.randomUUID();
-    const message = { type: "run_turn", sessionId, text, idempotencyKey } as const;
-    const { turnId } = await this.#ask("turn_accepted", message);
-    return { sessionId, turnId };
-  }
-
-  /** Not repeated after a lost connection: by then another turn may be running. Fails `ConnectionLost`. */
-  async stopTurn(sessionId: string): Promise<TurnReceipt> {
-    const message = { type: "stop_turn", sessionId } as const;
-    const { turnId } = await this.#ask("stop_accepted", message, false);
-    return { sessionId, turnId };
+    await this.ask("session_left", { type: "leave_session", sessionId });
   }
 
   /** Answers an approval. Repeated after a lost connection: the approval's id makes it one answer. */
@@ -210,20 +181,6 @@ export class DiminuendoClient {
       if (late && decided) return { decision: answer.decision };
       throw error;
     }
-  }
-
-  /** A page of the durable log: at most `limit` (1–1,000, default 200) events after `afterSeq`. */
-  async getEvents(
-    sessionId: string,
-    options: { afterSeq?: number; limit?: number } = {},
-  ): Promise<Events> {
-    return this.#ask("events", { type: "get_events", sessionId, ...options });
-  }
-
-  /** The gateway's clock, epoch ms. */
-  async ping(): Promise<{ readonly ts: number }> {
-    const { ts } = await this.#ask("pong", { type: "ping" });
-    return { ts };
   }
 
   #joinedSessions(): JoinedSessions {
@@ -276,11 +233,19 @@ export class DiminuendoClient {
         this.#receiveError(message);
         return;
       case "session_updated":
-        this.#listeners.emit("sessionUpdated", message.session);
-        return;
       case "session_created":
         this.#listeners.emit("sessionUpdated", message.session);
         break;
+      case "session_deleted":
+        this.#sessions.forget(
+          message.sessionId,
+          new GatewayError("SessionNotFound", "The session was deleted."),
+        );
+        this.#listeners.emit("sessionDeleted", { sessionId: message.sessionId });
+        break;
+      case "auth_expiring":
+        this.#listeners.emit("authExpiring", { expiresAt: message.expiresAt });
+        return;
     }
     if (key !== undefined) this.#requests.resolve(key, message);
   }
@@ -309,7 +274,7 @@ export class DiminuendoClient {
     }
   }
 
-  async #ask<T extends ServerMessage["type"]>(
+  protected async ask<T extends ServerMessage["type"]>(
     expected: T,
     message: ClientMessage,
     repeatable = true,

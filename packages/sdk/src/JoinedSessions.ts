@@ -27,7 +27,8 @@ interface Joined {
   order: EventOrder;
   epoch: string | undefined;
   snapshot: StateSnapshot | undefined;
-  phase: "joining" | "live";
+  /** `joining`: nothing of the newest join has come yet; what comes is left over from an older one. */
+  phase: "joining" | "replaying" | "live";
   healing: boolean;
   waiting: Deferred<StateSnapshot> | undefined;
 }
@@ -95,16 +96,20 @@ export class JoinedSessions {
       this.#rejoin(sessionId, session);
       return;
     }
+    if (session.phase === "joining") session.phase = "replaying";
     this.#ports.onSnapshot(snapshot);
   }
 
   receiveEvent(event: SessionEvent): void {
     const session = this.#joined.get(event.sessionId);
     if (session === undefined) return;
-    const { order, deliver } = arrive(session.order, event);
+    // A replay is the log itself: a number it passes over was replaced by a finished message.
+    const { order, deliver } =
+      session.phase === "replaying"
+        ? arriveFromLog(session.order, [event])
+        : arrive(session.order, event);
     session.order = order;
     for (const one of deliver) this.#ports.onEvent(one);
-    // During replay the missing events are on their way; `caught_up` says when to stop hoping.
     if (session.phase === "live" && hasGap(session.order)) this.#heal(event.sessionId, session);
   }
 

@@ -23,6 +23,9 @@ const REQUIRED: Readonly<Record<string, (json: Json) => boolean>> = {
     isText(json["sessionId"]) && isText(json["epoch"]) && isSeq(json["headSeq"]),
   caught_up: (json) => isText(json["sessionId"]) && isSeq(json["seq"]),
   events: (json) => Array.isArray(json["events"]) && json["events"].every(isSessionEvent),
+  session_deleted: (json) => isText(json["sessionId"]),
+  auth_expiring: (json) => isSeq(json["expiresAt"]),
+  going_away: (json) => isSeq(json["reconnectAfterMs"]) && isSeq(json["jitterMs"]),
   server_shutdown: (json) => isSeq(json["reconnectAfterMs"]),
   error: (json) => isText(json["code"]) && typeof json["message"] === "string",
 };

@@ -2,28 +2,30 @@
 
 export type { ConfigEntry, ConfigListener } from "./ConfigChannel.ts";
 export type { ConnectionStatus } from "./Connection.ts";
-export {
-  type ClientEvents,
-  type ClientOptions,
-  DiminuendoClient,
-  type TurnReceipt,
-} from "./DiminuendoClient.ts";
+export { type ClientEvents, type ClientOptions, DiminuendoClient } from "./DiminuendoClient.ts";
 export { type ClientErrorCode, GatewayError } from "./errors.ts";
+export type { TurnReceipt } from "./GatewayCalls.ts";
 export type {
   ConfigScope,
   Decision,
   ErrorCode,
   Events,
+  FileContent,
+  FileEntry,
+  FileIteration,
   Identity,
+  MemberAction,
   SessionEvent,
   SessionEventOf,
   SessionMeta,
   SessionStatus,
   StateSnapshot,
+  WhenBusy,
 } from "./protocol.ts";
 export {
   emptySessionView,
   foldSession,
+  type QueuedTurn,
   type SessionView,
   type TurnStatus,
   type TurnView,

@@ -13,7 +13,11 @@ export type {
   Decision,
   ErrorCode,
   Events,
+  FileContent,
+  FileEntry,
+  FileIteration,
   Identity,
+  MemberAction,
   ServerMessage,
   ServerMessageOf,
   SessionEvent,
@@ -21,12 +25,14 @@ export type {
   SessionMeta,
   SessionStatus,
   StateSnapshot,
+  WhenBusy,
 } from "@concert/diminuendo/protocol";
 
 /** Why the server closed a socket (docs/protocol.md, "Close codes"). */
 export const CLOSE: typeof CLOSE_CODES = {
   tooLarge: 1009,
   authentication: 4001,
+  forbidden: 4003,
   slowReader: 4008,
   rateLimited: 4029,
   goingAway: 4100,

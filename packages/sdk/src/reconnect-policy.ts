@@ -16,6 +16,8 @@ export function afterClose(code: number): AfterClose {
   switch (code) {
     case CLOSE.authentication:
       return { kind: "stop", reason: "The sign-in is not valid or has expired." };
+    case CLOSE.forbidden:
+      return { kind: "stop", reason: "You are no member of this tenant any more." };
     case CLOSE.rateLimited:
       return {
         kind: "retry",

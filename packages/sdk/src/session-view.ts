@@ -24,6 +24,14 @@ export interface TurnView {
   readonly recordSeq: number;
 }
 
+/** Said while another turn is open; it runs afterwards. */
+export interface QueuedTurn {
+  readonly turnId: string;
+  readonly text: string;
+  readonly userId: string;
+  readonly ts: number;
+}
+
 export interface SessionView {
   readonly sessionId: string;
   readonly headSeq: number;
@@ -34,6 +42,8 @@ export interface SessionView {
   readonly items: readonly ThreadItem[];
   /** Oldest first. */
   readonly turns: readonly TurnView[];
+  /** Turns that wait, in the order in which they were said. */
+  readonly queue: readonly QueuedTurn[];
 }
 
 export function emptySessionView(sessionId: string): SessionView {
@@ -45,6 +55,7 @@ export function emptySessionView(sessionId: string): SessionView {
     activeTurnId: null,
     items: [],
     turns: [],
+    queue: [],
   };
 }
 
@@ -57,6 +68,7 @@ export function foldSession(view: SessionView, event: SessionEvent): SessionView
     headSeq: event.seq,
     items: foldThread(view.items, event),
     turns: foldTurns(view.turns, event),
+    queue: foldQueue(view.queue, event),
   };
 }
 
@@ -76,6 +88,18 @@ function foldStatus(view: SessionView, event: SessionEvent): Partial<SessionView
   }
 }
 
+function foldQueue(queue: readonly QueuedTurn[], event: SessionEvent): readonly QueuedTurn[] {
+  const { turnId, ts } = event;
+  if (turnId === undefined) return queue;
+  if (event.type === "turn_queued") {
+    return [...queue, { turnId, text: event.text, userId: event.userId, ts }];
+  }
+  const leaves = event.type === "user_message" || event.type === "turn_dequeued";
+  return leaves && queue.some((one) => one.turnId === turnId)
+    ? queue.filter((one) => one.turnId !== turnId)
+    : queue;
+}
+
 /** Streams of text: no command moved, so the record has nothing new. */
 const UNRECORDED: ReadonlySet<SessionEvent["type"]> = new Set([
   "text_delta",
@@ -87,9 +111,12 @@ const UNRECORDED: ReadonlySet<SessionEvent["type"]> = new Set([
   "usage_update",
 ]);
 
+/** A turn that waits is not one yet. */
+const NOT_BEGUN: ReadonlySet<SessionEvent["type"]> = new Set(["turn_queued", "turn_dequeued"]);
+
 function foldTurns(turns: readonly TurnView[], event: SessionEvent): readonly TurnView[] {
   const { turnId } = event;
-  if (turnId === undefined) return turns;
+  if (turnId === undefined || NOT_BEGUN.has(event.type)) return turns;
   const index = turns.findLastIndex((turn) => turn.turnId === turnId);
   const turn = turns[index] ?? newTurn(turnId, event.ts);
   const next = foldTurn(turn, event);

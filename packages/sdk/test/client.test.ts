@@ -1,7 +1,13 @@
 /** The client against a gateway that fails. Every frame is real; only the agent is scripted. */
 import { afterEach, describe, expect, test } from "bun:test";
 import type { ClientOptions } from "../src/index.ts";
-import { DiminuendoClient, type GatewayError, type SessionEvent } from "../src/index.ts";
+import {
+  DiminuendoClient,
+  emptySessionView,
+  foldSession,
+  type GatewayError,
+  type SessionEvent,
+} from "../src/index.ts";
 import { TestGateway, type TestGatewayOptions } from "./test-gateway.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -188,6 +194,33 @@ describe("sessions", () => {
     expect(heard.seqs()).toEqual(range(1, 8));
     expect(server.received.some((message) => message.type === "get_events")).toBe(true);
     expect(log.headSeq).toBe(8);
+  });
+
+  test("numbers that a finished message replaced are passed over in a replay, without a question", async () => {
+    const server = gateway();
+    const log = server.createSession("s1");
+    const [turnId, messageId] = ["t1", "m1"];
+    const delta = { type: "text_delta", turnId, messageId, attempt: 1, text: "x" } as const;
+    log.append({ type: "message_started", turnId, messageId, attempt: 1 });
+    for (let count = 0; count < 5; count += 1) log.append(delta);
+    const one = client(server.url);
+    const heard = listen(one);
+    await one.connect();
+    await one.joinSession("s1");
+    expect(heard.seqs()).toEqual(range(1, 6));
+    server.cut();
+    log.complete(turnId, messageId, "xxxxxyy");
+    log.append({ type: "turn_error", turnId, code: "X", message: "x" });
+    await until(() => heard.events.length === 8);
+    const two = client(server.url);
+    const later = listen(two);
+    await two.connect();
+    await two.joinSession("s1");
+    expect(later.seqs()).toEqual([1, 7, 8]);
+    const view = (events: readonly SessionEvent[]) =>
+      events.reduce(foldSession, emptySessionView("s1"));
+    expect(view(later.events).items).toEqual(view(heard.events).items);
+    expect(server.received.some((message) => message.type === "get_events")).toBe(false);
   });
 
   test("a rewritten log is announced before its events, which start anew", async () => {

@@ -53,6 +53,23 @@ export class SessionLog {
     return `turn-${this.sessionId}-${this.#turnCount}`;
   }
 
+  /** The message is complete: its deltas leave the log, and `message_complete` says which numbers they had. */
+  complete(turnId: string, messageId: string, text: string): SessionEvent {
+    const deltas = this.events.filter(
+      (event) => event.type === "text_delta" && event.messageId === messageId,
+    );
+    const [first, last] = [deltas[0]?.seq, deltas.at(-1)?.seq];
+    const covers =
+      first === undefined || last === undefined ? {} : { coversSeq: [first, last] as const };
+    const whole = this.append({ type: "message_complete", turnId, messageId, text, ...covers });
+    this.events.splice(
+      0,
+      this.events.length,
+      ...this.events.filter((event) => !deltas.includes(event)),
+    );
+    return whole;
+  }
+
   /** As if the log was lost: a new epoch with nothing in it. */
   rewrite(epoch: string): void {
     this.epoch = epoch;

@@ -263,6 +263,8 @@ export class TestGateway {
         const hasMore = events.length < all.length;
         return { type: "events", sessionId, events, lastSeq: log.headSeq, hasMore };
       }
+      default:
+        return refusal("NotSupported", `${message.type} is not played here.`);
     }
   }
 
@@ -287,7 +289,8 @@ export class TestGateway {
   #join(socket: Socket, log: SessionLog, afterSeq: number, requestId?: string): undefined {
     const { sessionId, epoch, headSeq, activeTurnId } = log;
     const session = log.meta;
-    const facts = { sessionId, session, epoch, headSeq, activeTurnId, ts: Date.now() };
+    const replay = { firstSeq: log.events[0]?.seq ?? 0, replay: "tail", hasOlder: false };
+    const facts = { sessionId, session, epoch, headSeq, ...replay, activeTurnId, ts: Date.now() };
     this.#send(socket, { type: "state_snapshot", ...facts, requestId });
     for (const event of log.after(afterSeq)) this.#send(socket, event);
     this.#send(socket, { type: "caught_up", sessionId, seq: headSeq });

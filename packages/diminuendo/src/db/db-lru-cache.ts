@@ -18,6 +18,12 @@ export class DbLruCache {
     return handle;
   }
 
+  /** Closes one handle, if it is open. */
+  close(path: string): void {
+    this.#handles.get(path)?.close();
+    this.#handles.delete(path);
+  }
+
   closeAll(): void {
     for (const handle of this.#handles.values()) handle.close();
     this.#handles.clear();

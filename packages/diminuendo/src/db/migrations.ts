@@ -16,6 +16,18 @@ const REGISTRY = [
      user_id TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, session_id TEXT NOT NULL,
      created_at INTEGER NOT NULL, PRIMARY KEY (user_id, key)
    ) WITHOUT ROWID;`,
+  `CREATE TABLE answers (
+     user_id TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, answer TEXT NOT NULL,
+     created_at INTEGER NOT NULL, PRIMARY KEY (user_id, key)
+   ) WITHOUT ROWID;
+   CREATE TABLE doomed_sessions (session_id TEXT PRIMARY KEY) WITHOUT ROWID;
+   CREATE TABLE members (
+     user_id TEXT PRIMARY KEY, email TEXT NOT NULL, role TEXT NOT NULL, source TEXT NOT NULL,
+     removed INTEGER NOT NULL DEFAULT 0, since INTEGER NOT NULL
+   ) WITHOUT ROWID;
+   CREATE TABLE invitations (
+     email TEXT PRIMARY KEY, role TEXT NOT NULL, invited_by TEXT NOT NULL, expires_at INTEGER NOT NULL
+   ) WITHOUT ROWID;`,
 ];
 
 const SESSION = [
@@ -38,23 +50,53 @@ const SESSION = [
      created_at INTEGER NOT NULL
    );
    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;`,
+  `ALTER TABLE events ADD COLUMN delta_of TEXT;
+   UPDATE events SET delta_of = json_extract(frame, '$.messageId') WHERE type = 'text_delta';
+   CREATE INDEX events_deltas ON events (delta_of, seq) WHERE delta_of IS NOT NULL;
+   CREATE TABLE waiting_turns (
+     turn_id TEXT PRIMARY KEY, place INTEGER NOT NULL UNIQUE, turn TEXT NOT NULL, message_id TEXT NOT NULL,
+     user_id TEXT NOT NULL, idempotency_key TEXT, when_busy TEXT NOT NULL, created_at INTEGER NOT NULL
+   ) WITHOUT ROWID;
+   CREATE TABLE steers (
+     steer_id TEXT PRIMARY KEY, turn_id TEXT NOT NULL, steer TEXT NOT NULL, pending INTEGER NOT NULL,
+     created_at INTEGER NOT NULL
+   );
+   CREATE TABLE answers (
+     user_id TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, answer TEXT NOT NULL,
+     created_at INTEGER NOT NULL, PRIMARY KEY (user_id, key)
+   ) WITHOUT ROWID;`,
 ];
 
 const STEPS = { registry: REGISTRY, session: SESSION } as const;
 
-/** Brings `database` up to date in one transaction. Throws if a newer program wrote it. */
-export function migrate(database: Database, shape: keyof typeof STEPS): void {
+type Shape = keyof typeof STEPS;
+
+export function isCurrent(database: Database, shape: Shape): boolean {
+  return stepsDone(database) === STEPS[shape].length;
+}
+
+/**
+ * Brings `database` up to date in one transaction, which also keeps a second migration of the same file waiting
+ * until it has nothing left to do. Throws if a newer program wrote the file.
+ */
+export function migrate(database: Database, shape: Shape): void {
   const steps = STEPS[shape];
+  if (isCurrent(database, shape)) return;
+  database
+    .transaction(() => {
+      const done = stepsDone(database);
+      if (done > steps.length) {
+        throw new Error(
+          `this ${shape} database is of version ${done}; this program knows ${steps.length}`,
+        );
+      }
+      for (const step of steps.slice(done)) database.run(step);
+      database.run(`PRAGMA user_version = ${steps.length}`);
+    })
+    .immediate();
+}
+
+function stepsDone(database: Database): number {
   const row = database.query<{ user_version: number }, []>("PRAGMA user_version").get();
-  const done = row?.user_version ?? 0;
-  if (done > steps.length) {
-    throw new Error(
-      `this ${shape} database is of version ${done}; this program knows ${steps.length}`,
-    );
-  }
-  if (done === steps.length) return;
-  database.transaction(() => {
-    for (const step of steps.slice(done)) database.run(step);
-    database.run(`PRAGMA user_version = ${steps.length}`);
-  })();
+  return row?.user_version ?? 0;
 }

@@ -1,7 +1,15 @@
 /** Owns the SQL of a tenant's registry: its sessions, and the idempotency keys that created them. */
 import type { Database } from "bun:sqlite";
 import type { SessionStatus } from "../protocol/index.ts";
-import type { Created, CreateSession, RegistryRow, UpdateSession } from "./storage.ts";
+import { remember } from "./answers-table.ts";
+import type {
+  Created,
+  CreateSession,
+  ForgetSession,
+  LabelSession,
+  RegistryRow,
+  UpdateSession,
+} from "./stored-registry.ts";
 
 /** Creates the session and its idempotency key in one transaction, or says what the key stands for. */
 export function createSession(database: Database, command: CreateSession): Created {
@@ -40,6 +48,43 @@ export function updateSession(database: Database, command: UpdateSession): null 
   database
     .query("UPDATE sessions SET status = ?, last_seq = ?, updated_at = ? WHERE session_id = ?")
     .run(command.status, command.lastSeq, command.updatedAt, command.sessionId);
+  return null;
+}
+
+export function labelSession(database: Database, command: LabelSession): RegistryRow | null {
+  const row = getSession(database, command.sessionId);
+  if (row === null) return null;
+  const { name = row.name, archived = row.archived, nowMs } = command;
+  database
+    .query("UPDATE sessions SET name = ?, archived = ?, updated_at = ? WHERE session_id = ?")
+    .run(name, archived ? 1 : 0, nowMs, command.sessionId);
+  if (command.remembered !== null) remember(database, command.remembered, nowMs);
+  return { ...row, name, archived, updatedAt: nowMs };
+}
+
+/**
+ * Also forgets the key that created it, which stands for nothing any more. Until its directory is gone the session is
+ * doomed: a crash in between must not leave files that nobody knows of.
+ */
+export function forgetSession(database: Database, command: ForgetSession): boolean {
+  const { changes } = database
+    .query("DELETE FROM sessions WHERE session_id = ?")
+    .run(command.sessionId);
+  if (changes > 0) database.query("INSERT INTO doomed_sessions VALUES (?)").run(command.sessionId);
+  database.query("DELETE FROM idempotency_keys WHERE session_id = ?").run(command.sessionId);
+  if (command.remembered !== null) remember(database, command.remembered, command.nowMs);
+  return changes > 0;
+}
+
+export function doomedSessions(database: Database): readonly string[] {
+  return database
+    .query<{ session_id: string }, []>("SELECT session_id FROM doomed_sessions")
+    .all()
+    .map((row) => row.session_id);
+}
+
+export function sessionDropped(database: Database, sessionId: string): null {
+  database.query("DELETE FROM doomed_sessions WHERE session_id = ?").run(sessionId);
   return null;
 }
 

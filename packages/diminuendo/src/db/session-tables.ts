@@ -1,18 +1,31 @@
 /** Owns the SQL that writes and loads one session's database. Called inside the writer's transactions. */
 import type { Database } from "bun:sqlite";
 import type { SessionStatus } from "../protocol/index.ts";
-import type { Commit, Row, SessionSnapshot, StoredTurn } from "./storage.ts";
+import { remember } from "./answers-table.ts";
+import type {
+  Commit,
+  DeltaRange,
+  HistoryRow,
+  PendingSteer,
+  Row,
+  SessionSnapshot,
+  StoredTurn,
+  WaitingTurn,
+} from "./stored-session.ts";
 
 /** Stores one commit. Throws if it does not continue the log exactly where it ends (D1). */
 export function storeCommit(database: Database, commit: Commit): void {
   const insert = database.query(
-    "INSERT INTO events (seq, type, turn_id, ts, frame) VALUES (?, ?, ?, ?, ?)",
+    "INSERT INTO events (seq, type, turn_id, ts, frame, delta_of) VALUES (?, ?, ?, ?, ?, ?)",
   );
   let lastSeq = lastSeqOf(database);
-  for (const { seq, type, turnId, ts, frame } of commit.events) {
+  for (const { seq, type, turnId, ts, frame, deltaOf } of commit.events) {
     if (seq !== lastSeq + 1) throw new Error(`seq ${seq} does not follow ${lastSeq}`);
-    insert.run(seq, type, turnId, ts, frame);
+    insert.run(seq, type, turnId, ts, frame, deltaOf);
     lastSeq = seq;
+  }
+  for (const messageId of commit.compacted) {
+    run(database, "DELETE FROM events WHERE delta_of = ?", [messageId]);
   }
   for (const row of commit.rows) storeRow(database, row, commit.nowMs);
   setMeta(database, "status", commit.status);
@@ -25,10 +38,14 @@ export function loadSnapshot(database: Database, epoch: string): SessionSnapshot
   const openTurn = loadOpenTurn(database);
   return {
     epoch: meta(database, "epoch") ?? epoch,
+    firstSeq: firstSeqOf(database),
     lastSeq: lastSeqOf(database),
     status: (meta(database, "status") ?? "inactive") as SessionStatus,
     podiumEventId: Number(meta(database, "podium_event_id") ?? 0),
     openTurn,
+    waiting: loadWaiting(database),
+    steers: openTurn === null ? [] : loadSteers(database, openTurn.turnId),
+    deltas: loadDeltas(database),
     pendingApprovals: openTurn === null ? [] : loadPending(database, openTurn.turnId),
   };
 }
@@ -37,6 +54,21 @@ function storeRow(database: Database, row: Row, nowMs: number): unknown {
   switch (row.kind) {
     case "turn_opened":
       return storeTurn(database, row.turn, row.idempotencyKey, nowMs);
+    case "turn_waits":
+      return storeWaiting(database, row.waiting, row.whenBusy, nowMs);
+    case "turn_waits_no_more":
+      return run(database, "DELETE FROM waiting_turns WHERE turn_id = ?", [row.turnId]);
+    case "steer_pends":
+      return run(database, "INSERT INTO steers VALUES (?, ?, ?, 1, ?)", [
+        row.steer.steerId,
+        row.steer.turnId,
+        JSON.stringify(row.steer),
+        nowMs,
+      ]);
+    case "steer_pends_no_more":
+      return run(database, "UPDATE steers SET pending = 0 WHERE steer_id = ?", [row.steerId]);
+    case "answered":
+      return remember(database, row.remembered, nowMs);
     case "turn_command":
       return run(database, "UPDATE turns SET command_id = ? WHERE turn_id = ?", [
         row.commandId,
@@ -54,13 +86,12 @@ function storeRow(database: Database, row: Row, nowMs: number): unknown {
         row.turnId,
       ]);
     case "message":
-      return run(database, "INSERT OR REPLACE INTO messages VALUES (?, ?, ?, ?, ?)", [
-        row.messageId,
-        row.turnId,
-        row.role,
-        row.text,
-        nowMs,
-      ]);
+      return run(
+        database,
+        `INSERT INTO messages VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (message_id) DO UPDATE SET text = excluded.text`,
+        [row.messageId, row.turnId, row.role, row.text, nowMs],
+      );
     case "approval_opened":
       return run(
         database,
@@ -97,6 +128,72 @@ function storeTurn(
       nowMs,
     ],
   );
+}
+
+function storeWaiting(
+  database: Database,
+  { place, turn, messageId, idempotencyKey }: WaitingTurn,
+  whenBusy: string,
+  nowMs: number,
+): unknown {
+  return run(database, "INSERT INTO waiting_turns VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [
+    turn.turnId,
+    place,
+    JSON.stringify(turn),
+    messageId,
+    turn.actor.user,
+    idempotencyKey,
+    whenBusy,
+    nowMs,
+  ]);
+}
+
+function loadWaiting(database: Database): readonly WaitingTurn[] {
+  return database
+    .query<{ place: number; turn: string; message_id: string; idempotency_key: string | null }, []>(
+      "SELECT place, turn, message_id, idempotency_key FROM waiting_turns ORDER BY place",
+    )
+    .all()
+    .map((row) => ({
+      place: row.place,
+      turn: JSON.parse(row.turn),
+      messageId: row.message_id,
+      idempotencyKey: row.idempotency_key,
+    }));
+}
+
+function loadSteers(database: Database, turnId: string): readonly PendingSteer[] {
+  return database
+    .query<{ steer: string }, [string]>(
+      "SELECT steer FROM steers WHERE turn_id = ? AND pending = 1 ORDER BY created_at, rowid",
+    )
+    .all(turnId)
+    .map((row) => JSON.parse(row.steer));
+}
+
+function loadDeltas(database: Database): readonly (readonly [string, DeltaRange])[] {
+  return database
+    .query<{ delta_of: string; first: number; last: number }, []>(
+      `SELECT delta_of, MIN(seq) AS first, MAX(seq) AS last FROM events
+       WHERE delta_of IS NOT NULL GROUP BY delta_of`,
+    )
+    .all()
+    .map((row) => [row.delta_of, [row.first, row.last]]);
+}
+
+/** The newest messages before `beforePlace`, oldest first; a message's place is when it was first kept. */
+export function loadHistory(
+  database: Database,
+  beforePlace: number | null,
+  limit: number,
+): readonly HistoryRow[] {
+  return database
+    .query<HistoryRow, [number, number]>(
+      `SELECT rowid AS place, message_id AS messageId, turn_id AS turnId, role, text, created_at AS ts
+       FROM messages WHERE rowid < ? ORDER BY rowid DESC LIMIT ?`,
+    )
+    .all(beforePlace ?? Number.MAX_SAFE_INTEGER, limit)
+    .reverse();
 }
 
 interface TurnColumns {
@@ -137,6 +234,13 @@ function loadPending(database: Database, turnId: string): readonly string[] {
 function lastSeqOf(database: Database): number {
   const row = database
     .query<{ seq: number | null }, []>("SELECT MAX(seq) AS seq FROM events")
+    .get();
+  return row?.seq ?? 0;
+}
+
+function firstSeqOf(database: Database): number {
+  const row = database
+    .query<{ seq: number | null }, []>("SELECT MIN(seq) AS seq FROM events")
     .get();
   return row?.seq ?? 0;
 }

@@ -1,13 +1,19 @@
 /** Owns every query. Sees only committed data; WAL lets it read while the writer writes. */
 import { existsSync } from "node:fs";
-import { databasePath, openForReading, tenantIds } from "./database-files.ts";
+import { recall } from "./answers-table.ts";
+import { databasePath, openForReading, openForWriting, tenantIds } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
-import { activeSessions, getSession, listSessions } from "./registry-tables.ts";
+import { people, standingOf } from "./member-tables.ts";
+import { isCurrent, migrate } from "./migrations.ts";
+import { activeSessions, doomedSessions, getSession, listSessions } from "./registry-tables.ts";
+import { loadHistory } from "./session-tables.ts";
 import type { Answer, Ask, EventsPage, ReaderQueries, ReaderQuery } from "./storage.ts";
 
 declare const self: Worker;
 
 const HANDLES_MAX = 64;
+
+const NOBODY = { members: [], invitations: [] };
 
 const dataDir = process.env["DIMINUENDO_WORKER_DATA_DIR"] ?? "";
 const handles = new DbLruCache(HANDLES_MAX);
@@ -35,12 +41,28 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
       return tenantIds(dataDir).flatMap((tenantId) =>
         withRegistry(tenantId, activeSessions, []).map((row) => ({ tenantId, row })),
       );
+    case "doomed_sessions":
+      return tenantIds(dataDir).flatMap((tenantId) =>
+        withRegistry(tenantId, doomedSessions, []).map((sessionId) => ({ tenantId, sessionId })),
+      );
     case "events":
       return eventsPage(ask);
     case "turn_by_key":
       return turnByKey(ask);
     case "has_approval":
       return hasApproval(ask);
+    case "history":
+      return loadHistory(session(ask.sessionId), ask.beforePlace, ask.limit);
+    case "remembered":
+      return ask.sessionId === null
+        ? withRegistry(ask.tenantId, (db) => recall(db, ask.userId, ask.key), null)
+        : recall(session(ask.sessionId), ask.userId, ask.key);
+    case "standing":
+      return withRegistry(ask.tenantId, (db) => standingOf(db, ask.userId), { kind: "stranger" });
+    case "people":
+      return withRegistry(ask.tenantId, (db) => people(db, ask.nowMs), NOBODY);
+    case "drop_session":
+      return handles.close(databasePath(dataDir, { shape: "session", id: ask.sessionId }));
     case "flush":
       return null;
     case "stop":
@@ -50,19 +72,32 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
 
 function withRegistry<T>(tenantId: string, query: (db: Handle) => T, whenNone: T): T {
   const path = databasePath(dataDir, { shape: "registry", id: tenantId });
-  return existsSync(path) ? query(handles.get(path, openForReading)) : whenNone;
+  if (!existsSync(path)) return whenNone;
+  return query(handles.get(path, () => openCurrent(path, "registry")));
 }
 
 type Handle = ReturnType<typeof openForReading>;
 
 function session(sessionId: string): Handle {
-  return handles.get(databasePath(dataDir, { shape: "session", id: sessionId }), openForReading);
+  const path = databasePath(dataDir, { shape: "session", id: sessionId });
+  return handles.get(path, () => openCurrent(path, "session"));
+}
+
+/** A file that an older program left is brought up to date by whoever meets it first, reader or writer. */
+function openCurrent(path: string, shape: "registry" | "session"): Handle {
+  const handle = openForReading(path);
+  if (isCurrent(handle, shape)) return handle;
+  const writable = openForWriting(path);
+  migrate(writable, shape);
+  writable.close();
+  return handle;
 }
 
 function eventsPage(ask: ReaderQueries["events"][0]): EventsPage {
+  const newest = ask.from === "newest";
   const rows = session(ask.sessionId)
     .query<{ seq: number; frame: string }, [number, number, number]>(
-      "SELECT seq, frame FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+      `SELECT seq, frame FROM events WHERE seq > ? AND seq <= ? ORDER BY seq ${newest ? "DESC" : ""} LIMIT ?`,
     )
     .iterate(ask.afterSeq, ask.throughSeq, ask.limit);
   const events: { seq: number; frame: string }[] = [];
@@ -72,16 +107,18 @@ function eventsPage(ask: ReaderQueries["events"][0]): EventsPage {
     if (events.length > 0 && bytes > ask.bytesMax) break;
     events.push(row);
   }
-  return { events };
+  return { events: newest ? events.reverse() : events };
 }
 
 function turnByKey(ask: ReaderQueries["turn_by_key"][0]): ReaderQueries["turn_by_key"][1] {
   const row = session(ask.sessionId)
-    .query<{ turn_id: string; text: string }, [string, string]>(
-      "SELECT turn_id, text FROM turns WHERE user_id = ? AND idempotency_key = ?",
+    .query<{ turn_id: string; text: string; waits: number }, [string, string, string, string]>(
+      `SELECT turn_id, text, 0 AS waits FROM turns WHERE user_id = ? AND idempotency_key = ?
+       UNION ALL
+       SELECT turn_id, turn ->> '$.text', 1 FROM waiting_turns WHERE user_id = ? AND idempotency_key = ?`,
     )
-    .get(ask.userId, ask.idempotencyKey);
-  return row === null ? null : { turnId: row.turn_id, text: row.text };
+    .get(ask.userId, ask.idempotencyKey, ask.userId, ask.idempotencyKey);
+  return row === null ? null : { turnId: row.turn_id, text: row.text, waits: row.waits === 1 };
 }
 
 function hasApproval(ask: ReaderQueries["has_approval"][0]): boolean {

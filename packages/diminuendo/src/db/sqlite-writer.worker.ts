@@ -4,10 +4,19 @@
  * that fails takes down the others of its transaction, and all of them are told.
  */
 import type { Database } from "bun:sqlite";
+import { rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { type DatabaseName, databasePath, openForWriting, SAFE_NAME } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
+import { changeMembers } from "./member-tables.ts";
 import { migrate } from "./migrations.ts";
-import { createSession, updateSession } from "./registry-tables.ts";
+import {
+  createSession,
+  forgetSession,
+  labelSession,
+  sessionDropped,
+  updateSession,
+} from "./registry-tables.ts";
 import { loadSnapshot, storeCommit } from "./session-tables.ts";
 import type { Answer, Ask, WriterCommand } from "./storage.ts";
 
@@ -36,6 +45,10 @@ self.onmessage = (message: MessageEvent<Ask<WriterCommand>>) => {
   }
   if (!SAFE_NAME.test(nameOf(ask).id)) {
     return reply({ id, ok: false, error: "the id cannot name a database" });
+  }
+  if (ask.kind === "drop_session") {
+    flush();
+    return reply(dropped(id, ask.sessionId));
   }
   waiting.push({ id, command: ask });
   if (waiting.length >= BATCH_COMMANDS_MAX) flush();
@@ -78,13 +91,35 @@ function perform(database: Database, command: WriterCommand): unknown {
       return createSession(database, command);
     case "update_session":
       return updateSession(database, command);
+    case "label_session":
+      return labelSession(database, command);
+    case "forget_session":
+      return forgetSession(database, command);
+    case "change_members":
+      return changeMembers(database, command);
+    case "session_dropped":
+      return sessionDropped(database, command.sessionId);
+    case "drop_session":
+      throw new Error("drop_session is no statement");
   }
 }
 
 function nameOf(command: WriterCommand): DatabaseName {
-  return command.kind === "create_session" || command.kind === "update_session"
+  return "tenantId" in command
     ? { shape: "registry", id: command.tenantId }
     : { shape: "session", id: command.sessionId };
+}
+
+/** What was written to the session is committed before: nobody waits for an answer that cannot come. */
+function dropped(id: number, sessionId: string): Answer {
+  try {
+    const path = databasePath(dataDir, { shape: "session", id: sessionId });
+    handles.close(path);
+    rmSync(dirname(path), { recursive: true, force: true });
+    return { id, ok: true, value: null };
+  } catch (error) {
+    return { id, ok: false, error: String(error) };
+  }
 }
 
 function openMigrated(path: string, shape: DatabaseName["shape"]): Database {

@@ -1,112 +1,20 @@
 /**
- * Owns what the main thread may ask of the two SQLite workers, as plain data that crosses a thread. The
- * writer answers a command only after its transaction is committed; the reader answers from committed data.
+ * Owns what the main thread may ask of the two SQLite workers. The writer answers a command only after its
+ * transaction is committed; the reader answers from committed data.
  */
-import type { Actor } from "@concert/service-kit/identity";
-import type { SessionStatus } from "../protocol/index.ts";
-
-/** A turn that is not over yet. */
-export interface StoredTurn {
-  readonly turnId: string;
-  readonly text: string;
-  /** The trace of the message that opened it; Podium and Concord continue it. */
-  readonly traceId: string;
-  /** Who asked; a crash must not change on whose behalf the turn runs. */
-  readonly actor: Actor;
-  /** Concord's command once Podium has told it: from then on the turn needs no resending. */
-  readonly commandId: string | null;
-  /** Who asked to stop it, if anybody has. */
-  readonly stopActor: Actor | null;
-}
-export type TurnOutcome = "succeeded" | "cancelled" | "failed";
-
-/** A row of a session's database beside its events. */
-export type Row =
-  | {
-      readonly kind: "turn_opened";
-      readonly turn: StoredTurn;
-      readonly idempotencyKey: string | null;
-    }
-  | { readonly kind: "turn_command"; readonly turnId: string; readonly commandId: string }
-  | { readonly kind: "turn_stop"; readonly turnId: string; readonly actor: Actor }
-  | { readonly kind: "turn_closed"; readonly turnId: string; readonly outcome: TurnOutcome }
-  | {
-      readonly kind: "message";
-      readonly messageId: string;
-      readonly turnId: string | null;
-      readonly role: "user" | "assistant";
-      readonly text: string;
-    }
-  | {
-      readonly kind: "approval_opened";
-      readonly approvalId: string;
-      readonly turnId: string | null;
-      readonly commandId: string;
-    }
-  | { readonly kind: "approval_closed"; readonly approvalId: string; readonly decision: string };
-
-/** One event as it is stored and as it is sent: `frame` is the exact text clients receive. */
-export interface StoredEvent {
-  readonly seq: number;
-  readonly type: string;
-  readonly turnId: string | null;
-  readonly ts: number;
-  readonly frame: string;
-}
-
-/** A session as the tenant's registry knows it; status and lastSeq follow the session's own database. */
-export interface RegistryRow {
-  readonly sessionId: string;
-  readonly name: string;
-  readonly agentType: string;
-  readonly status: SessionStatus;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-  readonly archived: boolean;
-  readonly lastSeq: number;
-}
-
-/** Everything a session's database says that is not an event. */
-export interface SessionSnapshot {
-  readonly epoch: string;
-  readonly lastSeq: number;
-  readonly status: SessionStatus;
-  readonly podiumEventId: number;
-  readonly openTurn: StoredTurn | null;
-  readonly pendingApprovals: readonly string[];
-}
-
-export interface Commit {
-  readonly kind: "commit";
-  readonly sessionId: string;
-  /** Dense, and starting right after the newest stored event; the writer refuses anything else (D1). */
-  readonly events: readonly StoredEvent[];
-  readonly rows: readonly Row[];
-  readonly status: SessionStatus;
-  readonly podiumEventId: number;
-  readonly nowMs: number;
-}
-
-export interface CreateSession {
-  readonly kind: "create_session";
-  readonly tenantId: string;
-  readonly row: RegistryRow;
-  readonly userId: string;
-  readonly idempotency: { readonly key: string; readonly fingerprint: string } | null;
-}
-export type Created =
-  | { readonly kind: "created" }
-  | { readonly kind: "repeated"; readonly sessionId: string }
-  | { readonly kind: "conflict" };
-
-export interface UpdateSession {
-  readonly kind: "update_session";
-  readonly tenantId: string;
-  readonly sessionId: string;
-  readonly status: SessionStatus;
-  readonly lastSeq: number;
-  readonly updatedAt: number;
-}
+import type { Invitation, Member } from "../protocol/index.ts";
+import type {
+  ChangeMembers,
+  Created,
+  CreateSession,
+  ForgetSession,
+  LabelSession,
+  MemberChanged,
+  RegistryRow,
+  Standing,
+  UpdateSession,
+} from "./stored-registry.ts";
+import type { Commit, HistoryRow, Remembered, SessionSnapshot } from "./stored-session.ts";
 
 /** Commands of the writer, with what each answers. */
 export interface WriterCommands {
@@ -118,6 +26,18 @@ export interface WriterCommands {
   readonly commit: [Commit, null];
   readonly create_session: [CreateSession, Created];
   readonly update_session: [UpdateSession, null];
+  /** The row as it now is; null when there is no such session. */
+  readonly label_session: [LabelSession, RegistryRow | null];
+  /** Whether there was such a session. */
+  readonly forget_session: [ForgetSession, boolean];
+  readonly change_members: [ChangeMembers, MemberChanged];
+  /** Closes and deletes the session's directory; nothing of it is left when this is answered. */
+  readonly drop_session: [{ readonly kind: "drop_session"; readonly sessionId: string }, null];
+  /** Its directory is gone: the registry may forget it for good. */
+  readonly session_dropped: [
+    { readonly kind: "session_dropped"; readonly tenantId: string; readonly sessionId: string },
+    null,
+  ];
 }
 
 export interface EventsPage {
@@ -144,6 +64,11 @@ export interface ReaderQueries {
     { readonly kind: "active_sessions" },
     readonly { readonly tenantId: string; readonly row: RegistryRow }[],
   ];
+  /** Sessions of every tenant that were deleted, and whose directory may still be there. */
+  readonly doomed_sessions: [
+    { readonly kind: "doomed_sessions" },
+    readonly { readonly tenantId: string; readonly sessionId: string }[],
+  ];
   /** Events with `afterSeq` < seq ≤ `throughSeq`: at least one, then until `limit` or `bytesMax` is reached. */
   readonly events: [
     {
@@ -151,6 +76,8 @@ export interface ReaderQueries {
       readonly sessionId: string;
       readonly afterSeq: number;
       readonly throughSeq: number;
+      /** `newest`: of more events than fit the last ones are answered, in ascending order all the same. */
+      readonly from: "oldest" | "newest";
       readonly limit: number;
       readonly bytesMax: number;
     },
@@ -163,11 +90,42 @@ export interface ReaderQueries {
       readonly userId: string;
       readonly idempotencyKey: string;
     },
-    { readonly turnId: string; readonly text: string } | null,
+    { readonly turnId: string; readonly text: string; readonly waits: boolean } | null,
   ];
   readonly has_approval: [
     { readonly kind: "has_approval"; readonly sessionId: string; readonly approvalId: string },
     boolean,
+  ];
+  /** The newest messages before `beforePlace` (null: of all), oldest first. */
+  readonly history: [
+    {
+      readonly kind: "history";
+      readonly sessionId: string;
+      readonly beforePlace: number | null;
+      readonly limit: number;
+    },
+    readonly HistoryRow[],
+  ];
+  /** What a key stands for in a session, or with `sessionId` null in the tenant. */
+  readonly remembered: [
+    {
+      readonly kind: "remembered";
+      readonly tenantId: string;
+      readonly sessionId: string | null;
+      readonly userId: string;
+      readonly key: string;
+    },
+    Remembered | null,
+  ];
+  readonly standing: [
+    { readonly kind: "standing"; readonly tenantId: string; readonly userId: string },
+    Standing,
+  ];
+  /** The reader lets go of the session's file, so that it can be deleted. */
+  readonly drop_session: [{ readonly kind: "drop_session"; readonly sessionId: string }, null];
+  readonly people: [
+    { readonly kind: "people"; readonly tenantId: string; readonly nowMs: number },
+    { readonly members: readonly Member[]; readonly invitations: readonly Invitation[] },
   ];
 }
 

@@ -39,6 +39,58 @@ const TRANSLATIONS: Readonly<Record<string, readonly [EventDraft["type"], Transl
   ],
   "tool.result": ["tool_result", (c) => ({ ...outcome(c), result: c["result"] ?? null })],
   "tool.error": ["tool_error", (c) => ({ ...outcome(c), error: c["error"] })],
+  "tool.call_delta": [
+    "tool_call_delta",
+    (c) => ({ toolCallId: c["call_id"], argumentsDelta: c["arguments_delta"] }),
+  ],
+  "tool.question_requested": [
+    "question_requested",
+    (c) => ({ requestId: c["request_id"], questions: c["questions"] ?? null }),
+  ],
+  "terminal.stream": [
+    "terminal.stream",
+    (c) => ({
+      terminalId: c["terminal_id"],
+      stream: c["stream"] ?? "stdout",
+      text: c["text"],
+    }),
+  ],
+  "terminal.complete": [
+    "terminal.complete",
+    (c) => ({ terminalId: c["terminal_id"], exitCode: c["exit_code"] ?? null }),
+  ],
+  "sandbox.provisioning": ["sandbox.provisioning", sandbox],
+  "sandbox.init": ["sandbox.init", sandbox],
+  "sandbox.removed": ["sandbox.removed", sandbox],
+  file_change: [
+    "file.changed",
+    (c) => ({
+      path: c["path"],
+      change: c["change"],
+      ...given("iteration", c["iteration"]),
+    }),
+  ],
+  code_block: ["code_block", (c) => ({ text: c["text"], ...given("language", c["language"]) })],
+  "plan.created": ["plan.created", plan],
+  "plan.revised": ["plan.revised", plan],
+  "plan.step_started": ["plan.step_started", planStep],
+  "plan.step_completed": ["plan.step_completed", planStep],
+  "memory.extracted": ["memory.extracted", memories],
+  "memory.recalled": ["memory.recalled", memories],
+  "context.compacted": ["context.compacted", (c) => given("summary", c["summary"])],
+  "subagent.started": [
+    "subagent.started",
+    (c) => ({ subagentId: c["subagent_id"], ...given("title", c["title"]) }),
+  ],
+  "subagent.update": [
+    "subagent.update",
+    (c) => ({ subagentId: c["subagent_id"], text: c["text"] }),
+  ],
+  "subagent.finished": [
+    "subagent.finished",
+    (c) => ({ subagentId: c["subagent_id"], status: c["status"] }),
+  ],
+  steered: ["steer_applied", (c) => ({ steerId: c["steer_id"] })],
   usage: [
     "usage_update",
     (c) => ({ inputTokens: c["input_tokens"], outputTokens: c["output_tokens"] }),
@@ -97,6 +149,22 @@ function message(c: Content) {
 
 function thinking(c: Content) {
   return given("text", c["text"]);
+}
+
+function sandbox(c: Content) {
+  return { ...given("sandboxId", c["sandbox_id"]), ...given("detail", c["detail"]) };
+}
+
+function plan(c: Content) {
+  return { planId: c["plan_id"], steps: c["steps"] ?? [] };
+}
+
+function planStep(c: Content) {
+  return { planId: c["plan_id"], stepId: c["step_id"], ...given("title", c["title"]) };
+}
+
+function memories(c: Content) {
+  return { memories: c["memories"] ?? [] };
 }
 
 function call(c: Content) {

@@ -9,6 +9,10 @@ export const FRAME_BYTES_MAX = 1_048_576;
 export const TURN_TEXT_CHARS_MAX = 32_000;
 export const EVENTS_PAGE_DEFAULT = 200;
 export const EVENTS_PAGE_MAX = 1_000;
+export const HISTORY_PAGE_DEFAULT = 50;
+export const HISTORY_PAGE_MAX = 200;
+/** Turns and steering texts that may wait in one session. */
+export const QUEUED_TURNS_MAX = 16;
 export const HEARTBEAT_INTERVAL_MS = 30_000;
 export const RATE_LIMIT_MESSAGES = 60;
 export const RATE_LIMIT_WINDOW_MS = 10_000;
@@ -20,14 +24,21 @@ export const ERROR_CODES = [
   "MESSAGE_TOO_LARGE",
   "RATE_LIMITED",
   "AUTH_FAILED",
+  "AUTH_RATE_LIMITED",
   "Unauthenticated",
   "PermissionDenied",
   "SessionNotFound",
+  "SessionArchived",
   "TurnInProgress",
+  "QueueFull",
+  "InsufficientCredits",
   "NoActiveTurn",
   "ApprovalAlreadyDecided",
   "ApprovalNotFound",
   "NotApprover",
+  "FileNotFound",
+  "MemberNotFound",
+  "LastOwner",
   "UpstreamUnavailable",
   "IdempotencyConflict",
   "NotSupported",
@@ -35,14 +46,30 @@ export const ERROR_CODES = [
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
-/** Why the server closed the socket. After `authentication` a new token is needed; after the others, reconnect. */
+/** Why the server closed the socket; `CLOSE_MEANINGS` says what to do then. */
 export const CLOSE_CODES = {
   tooLarge: 1009,
   authentication: 4001,
+  forbidden: 4003,
   slowReader: 4008,
   rateLimited: 4029,
   goingAway: 4100,
 } as const;
+
+/** What each close code asks of a client. */
+export const CLOSE_MEANINGS: Readonly<
+  Record<keyof typeof CLOSE_CODES, { readonly reconnect: string; readonly why: string }>
+> = {
+  tooLarge: { reconnect: "yes, without that frame", why: "a frame over 2 MiB" },
+  authentication: {
+    reconnect: "only with a new token",
+    why: "authentication failed, did not come in time, or ran out",
+  },
+  forbidden: { reconnect: "no", why: "this person is no member of the tenant any more" },
+  slowReader: { reconnect: "yes, with the cursor", why: "more than 1 MiB waited to be read" },
+  rateLimited: { reconnect: "yes, after a pause", why: "180 messages in 10 s, or 64 unanswered" },
+  goingAway: { reconnect: "yes, after `going_away`'s pause", why: "the gateway ends" },
+};
 
 /** Errors of `config/*`: JSON-RPC's own below -32600, Concordance's above -32010. */
 export const RPC_ERRORS = {

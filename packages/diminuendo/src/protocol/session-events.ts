@@ -4,24 +4,24 @@
  * `reviewPacket`, `content`) is carried as its author wrote it, snake_case where the author is Concord.
  */
 import * as Schema from "effect/Schema";
-import { Carried, CarriedObject, Count, EpochMs, Id, SessionStatus, WaitingFor } from "./values.ts";
+import { AGENT_EVENTS } from "./agent-events.ts";
+import { event } from "./event-envelope.ts";
+import {
+  Carried,
+  CarriedObject,
+  Count,
+  EpochMs,
+  Id,
+  SessionStatus,
+  WaitingFor,
+  WhenBusy,
+} from "./values.ts";
 
-const envelope = {
-  sessionId: Id,
-  /** Absent on events that belong to no turn. */
-  turnId: Schema.optionalKey(Id),
-  /** Starts at 1, dense, only grows, also across restarts. */
-  seq: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
-  ts: EpochMs,
-};
 const attempt = Count;
 const text = Schema.String;
 const name = Schema.String;
 const optionalText = { text: Schema.optionalKey(Schema.String) };
 const outcome = { toolCallId: Id, toolName: name, commandId: Id, status: Schema.String };
-
-const event = <const T extends string, F extends Schema.Struct.Fields>(type: T, fields: F) =>
-  Schema.Struct({ type: Schema.tag(type), ...envelope, ...fields });
 
 export const UserMessage = event("user_message", {
   messageId: Id,
@@ -34,11 +34,43 @@ export const SessionStateChanged = event("session_state", {
   previous: SessionStatus,
   waitingFor: Schema.optionalKey(WaitingFor),
 });
+/** A turn waits for the one that is open; it begins with its `user_message`, under the same `turnId`. */
+export const TurnQueued = event("turn_queued", {
+  messageId: Id,
+  text,
+  userId: Id,
+  whenBusy: WhenBusy,
+  idempotencyKey: Schema.optionalKey(Id),
+});
+/** A queued turn will not run. */
+export const TurnDequeued = event("turn_dequeued", { reason: Schema.Literal("cancelled") });
+/** Somebody says something into the open turn. */
+export const SteerRequested = event("steer_requested", { steerId: Id, text, userId: Id });
+/** The agent has read it. */
+export const SteerApplied = event("steer_applied", { steerId: Id });
+/** The turn ended before the agent read it; it is said again as the turn `nextTurnId`. */
+export const SteerDeferred = event("steer_deferred", { steerId: Id, nextTurnId: Id });
+/** Its turn was stopped before the agent read it. */
+export const SteerDropped = event("steer_dropped", { steerId: Id });
+/** What a turn cost, in millionths of a credit. */
+export const TurnBilled = event("turn_billed", {
+  inputTokens: Count,
+  outputTokens: Count,
+  microcredits: Count,
+});
 export const TurnStarted = event("turn_started", { commandId: Id });
 export const MessageStarted = event("message_started", { messageId: Id, attempt });
 export const MessageRestarted = event("message_restarted", { messageId: Id, attempt });
 export const TextDelta = event("text_delta", { messageId: Id, attempt, text });
-export const MessageComplete = event("message_complete", { messageId: Id, text });
+export const MessageComplete = event("message_complete", {
+  messageId: Id,
+  text,
+  /**
+   * First and last `seq` of the message's deltas, which this event replaces: the log has them no more, and a replay
+   * passes over their numbers.
+   */
+  coversSeq: Schema.optionalKey(Schema.Tuple([Count, Count])),
+});
 export const ThinkingStart = event("thinking.start", optionalText);
 export const ThinkingProgress = event("thinking.progress", optionalText);
 export const ThinkingComplete = event("thinking.complete", optionalText);
@@ -92,6 +124,13 @@ export const UnknownEvent = event("unknown_event", { eventType: Schema.String, c
 export const SESSION_EVENTS = [
   UserMessage,
   SessionStateChanged,
+  TurnQueued,
+  TurnDequeued,
+  SteerRequested,
+  SteerApplied,
+  SteerDeferred,
+  SteerDropped,
+  TurnBilled,
   TurnStarted,
   MessageStarted,
   MessageRestarted,
@@ -111,6 +150,7 @@ export const SESSION_EVENTS = [
   UsageUpdate,
   TurnComplete,
   TurnError,
+  ...AGENT_EVENTS,
   UnknownEvent,
 ] as const;
 export const SessionEvent = Schema.Union(SESSION_EVENTS);

@@ -53,3 +53,69 @@ export type Identity = typeof Identity.Type;
 
 export const Decision = Schema.Literals(["approved", "rejected"]);
 export type Decision = typeof Decision.Type;
+
+/** A place in one session's log. `epoch` names the log; it changes only if the log was lost or rewritten. */
+export const LogCursor = Schema.Struct({ epoch: Id, seq: Count });
+export type LogCursor = typeof LogCursor.Type;
+
+/**
+ * What becomes of a turn while another is open: `enqueue` runs it next, `reject` refuses it, `interrupt` stops the
+ * open one first, `steer` says it into the open one.
+ */
+export const WhenBusy = Schema.Literals(["enqueue", "reject", "interrupt", "steer"]);
+export type WhenBusy = typeof WhenBusy.Type;
+
+export const ROLES = ["owner", "admin", "billing_admin", "member", "viewer"] as const;
+export const Role = Schema.Literals(ROLES);
+export type Role = typeof Role.Type;
+
+export const Member = Schema.Struct({
+  userId: Id,
+  email: Schema.String,
+  role: Role,
+  /** `token`: as their sign-in says; `set`: as an administrator has said here, whatever the sign-in says. */
+  source: Schema.Literals(["token", "set"]),
+  since: EpochMs,
+});
+export type Member = typeof Member.Type;
+
+export const Invitation = Schema.Struct({
+  email: Schema.String,
+  role: Role,
+  invitedBy: Id,
+  expiresAt: EpochMs,
+});
+export type Invitation = typeof Invitation.Type;
+
+/** One message of the conversation, whole. */
+export const HistoryMessage = Schema.Struct({
+  messageId: Id,
+  turnId: Schema.NullOr(Id),
+  role: Schema.Literals(["user", "assistant"]),
+  text: Schema.String,
+  ts: EpochMs,
+});
+export type HistoryMessage = typeof HistoryMessage.Type;
+
+export const FileEntry = Schema.Struct({
+  path: Schema.String,
+  kind: Schema.Literals(["file", "directory"]),
+  size: Schema.optionalKey(Count),
+});
+export type FileEntry = typeof FileEntry.Type;
+
+export const FileContent = Schema.Struct({
+  path: Schema.String,
+  content: Schema.String,
+  encoding: Schema.Literals(["utf8", "base64"]),
+  iteration: Schema.optionalKey(Count),
+});
+export type FileContent = typeof FileContent.Type;
+
+export const FileIteration = Schema.Struct({
+  iteration: Count,
+  timestamp: EpochMs,
+  size: Count,
+  hash: Schema.String,
+});
+export type FileIteration = typeof FileIteration.Type;

@@ -4,6 +4,7 @@
  */
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
 import * as FiberSet from "effect/FiberSet";
 import * as Layer from "effect/Layer";
 import type { StorageError } from "../db/WorkerManager.ts";
@@ -13,18 +14,21 @@ import type { LiveSession } from "./LiveSession.ts";
 import { keepBond, releaseIdle } from "./podium-bond.ts";
 import { sendOpenTurn } from "./podium-outbox.ts";
 import { Sessions } from "./Sessions.ts";
+import type { SessionGone } from "./session-log.ts";
 
 export class Attachments extends Context.Service<
   Attachments,
   {
     /** Tells Podium of the open turn, or of the wish to stop it; makes the bond if there is none. */
     readonly pursue: (session: LiveSession) => Effect.Effect<void>;
+    /** Ends a bond whose session was deleted. */
+    readonly abandon: (bond: LiveSession["attachment"]) => Effect.Effect<void>;
     /** Lets go of a session that has been ready for longer than `idleMs`. */
     readonly releaseIdle: (
       session: LiveSession,
       nowMs: number,
       idleMs: number,
-    ) => Effect.Effect<void, StorageError>;
+    ) => Effect.Effect<void, StorageError | SessionGone>;
   }
 >()("diminuendo/session/Attachments") {
   static readonly layer = Layer.effect(
@@ -46,6 +50,7 @@ export class Attachments extends Context.Service<
               session.attachment ??= fork(keepBond(needs, session));
             return Effect.void;
           }),
+        abandon: (bond) => (bond === null ? Effect.void : Fiber.interrupt(bond)),
         releaseIdle: (session, nowMs, idleMs) => releaseIdle(needs, session, nowMs, idleMs),
       });
     }),

@@ -4,7 +4,8 @@
  */
 import type * as Fiber from "effect/Fiber";
 import * as Semaphore from "effect/Semaphore";
-import type { RegistryRow, SessionSnapshot } from "../db/storage.ts";
+import type { RegistryRow } from "../db/stored-registry.ts";
+import type { DeltaRange, SessionSnapshot } from "../db/stored-session.ts";
 import type { SessionMeta } from "../protocol/index.ts";
 import type { PodiumLink } from "../upstream/PodiumClient.ts";
 import { instanceIdOf } from "./ids.ts";
@@ -21,13 +22,21 @@ export class LiveSession {
   model: SessionModel;
   /** `seq` of the newest published event. */
   lastSeq: number;
+  /** `seq` of the oldest event in the log when it was opened; compaction never takes the first. */
+  readonly #firstSeq: number;
+  /** Where the deltas of unfinished messages are. */
+  deltas: ReadonlyMap<string, DeltaRange>;
+  /** Deleted while somebody still held on to it: nothing may be written any more. */
+  isDeleted = false;
   updatedAt: number;
   lastUsedAt: number;
   /** The open socket to Podium, while there is one. */
   link: PodiumLink | null = null;
+  /** Steering frames on the open socket that Podium has neither taken nor refused. */
+  unansweredSteers = 0;
   /** The fiber that keeps the session attached to Podium, while it has reason to. */
   attachment: Fiber.Fiber<void> | null = null;
-  readonly #row: RegistryRow;
+  #row: RegistryRow;
 
   constructor(tenantId: string, row: RegistryRow, snapshot: SessionSnapshot, nowMs: number) {
     this.tenantId = tenantId;
@@ -36,15 +45,34 @@ export class LiveSession {
     this.agentType = row.agentType;
     this.epoch = snapshot.epoch;
     this.lastSeq = snapshot.lastSeq;
+    this.#firstSeq = snapshot.firstSeq;
+    this.deltas = new Map(snapshot.deltas);
     this.updatedAt = row.updatedAt;
     this.lastUsedAt = nowMs;
     this.#row = row;
     this.model = {
       status: snapshot.status,
       openTurn: snapshot.openTurn,
+      waiting: snapshot.waiting,
+      steers: snapshot.steers,
       pendingApprovals: new Set(snapshot.pendingApprovals),
       podiumEventId: snapshot.podiumEventId,
     };
+  }
+
+  /** `seq` of the oldest event in the log; 0 while there is none. */
+  get firstSeq(): number {
+    return this.#firstSeq === 0 && this.lastSeq > 0 ? 1 : this.#firstSeq;
+  }
+
+  get isArchived(): boolean {
+    return this.#row.archived;
+  }
+
+  /** Called after the registry has it. */
+  relabelled(row: RegistryRow): void {
+    this.#row = row;
+    this.updatedAt = row.updatedAt;
   }
 
   get meta(): SessionMeta {

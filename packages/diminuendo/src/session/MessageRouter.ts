@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { Authenticator, identityOf } from "../auth/Authenticator.ts";
+import type { Members } from "../auth/Members.ts";
 import type { WorkerManager } from "../db/WorkerManager.ts";
 import type { Metrics } from "../observability/Metrics.ts";
 import type { ClientMessage, ServerMessage } from "../protocol/index.ts";
@@ -14,26 +15,36 @@ import { refuse } from "../security/Refusal.ts";
 import { Broadcaster } from "../transport/Broadcaster.ts";
 import type { Connection } from "../transport/Connection.ts";
 import { type RouteError, Router } from "../transport/Router.ts";
+import type { SocketServer } from "../transport/SocketServer.ts";
 import type { ConcordanceClient } from "../upstream/ConcordanceClient.ts";
 import type { ConcordClient } from "../upstream/ConcordClient.ts";
 import type { PodiumClient } from "../upstream/PodiumClient.ts";
+import type { PodiumFiles } from "../upstream/PodiumFiles.ts";
 import type { Attachments } from "./Attachments.ts";
 import { answerQuestion } from "./messages/answer-message.ts";
 import { ConfigListeners, handleConfig } from "./messages/config-messages.ts";
-import { getEvents, joinSession, leaveSession } from "./messages/join-messages.ts";
+import { getEvents } from "./messages/events-message.ts";
+import { readFiles } from "./messages/file-messages.ts";
+import { getHistory } from "./messages/history-message.ts";
+import { joinSession, leaveSession } from "./messages/join-messages.ts";
+import { deleteSession, relabelSession } from "./messages/lifecycle-messages.ts";
+import { manageMembers } from "./messages/member-messages.ts";
 import { createSession, listSessions } from "./messages/session-messages.ts";
-import { runTurn, stopTurn } from "./messages/turn-messages.ts";
+import { runTurn, steer, stopTurn } from "./messages/turn-messages.ts";
 import type { Sessions } from "./Sessions.ts";
 
 type Needs =
   | Sessions
   | Attachments
   | Broadcaster
+  | SocketServer
   | WorkerManager
   | Metrics
   | ConcordClient
   | ConcordanceClient
   | PodiumClient
+  | PodiumFiles
+  | Members
   | ConfigListeners;
 
 export const MessageRouterLayer = Layer.effect(
@@ -82,6 +93,12 @@ const dispatch = (
       return listSessions(actor, message);
     case "create_session":
       return createSession(connection, actor, message);
+    case "rename_session":
+    case "archive_session":
+    case "unarchive_session":
+      return relabelSession(connection, actor, message);
+    case "delete_session":
+      return deleteSession(connection, actor, message);
     case "join_session":
       return joinSession(connection, actor, message);
     case "leave_session":
@@ -90,6 +107,17 @@ const dispatch = (
       return runTurn(actor, message);
     case "stop_turn":
       return stopTurn(actor, message);
+    case "steer":
+      return steer(actor, message);
+    case "get_history":
+      return getHistory(actor, message);
+    case "list_files":
+    case "read_file":
+    case "file_history":
+    case "file_at_iteration":
+      return readFiles(actor, message);
+    case "manage_members":
+      return manageMembers(actor, message);
     case "answer_question":
       return answerQuestion(actor, message);
     case "get_events":
@@ -101,9 +129,5 @@ const dispatch = (
       }));
     case "authenticate":
       return Effect.fail(refuse("INVALID_MESSAGE", "authenticate stands alone."));
-    default:
-      return Effect.fail(
-        refuse("NotSupported", `${message.type} is not supported by this gateway.`),
-      );
   }
 };

@@ -12,7 +12,7 @@ import type { SessionMeta } from "../protocol/index.ts";
 import type { Refusal } from "../security/Refusal.ts";
 import { Broadcaster } from "../transport/Broadcaster.ts";
 import { type LiveSession, metaOfRow } from "./LiveSession.ts";
-import { type Decision, SessionLog } from "./session-log.ts";
+import { type Decision, type SessionGone, SessionLog } from "./session-log.ts";
 import type { SessionModel, Step } from "./session-model.ts";
 import { SessionShelf } from "./session-shelf.ts";
 
@@ -27,18 +27,23 @@ export class Sessions extends Context.Service<
       sessionId: string,
     ) => Effect.Effect<LiveSession, Refusal | StorageError>;
     /** Runs `decide` alone on the session; its step is committed and published before the answer. */
-    readonly change: <A, E>(
+    readonly change: <A, E, R>(
       session: LiveSession,
-      decide: (model: SessionModel) => Effect.Effect<Decision<A>, E>,
-    ) => Effect.Effect<A, E | StorageError>;
+      decide: (model: SessionModel) => Effect.Effect<Decision<A>, E, R>,
+    ) => Effect.Effect<A, E | StorageError | SessionGone, R>;
     /** `change` for a step that needs no decision. */
-    readonly take: (session: LiveSession, step: Step) => Effect.Effect<void, StorageError>;
+    readonly take: (
+      session: LiveSession,
+      step: Step,
+    ) => Effect.Effect<void, StorageError | SessionGone>;
     readonly list: (
       tenantId: string,
       includeArchived: boolean,
     ) => Effect.Effect<readonly SessionMeta[], StorageError>;
     /** Makes the registry say again what the session's own database says. */
     readonly reconcile: (session: LiveSession) => Effect.Effect<void, StorageError>;
+    /** Forgets a session that was deleted: nobody finds or changes it from now on. */
+    readonly forget: (session: LiveSession) => void;
     readonly loaded: () => readonly LiveSession[];
     /** Lets go of sessions that nobody uses, watches or runs. */
     readonly evictUnused: Effect.Effect<void>;
@@ -64,6 +69,10 @@ export class Sessions extends Context.Service<
           return rows.map((row) => shelf.peek(row.sessionId)?.meta ?? metaOfRow(row));
         }),
         reconcile: (session) => log.mark(session, session.model.status),
+        forget: (session) => {
+          session.isDeleted = true;
+          shelf.remove(session.sessionId);
+        },
         loaded: () => shelf.all,
         evictUnused: Effect.map(Clock.currentTimeMillis, (nowMs) =>
           shelf.evictUnused(nowMs, broadcaster.hasAudience),

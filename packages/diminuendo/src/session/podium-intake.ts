@@ -17,17 +17,27 @@ type Refused = Extract<PodiumFrame, { kind: "refused" }>;
 /** Podium refuses these for reasons that pass: connect again, and send again. */
 const PASSING_REFUSALS = new Set(["internal_error", "too_many_frames"]);
 
-/** Stores one run of frames. Fails with `Unreachable` where the link must be made again. */
+/**
+ * Stores one run of frames. True if Podium must be told something now: the next turn has begun, or the open one has
+ * become a command and can be steered. Fails with `Unreachable` where the link must be made again.
+ */
 export const ingest = Effect.fnUntraced(function* (
   sessions: Sessions["Service"],
   session: LiveSession,
   frames: readonly PodiumFrame[],
 ) {
+  const before = session.model.openTurn;
   const events = frames.flatMap((frame) => (frame.kind === "event" ? [frame.event] : []));
   if (events.length > 0) yield* store(sessions, session, events);
+  const steered = events.filter(({ eventType }) => eventType === "steered").length;
+  session.unansweredSteers = Math.max(0, session.unansweredSteers - steered);
   for (const frame of frames) {
     if (frame.kind === "refused") yield* refused(sessions, session, frame);
   }
+  const now = session.model.openTurn;
+  const isNext = now?.turnId !== before?.turnId;
+  const canSteer = now?.commandId !== before?.commandId && session.model.steers.length > 0;
+  return now !== null && (isNext || canSteer);
 });
 
 const store = (
@@ -50,6 +60,11 @@ const refused = Effect.fnUntraced(function* (
   yield* Effect.logWarning(`podium refused a frame: ${code} ${message}`);
   if (PASSING_REFUSALS.has(code)) {
     return yield* new Unreachable({ service: "podium", reason: `refused with ${code}` });
+  }
+  // A Podium that cannot steer cannot say which turn the words were for either.
+  if (turnId === null && session.unansweredSteers > 0) {
+    session.unansweredSteers -= 1;
+    return;
   }
   const turn = session.model.openTurn;
   const concerns = turn !== null && (turnId === null || turnId === turn.turnId);

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect";
 import { WorkerManager } from "../db/WorkerManager.ts";
 import { Attachments } from "./Attachments.ts";
+import { dropDirectory } from "./messages/lifecycle-messages.ts";
 import { Sessions } from "./Sessions.ts";
 import { recovered } from "./session-steps.ts";
 
@@ -13,6 +14,9 @@ const AT_ONCE = 8;
 /** Run before clients are let in. One session that cannot be recovered does not keep the others down. */
 export const recoverSessions = Effect.gen(function* () {
   const workers = yield* WorkerManager;
+  for (const { tenantId, sessionId } of yield* workers.read({ kind: "doomed_sessions" })) {
+    yield* dropDirectory(tenantId, sessionId);
+  }
   const left = yield* workers.read({ kind: "active_sessions" });
   if (left.length === 0) return;
   yield* Effect.logInfo(`recovering ${left.length} sessions`);

@@ -7,6 +7,7 @@
  */
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
+import * as Schema from "effect/Schema";
 import type { StorageError, WorkerManager } from "../db/WorkerManager.ts";
 import type { Metrics } from "../observability/Metrics.ts";
 import type { SessionStatus } from "../protocol/index.ts";
@@ -14,6 +15,11 @@ import type { Broadcaster } from "../transport/Broadcaster.ts";
 import type { LiveSession } from "./LiveSession.ts";
 import { numbered } from "./numbering.ts";
 import type { Change, SessionModel, Step } from "./session-model.ts";
+
+/** The session was deleted while somebody still held on to it. */
+export class SessionGone extends Schema.TaggedError<SessionGone>()("SessionGone", {
+  reason: Schema.String,
+}) {}
 
 /** What a decision answers, and the step it takes if it changes anything. */
 export interface Decision<A> {
@@ -34,11 +40,15 @@ export class SessionLog {
     this.#needs = needs;
   }
 
-  change<A, E>(
+  change<A, E, R>(
     session: LiveSession,
-    decide: (model: SessionModel) => Effect.Effect<Decision<A>, E>,
-  ): Effect.Effect<A, E | StorageError> {
-    const alone = Effect.suspend(() => decide(session.model)).pipe(
+    decide: (model: SessionModel) => Effect.Effect<Decision<A>, E, R>,
+  ): Effect.Effect<A, E | StorageError | SessionGone, R> {
+    const gone = new SessionGone({ reason: `session ${session.sessionId} was deleted` });
+    const alone = Effect.suspend(
+      (): Effect.Effect<Decision<A>, E | SessionGone, R> =>
+        session.isDeleted ? Effect.fail(gone) : decide(session.model),
+    ).pipe(
       Effect.flatMap(({ answer, step }) => {
         const change = step?.(session.model);
         if (change === undefined || !hasEffect(change, session.model))
@@ -77,11 +87,12 @@ export class SessionLog {
     const before = session.model.status;
     const updatedAt = isUse(change) ? nowMs : session.updatedAt;
     if (before === "inactive" && status !== before) yield* this.mark(session, status, updatedAt);
-    const events = numbered(drafts, sessionId, session.lastSeq, nowMs);
+    const { events, deltas, compacted } = numbered(drafts, session, nowMs);
     const place = { kind: "commit", sessionId, nowMs } as const;
-    yield* workers.write({ ...place, events, rows, status, podiumEventId });
+    yield* workers.write({ ...place, events, compacted, rows, status, podiumEventId });
     session.model = model;
     session.lastSeq += events.length;
+    session.deltas = deltas;
     session.updatedAt = updatedAt;
     this.#needs.broadcaster.toSession(sessionId, events);
     yield* this.#needs.metrics.count("diminuendo_events_committed_total", events.length);

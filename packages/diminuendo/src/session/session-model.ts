@@ -2,7 +2,7 @@
  * Owns what a session is between two commits, and how one change leads to the next. Pure: a change is a new
  * model, the events that tell of it and the rows that keep it; session-log.ts commits all three at once.
  */
-import type { Row, StoredTurn } from "../db/storage.ts";
+import type { PendingSteer, Row, StoredTurn, WaitingTurn } from "../db/stored-session.ts";
 import type { EventDraft } from "../domain/podium-event.ts";
 import type { SessionStatus, WaitingFor } from "../protocol/index.ts";
 import { applySessionTransition } from "./session-state.ts";
@@ -12,6 +12,10 @@ export type OpenTurn = StoredTurn;
 export interface SessionModel {
   readonly status: SessionStatus;
   readonly openTurn: OpenTurn | null;
+  /** Turns that run after the open one, soonest first. */
+  readonly waiting: readonly WaitingTurn[];
+  /** Said into the open turn and not read yet, oldest first. */
+  readonly steers: readonly PendingSteer[];
   /** Undecided approvals that the open turn waits for. */
   readonly pendingApprovals: ReadonlySet<string>;
   /** The newest Podium event whose consequences are stored. */
@@ -29,6 +33,8 @@ export type Step = (model: SessionModel) => Change;
 export const EMPTY_MODEL: SessionModel = {
   status: "inactive",
   openTurn: null,
+  waiting: [],
+  steers: [],
   pendingApprovals: new Set(),
   podiumEventId: 0,
 };

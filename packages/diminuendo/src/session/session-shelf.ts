@@ -41,6 +41,10 @@ export class SessionShelf {
     return session;
   });
 
+  remove(sessionId: string): void {
+    this.#live.delete(sessionId);
+  }
+
   evictUnused(nowMs: number, isWatched: (sessionId: string) => boolean): void {
     for (const session of this.all) {
       const unused = nowMs - session.lastUsedAt > EVICT_AFTER_MS;

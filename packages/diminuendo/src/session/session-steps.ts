@@ -2,7 +2,7 @@
  * Owns the steps that the gateway itself takes in a session's life: opening and failing turns, activation,
  * recovery, idling. What Podium's events do to a session lives in handlers/. Pure.
  */
-import type { TurnOutcome } from "../db/storage.ts";
+import type { TurnOutcome } from "../db/stored-session.ts";
 import type { EventDraft } from "../domain/podium-event.ts";
 import {
   inOrder,
@@ -14,6 +14,7 @@ import {
   unchanged,
 } from "./session-model.ts";
 import { pathToInactive } from "./session-state.ts";
+import { settleSteers } from "./waiting-steps.ts";
 
 export interface TurnRequest {
   readonly turn: OpenTurn;
@@ -61,6 +62,17 @@ export const recovered: Step = inOrder(
   (model) => (model.openTurn === null ? unchanged(model) : moveTo("activating")(model)),
 );
 
+/** The turn that has waited longest runs, if none does. */
+export const takeNext: Step = (model) => {
+  const [next, ...waiting] = model.waiting;
+  if (next === undefined || model.openTurn !== null) return unchanged(model);
+  const { turn, messageId, idempotencyKey } = next;
+  return inOrder(
+    keep([{ kind: "turn_waits_no_more", turnId: turn.turnId }], { waiting }),
+    openTurn({ turn, messageId, idempotencyKey }),
+  )(model);
+};
+
 /** The turn cannot go on. Refused before the agent was reached, the session falls back to `inactive`. */
 export function failTurn(code: string, message: string): Step {
   return (model) => {
@@ -73,6 +85,7 @@ export function failTurn(code: string, message: string): Step {
         m.status === "activating"
           ? inOrder(moveTo("error"), moveTo("inactive"))(m)
           : moveTo("ready")(m),
+      takeNext,
     )(model);
   };
 }
@@ -86,10 +99,13 @@ export function closeTurn(turnId: string, outcome: TurnOutcome): Step {
       approvalId,
       decision: "turn_ended",
     }));
-    return keep([{ kind: "turn_closed", turnId, outcome }, ...lapsed], {
-      openTurn: null,
-      pendingApprovals: new Set(),
-    })(model);
+    return inOrder(
+      settleSteers(outcome),
+      keep([{ kind: "turn_closed", turnId, outcome }, ...lapsed], {
+        openTurn: null,
+        pendingApprovals: new Set(),
+      }),
+    )(model);
   };
 }
 

@@ -65,6 +65,8 @@ export class Broadcaster extends Context.Service<
     readonly isOver: (replay: Replay) => boolean;
     readonly leave: (connection: Connection, sessionId: string) => void;
     readonly leaveAll: (connection: Connection) => void;
+    /** The session is no more: nobody listens to it any longer. */
+    readonly endSession: (sessionId: string) => void;
     /** Sessions a connection has joined or is joining. */
     readonly joinedCount: (connection: Connection) => number;
     readonly hasAudience: (sessionId: string) => boolean;
@@ -103,6 +105,7 @@ export class Broadcaster extends Context.Service<
         isOver: (replay) => !audiences.isReplaying(replay),
         leave: (connection, sessionId) => audiences.leave(connection, sessionId),
         leaveAll: (connection) => audiences.leaveAll(connection),
+        endSession: (sessionId) => audiences.end(sessionId),
         joinedCount: (connection) => audiences.joined(connection).length,
         hasAudience: (sessionId) => audiences.get(sessionId) !== undefined,
       });
@@ -158,6 +161,13 @@ class Audiences {
     }
     if (audience.live.size + audience.replaying.size === 0) this.#bySession.delete(sessionId);
     this.#byConnection.get(connection)?.delete(sessionId);
+  }
+
+  end(sessionId: string): void {
+    const audience = this.#bySession.get(sessionId);
+    if (audience === undefined) return;
+    const replaying = [...audience.replaying].map(({ connection }) => connection);
+    for (const connection of [...audience.live, ...replaying]) this.leave(connection, sessionId);
   }
 
   leaveAll(connection: Connection): void {

@@ -50,6 +50,11 @@ export class Connection {
     return !this.#closed && this.actor === actor;
   }
 
+  /** The same person with another role. */
+  becomes(actor: Actor): void {
+    this.actor = actor;
+  }
+
   get waitingBytes(): number {
     return this.#socket.getBufferedAmount();
   }

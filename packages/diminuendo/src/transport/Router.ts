@@ -5,10 +5,11 @@ import type * as Effect from "effect/Effect";
 import type { StorageError } from "../db/WorkerManager.ts";
 import type { ClientMessage, ConfigRequest, Identity, ServerMessage } from "../protocol/index.ts";
 import type { Refusal } from "../security/Refusal.ts";
+import type { SessionGone } from "../session/session-log.ts";
 import type { UpstreamError } from "../upstream/upstream-http.ts";
 import type { Connection } from "./Connection.ts";
 
-export type RouteError = Refusal | StorageError | UpstreamError;
+export type RouteError = Refusal | StorageError | SessionGone | UpstreamError;
 
 export class Router extends Context.Service<
   Router,

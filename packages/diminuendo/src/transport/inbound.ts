@@ -21,6 +21,7 @@ import {
 } from "../protocol/index.ts";
 import { sanitizeMessage } from "../security/error-message.ts";
 import { errorMessage, internalError, Refusal, refuse } from "../security/Refusal.ts";
+import { SessionGone } from "../session/session-log.ts";
 import { Unreachable } from "../upstream/upstream-http.ts";
 import type { Connection } from "./Connection.ts";
 import { type ConfigRefusal, type RouteError, Router } from "./Router.ts";
@@ -167,6 +168,7 @@ const asRefusal = Effect.fnUntraced(function* (
   const error = Cause.squash(cause);
   if (error instanceof Refusal) return error;
   if (Cause.hasInterruptsOnly(cause)) return refuse("InternalError", "The gateway is going away.");
+  if (error instanceof SessionGone) return refuse("SessionNotFound", "This session was deleted.");
   if (isUnreachable(error)) {
     yield* Effect.logWarning(`${what} failed: ${error.service}: ${error.reason}`);
     return refuse(

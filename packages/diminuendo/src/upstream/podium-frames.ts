@@ -55,4 +55,12 @@ export interface StopTurn {
   readonly turn_id: string;
   readonly actor: string;
 }
-export type ToPodium = ProcessMessage | StopTurn;
+/** Words for a turn under way; Podium knows them by `steer_id` and answers with the event `steered`. */
+export interface Steer {
+  readonly type: "steer";
+  readonly turn_id: string;
+  readonly steer_id: string;
+  readonly text: string;
+  readonly actor: string;
+}
+export type ToPodium = ProcessMessage | StopTurn | Steer;

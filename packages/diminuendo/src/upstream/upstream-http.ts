@@ -25,44 +25,54 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", {
 }) {}
 export type UpstreamError = Unreachable | Refused;
 
-export interface Post {
+export interface Get {
   readonly service: string;
   readonly url: string;
   readonly key: string;
-  readonly body: unknown;
   /** A signed actor token: whom the request is for. */
   readonly actorToken: string;
 }
+export interface Post extends Get {
+  readonly body: unknown;
+}
 
 /** The status of a 2xx answer. Below 500 but 429 anything else is `Refused`; the rest, and silence for 10 s, `Unreachable`. */
-export const post = Effect.fn("upstream.post")(function* (request: Post) {
+export const post = (request: Post) =>
+  Effect.map(ask(request, { method: "POST", body: JSON.stringify(request.body) }), (a) => a.status);
+
+/** The JSON of a 2xx answer; failures as of `post`. */
+export const getJson = (request: Get) => Effect.map(ask(request, {}), ({ body }) => body);
+
+const ask = Effect.fn("upstream.ask")(function* (request: Get, init: RequestInit) {
   const { service } = request;
   const trace = yield* CurrentTrace;
   const headers = headersOf(request, trace === null ? undefined : traceparent(trace));
   const { status, body } = yield* Effect.tryPromise({
     try: (signal) =>
-      send(request, headers, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])),
+      send(request.url, {
+        ...init,
+        headers,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+      }),
     catch: (error) => new Unreachable({ service, reason: String(error) }),
   });
   if (status >= 500 || status === 429) {
     return yield* new Unreachable({ service, reason: `status ${status}` });
   }
-  if (status >= 200 && status < 300) return status;
+  if (status >= 200 && status < 300) return { status, body };
   return yield* new Refused({ service, status, ...refusalOf(body, status) });
 });
 
 async function send(
-  { url, body }: Post,
-  headers: Record<string, string>,
-  signal: AbortSignal,
+  url: string,
+  init: RequestInit,
 ): Promise<{ readonly status: number; readonly body: unknown }> {
-  const init = { method: "POST", headers, signal, redirect: "manual" as const };
-  const response = await fetch(url, { ...init, body: JSON.stringify(body) });
+  const response = await fetch(url, { ...init, redirect: "manual" });
   const text = await response.text();
   return { status: response.status, body: text === "" ? null : JSON.parse(text) };
 }
 
-function headersOf({ key, actorToken }: Post, trace: string | undefined): Record<string, string> {
+function headersOf({ key, actorToken }: Get, trace: string | undefined): Record<string, string> {
   return {
     authorization: `Bearer ${key}`,
     "content-type": "application/json",

@@ -61,6 +61,25 @@ export class TestClient {
     return this.events.slice(from).find(isAnswer) as ServerEvent & Record<string, unknown>;
   }
 
+  /** Creates a session and joins it. */
+  async newSession(agentType = "echo"): Promise<string> {
+    const created = await this.ask({ type: "create_session", agentType });
+    const { sessionId } = created["session"] as { sessionId: string };
+    await this.ask({ type: "join_session", sessionId });
+    return sessionId;
+  }
+
+  /** The whole log as the gateway has it, page by page. */
+  async storedLog(sessionId: string): Promise<SessionEvent[]> {
+    const log: SessionEvent[] = [];
+    for (;;) {
+      const afterSeq = log.at(-1)?.seq ?? 0;
+      const page = await this.ask({ type: "get_events", sessionId, afterSeq, limit: 70 });
+      log.push(...(page["events"] as SessionEvent[]));
+      if (page["hasMore"] !== true) return log;
+    }
+  }
+
   async config(method: string, params: unknown): Promise<Record<string, unknown>> {
     const id = `c${this.#nextId++}`;
     this.sendText(JSON.stringify({ jsonrpc: "2.0", id, method, params }));

@@ -42,6 +42,12 @@ export class TestPodium {
   /** How often each turn was asked for, repeats included. */
   readonly asked = new Map<string, number>();
   readonly stops: string[] = [];
+  /** Words that reached a turn, by steer id. */
+  readonly steers = new Map<string, string>();
+  /** Whether it knows the frame `steer`. */
+  canSteer = true;
+  /** What the workspace of every instance holds; null: this Podium keeps none. */
+  files: ReadonlyMap<string, string> | null = null;
   /** Called when an agent asks for an approval. */
   /** What `GET /api/v1/agent-types` tells; null answers 503. */
   agentTypes: readonly string[] | null = null;
@@ -124,6 +130,8 @@ export class TestPodium {
       if (!this.instances.has(instanceId)) return failure(404, "unknown_instance");
       if (server.upgrade(request, { data: { instanceId, after } })) return undefined;
     }
+    const file = /^\/api\/v1\/instances\/[^/]+\/files(?:\/(.*))?$/.exec(url.pathname);
+    if (file !== null) return this.#serveFiles(file[1], url.searchParams.get("path") ?? "");
     if (request.method === "POST" && url.pathname === "/api/v1/instances")
       return this.#create(request);
     if (url.pathname === "/api/v1/agent-types" && this.agentTypes !== null)
@@ -131,6 +139,27 @@ export class TestPodium {
     return url.pathname === "/api/v1/agent-types"
       ? failure(503, "busy")
       : failure(404, "not_found");
+  }
+
+  #serveFiles(route: string | undefined, folder: string): Response {
+    if (this.files === null) return failure(404, "route_not_found");
+    if (route === undefined) {
+      const items = [...this.files]
+        .filter(([path]) => path.startsWith(folder))
+        .map(([path, text]) => ({ path, kind: "file", size: text.length }));
+      return Response.json({ items });
+    }
+    const [, path = "", history, at] = /^(.*?)(\/history|\/at\/(\d+))?$/.exec(route) ?? [];
+    const content = this.files.get(decodeURIComponent(path));
+    if (content === undefined) return failure(404, "unknown_file");
+    if (history === "/history") {
+      const hash = new Bun.CryptoHasher("sha256").update(content).digest("hex");
+      return Response.json({
+        items: [{ iteration: 1, timestamp: 1, size: content.length, hash }],
+      });
+    }
+    const iteration = at === undefined ? {} : { iteration: Number(at) };
+    return Response.json({ path, content, encoding: "utf8", ...iteration });
   }
 
   async #create(request: Request): Promise<Response> {
@@ -171,6 +200,7 @@ export class TestPodium {
       this.stops.push(frame.turn_id);
       return this.#stop(frame.turn_id);
     }
+    if (frame.type === "steer") return this.#steer(socket, frame);
     const { turn_id: turnId, text: said, actor: token } = frame.content;
     const actor = await verifyActor(token, "podium", INTERNAL_SECRET);
     this.asked.set(turnId, (this.asked.get(turnId) ?? 0) + 1);
@@ -183,6 +213,28 @@ export class TestPodium {
       return;
     }
     await this.#act(turn);
+  }
+
+  async #steer(
+    socket: Socket,
+    frame: { turn_id: string; steer_id: string; text: string; actor: string },
+  ): Promise<void> {
+    await verifyActor(frame.actor, "podium", INTERNAL_SECRET);
+    const turn = this.turns.get(frame.turn_id);
+    if (!this.canSteer || turn === undefined) {
+      const error = { code: "invalid_frame", message: "unknown type" };
+      return void socket.send(JSON.stringify({ type: "error", error }));
+    }
+    if (turn.ended || this.steers.has(frame.steer_id)) return;
+    this.steers.set(frame.steer_id, frame.text);
+    this.emit(turn, "steered", { steer_id: frame.steer_id });
+    if (frame.text.includes("finish")) this.#complete(turn, "Finished.");
+  }
+
+  /** Ends a turn that holds. */
+  finish(turnId: string, finalText = "Done."): void {
+    const turn = this.turns.get(turnId);
+    if (turn !== undefined) this.#complete(turn, finalText);
   }
 
   #script(turn: Turn): string {

@@ -6,6 +6,7 @@ import { coalesceDeltas } from "../../domain/coalesce.ts";
 import type { EventDraft, PodiumEvent } from "../../domain/podium-event.ts";
 import { mapPodiumEvent } from "../../domain/podium-event-mapper.ts";
 import { inOrder, keep, type Step, tell } from "../session-model.ts";
+import { steerApplied } from "../waiting-steps.ts";
 import { approvalResolved, permissionRequested } from "./approval.ts";
 import { messageComplete } from "./message.ts";
 import { turnEnded, turnStarted } from "./turn.ts";
@@ -27,6 +28,8 @@ function eventArrived(draft: EventDraft): Step {
       return turnEnded(draft);
     case "message_complete":
       return messageComplete(draft);
+    case "steer_applied":
+      return steerApplied(draft);
     case "permission_requested":
       return permissionRequested(draft);
     case "approval_resolved":

@@ -5,7 +5,7 @@
 import type { Actor } from "@concert/service-kit/identity";
 import * as Effect from "effect/Effect";
 import { WorkerManager } from "../../db/WorkerManager.ts";
-import type { AnswerQuestion, ErrorCode } from "../../protocol/index.ts";
+import type { ClientMessageOf, ErrorCode } from "../../protocol/index.ts";
 import { refuse } from "../../security/Refusal.ts";
 import { ConcordClient } from "../../upstream/ConcordClient.ts";
 import type { Refused } from "../../upstream/upstream-http.ts";
@@ -26,7 +26,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 
 export const answerQuestion = Effect.fn("answerQuestion")(function* (
   actor: Actor,
-  message: AnswerQuestion,
+  message: ClientMessageOf<"answer_question">,
 ) {
   const session = yield* sessionFor(actor, "session:write", message.sessionId);
   const { requestId, dismissed = false } = message;

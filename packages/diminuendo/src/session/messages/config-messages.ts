@@ -111,15 +111,15 @@ export const handleConfig = Effect.fn("handleConfig")(function* (
 
 /** Own preferences and devices are everybody's to set; what others share needs a role. */
 const WRITE_NEEDS: Readonly<Record<ConfigScope["scope"], Permission>> = {
-  user: "config:read",
-  device: "config:read",
-  session: "config:write",
-  project: "config:write",
+  user: "session:read",
+  device: "session:read",
+  session: "session:write",
+  project: "session:write",
   tenant: "tenant:admin",
 };
 
 const authorize = Effect.fnUntraced(function* (actor: Actor, scope: ConfigScope, writes: boolean) {
-  yield* requirePermission(actor, writes ? WRITE_NEEDS[scope.scope] : "config:read");
+  yield* requirePermission(actor, writes ? WRITE_NEEDS[scope.scope] : "session:read");
   if (scope.scope === "session") yield* sessionFor(actor, "session:read", scope.sessionId);
 });
 

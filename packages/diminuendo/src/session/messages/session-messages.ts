@@ -3,7 +3,7 @@ import type { Actor } from "@concert/service-kit/identity";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import { WorkerManager } from "../../db/WorkerManager.ts";
-import type { CreateSession, ListSessions, SessionMeta } from "../../protocol/index.ts";
+import type { ClientMessageOf, SessionMeta } from "../../protocol/index.ts";
 import { refuse } from "../../security/Refusal.ts";
 import { Broadcaster } from "../../transport/Broadcaster.ts";
 import type { Connection } from "../../transport/Connection.ts";
@@ -13,9 +13,11 @@ import { newId } from "../ids.ts";
 import { metaOfRow } from "../LiveSession.ts";
 import { Sessions } from "../Sessions.ts";
 
+type CreateSession = ClientMessageOf<"create_session">;
+
 export const listSessions = Effect.fn("listSessions")(function* (
   actor: Actor,
-  message: ListSessions,
+  message: ClientMessageOf<"list_sessions">,
 ) {
   yield* requirePermission(actor, "session:read");
   const sessions = yield* Sessions;

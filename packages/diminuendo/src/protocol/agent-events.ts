@@ -1,0 +1,65 @@
+/**
+ * Owns the durable events of what an agent does beside talking and calling tools: its questions, terminal, sandbox,
+ * files, plan and memory. The gateway carries them; none of them moves the session.
+ */
+import * as Schema from "effect/Schema";
+import { event } from "./event-envelope.ts";
+import { Carried, Count, Id } from "./values.ts";
+
+const text = Schema.String;
+const optionalText = Schema.optionalKey(text);
+const sandbox = { sandboxId: Schema.optionalKey(Id), detail: optionalText };
+const step = { planId: Id, stepId: Id, title: optionalText };
+
+export const ToolCallDelta = event("tool_call_delta", { toolCallId: Id, argumentsDelta: text });
+export const QuestionRequested = event("question_requested", { requestId: Id, questions: Carried });
+export const TerminalStream = event("terminal.stream", {
+  terminalId: Id,
+  stream: Schema.Literals(["stdout", "stderr"]),
+  text,
+});
+export const TerminalComplete = event("terminal.complete", {
+  terminalId: Id,
+  exitCode: Schema.NullOr(Schema.Int),
+});
+export const SandboxProvisioning = event("sandbox.provisioning", sandbox);
+export const SandboxInit = event("sandbox.init", sandbox);
+export const SandboxRemoved = event("sandbox.removed", sandbox);
+export const FileChanged = event("file.changed", {
+  path: text,
+  change: Schema.Literals(["created", "modified", "deleted"]),
+  iteration: Schema.optionalKey(Count),
+});
+export const CodeBlock = event("code_block", { language: optionalText, text });
+export const PlanCreated = event("plan.created", { planId: Id, steps: Carried });
+export const PlanStepStarted = event("plan.step_started", step);
+export const PlanStepCompleted = event("plan.step_completed", step);
+export const PlanRevised = event("plan.revised", { planId: Id, steps: Carried });
+export const MemoryExtracted = event("memory.extracted", { memories: Carried });
+export const MemoryRecalled = event("memory.recalled", { memories: Carried });
+export const ContextCompacted = event("context.compacted", { summary: optionalText });
+export const SubagentStarted = event("subagent.started", { subagentId: Id, title: optionalText });
+export const SubagentUpdate = event("subagent.update", { subagentId: Id, text });
+export const SubagentFinished = event("subagent.finished", { subagentId: Id, status: text });
+
+export const AGENT_EVENTS = [
+  ToolCallDelta,
+  QuestionRequested,
+  TerminalStream,
+  TerminalComplete,
+  SandboxProvisioning,
+  SandboxInit,
+  SandboxRemoved,
+  FileChanged,
+  CodeBlock,
+  PlanCreated,
+  PlanStepStarted,
+  PlanStepCompleted,
+  PlanRevised,
+  MemoryExtracted,
+  MemoryRecalled,
+  ContextCompacted,
+  SubagentStarted,
+  SubagentUpdate,
+  SubagentFinished,
+] as const;
