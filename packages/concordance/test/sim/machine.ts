@@ -39,23 +39,26 @@ export class SimMachine {
     return this.#fsm.apply(entries);
   }
 
+  /** What a commit at this moment would leave in the file. */
   image(): Image {
-    return this.#db.serialize();
+    return this.store.between(() => this.#db.serialize());
   }
 
   /** Goes on with a received state. */
   replace(image: Image): void {
-    this.#db.close();
+    this.close();
     this.#db = opened(image);
     this.store.swap(this.#db);
   }
 
   close(): void {
+    this.store.release();
     this.#db.close();
   }
 
   /** Of every row of every table: equal on all members at equal applied index. */
   hash(): number {
+    this.#fsm.flush();
     return TABLES.reduce((hash, table) => {
       const rows = this.#db.query(`SELECT * FROM ${table} ORDER BY 1, 2`).values();
       return Bun.hash.crc32(JSON.stringify(rows), hash);

@@ -46,6 +46,8 @@ export const STATE_HASH_EVERY = 20;
 const COMPACT_ENTRIES = 40;
 const TAIL_ENTRIES = 4;
 const COPY_KEPT_MS = 300;
+/** Per tick, that the state's file is written; a killed process loses what came after. */
+const FLUSH_CHANCE = 0.1;
 /** Small, so that readers that pause are waited for, and cut. */
 const WATCH: WatchLimits = { bufferedBytesMax: 2_000, backlogChangesMax: 40 };
 const SWEEP_KEYS_MAX = 8;
@@ -65,6 +67,8 @@ export class SimNode {
   #watchers = new Set<{ readonly watcher: Watcher; readonly sink: Sink }>();
   #changes: readonly StoredChange[] = [];
   #copy: { readonly facts: SnapshotFacts; readonly image: Image; usedMs: number } | null = null;
+  /** The state's file as last written, synced or not; null when that was at its last checkpoint. */
+  #flushed: Image | null = null;
   #sweeping = false;
   #life = 0;
 
@@ -105,6 +109,9 @@ export class SimNode {
     this.#event(() => {
       const learner = core.promotable(this.#state);
       if (learner !== null) this.#change({ kind: "promote", nodeId: learner });
+    });
+    this.#event(() => {
+      if (this.#moment().random < FLUSH_CHANCE) this.#flushed = this.#machine.image();
     });
     this.#event(() => this.#sweepExpired());
     this.#event(() => this.#compactWhenDue());
@@ -176,10 +183,11 @@ export class SimNode {
     this.#inbox = [];
     if (flushed) this.#synced = this.#written;
     this.#written = this.#synced;
-    const image = cut === "process" ? this.#machine.image() : this.#synced.image;
+    const image = cut === "process" ? (this.#flushed ?? this.#synced.image) : this.#synced.image;
     this.#machine.close();
     this.#machine = this.#opened(image);
     this.#copy = null;
+    this.#flushed = image;
     this.#sweeping = false;
     this.#dropWatchers("the process ended");
     this.#pending.expire(Infinity, "unknown");
@@ -308,6 +316,7 @@ export class SimNode {
 
   #install(image: Image): void {
     this.#machine.replace(image);
+    this.#flushed = null;
     for (const { watcher } of this.#watchers) watcher.pump(null);
   }
 
@@ -365,6 +374,7 @@ export class SimNode {
     );
     assert(facts !== null, "what is applied and not compacted is in the log");
     this.#written = compactedTo(this.#written, facts, this.#machine.image());
+    this.#flushed = null;
     this.#synced = this.#written;
     this.#state = core.compactThrough(this.#state, through);
   }

@@ -136,7 +136,7 @@ export class World implements Surroundings {
 
   /** A disk that is full or damaged refuses the start. */
   restart(id: NodeId): void {
-    if (this.#fullDisks.has(id) || this.#rotten === id) return;
+    if (this.#fullDisks.has(id) || this.#rotten === id || !this.nodes.has(id)) return;
     if (this.#down.delete(id)) this.nodes.get(id)?.restart();
   }
 
@@ -300,8 +300,7 @@ export class World implements Surroundings {
       const leader = this.leader();
       const agreed = leader && membershipAt(leader.state.memberships, leader.state.commitIndex);
       if (agreed !== undefined && memberOf(agreed, id) === undefined) {
-        this.nodes.get(id)?.close();
-        this.nodes.delete(id);
+        this.#bury(id);
         this.#rotten = null;
         this.join();
         return;
@@ -309,6 +308,11 @@ export class World implements Surroundings {
       leader?.change({ kind: "remove", nodeId: id });
       this.#replace(id);
     });
+  }
+
+  #bury(id: NodeId): void {
+    this.nodes.get(id)?.close();
+    this.nodes.delete(id);
   }
 
   #remember({ kind, payload }: LogEntry, changes: readonly StoredChange[]): void {
