@@ -87,12 +87,8 @@ export class RaftDriver<R> {
     this.#options = options;
     const { nodeId, log, machine, now } = options;
     const restored = log.restore();
-    const { appliedIndex } = machine;
-    assertTogether(appliedIndex, restored.log.baseIndex, restored.log.lastIndex);
-    // What was applied was committed, whatever was last written about that.
-    const commitIndex = Math.max(restored.hardState.commitIndex, appliedIndex);
-    const hardState = { ...restored.hardState, commitIndex };
-    this.#state = restart(nodeId, { ...restored, hardState }, now());
+    assertTogether(machine.appliedIndex, restored.log.baseIndex, restored.log.lastIndex);
+    this.#state = restart(nodeId, restored, machine.appliedIndex, now());
     this.#savedTerm = this.#state.term;
     this.#applyThrough(this.#state.commitIndex);
   }

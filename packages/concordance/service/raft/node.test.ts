@@ -253,7 +253,7 @@ describe("a leader that is being removed", () => {
       lastTimeMs: 1_000,
       memberships: [both, other],
     };
-    return restart(n1, restored, at(0));
+    return restart(n1, restored, 0, at(0));
   }
 
   test("stands until its removal is committed, and has no vote of its own (thesis §4.2.2)", () => {

@@ -67,10 +67,19 @@ export type ChangeRefusal = ChangeProblem | "not_leader" | "busy" | "not_caught_
 /** A learner may lag this much behind the commit index and still become a voter (pitfall 27). */
 const CAUGHT_UP_ENTRIES = 50;
 
-/** A member after a restart. A sole voter may campaign at once: there is nobody to disturb. */
-export function restart(nodeId: NodeId, restored: Restored, moment: Moment): RaftState {
+/**
+ * A member after a restart. What was applied was committed, even where the hard state is not as far: it is
+ * written only along with something else. A sole voter may campaign at once: there is nobody to disturb.
+ */
+export function restart(
+  nodeId: NodeId,
+  restored: Restored,
+  appliedIndex: number,
+  moment: Moment,
+): RaftState {
   const { hardState, log, lastTimeMs, memberships } = restored;
-  assert(hardState.commitIndex <= log.lastIndex, "the log holds all that was committed");
+  const commitIndex = Math.max(hardState.commitIndex, log.baseIndex, appliedIndex);
+  assert(commitIndex <= log.lastIndex, "the log holds all that was committed");
   const alone = isMajorityAlone({ nodeId, memberships });
   return {
     nodeId,
@@ -80,7 +89,7 @@ export function restart(nodeId: NodeId, restored: Restored, moment: Moment): Raf
     log,
     lastTimeMs,
     durableIndex: log.lastIndex,
-    commitIndex: Math.max(hardState.commitIndex, log.baseIndex),
+    commitIndex,
     leaderId: null,
     heardMs: moment.monotonicMs,
     electionDueMs: alone ? moment.monotonicMs : electionDueMs(moment),

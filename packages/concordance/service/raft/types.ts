@@ -17,6 +17,8 @@ export const TIMING = {
   /** After the leader's socket closed: long enough for two followers not to stand at once. */
   suspicionMs: 20,
   proposalTimeoutMs: 5_000,
+  /** Several elections: who knows no leader by then is on the wrong side of something. */
+  outOfTouchMs: 1_000,
 } as const;
 /** Entries in one AppendEntries message. */
 export const APPEND_ENTRIES_MAX = 100;

@@ -86,7 +86,7 @@ const MUTANTS: readonly Mutant[] = [
     file: "node.ts",
     find: "if (state.commitIndex < role.termStartIndex || uncommitted || role.transfer !== null)",
     replace: "if (role.transfer !== null && uncommitted)",
-    law: /pitfall 26|C1|C2/,
+    law: /one uncommitted membership change|C1|C2/,
   },
 ];
 const SEEDS = 100;
@@ -94,7 +94,7 @@ const ROOT = join(import.meta.dir, "../..");
 
 /** The first broken law, or null. The mutated code runs in a process of its own, from a copy. */
 async function firstViolation(folder: string, mutant: Mutant): Promise<string | null> {
-  for (const part of ["service/raft", "test/sim"]) {
+  for (const part of ["service", "shared", "test/sim"]) {
     mkdirSync(join(folder, dirname(part)), { recursive: true });
     cpSync(join(ROOT, part), join(folder, part), { recursive: true });
   }
