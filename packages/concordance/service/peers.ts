@@ -8,6 +8,7 @@ import type { Logger } from "./logger.ts";
 import {
   type Greeting,
   greetingHeaders,
+  MessageWriter,
   messageOf,
   PEER_CLOSE,
   type WireMessage,
@@ -59,6 +60,7 @@ export class Peers {
   readonly #told = new Map<NodeId, string>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #dropped = 0;
+  readonly #writer = new MessageWriter();
 
   constructor(options: PeerOptions) {
     this.#options = options;
@@ -88,7 +90,7 @@ export class Peers {
       this.#dropped += 1;
       return;
     }
-    socket.send(JSON.stringify(message));
+    socket.send(this.#writer.textOf(message));
   }
 
   /** Where a member can be reached: what it said last, or what the membership says. */

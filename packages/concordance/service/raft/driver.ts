@@ -222,9 +222,19 @@ export class RaftDriver<R> {
       this.#flushing = false;
       if (this.#phase === "failed") return;
       this.#ask();
+      if (this.#isRoundOpen()) return;
       this.#flush();
       if (this.#queue.size > 0) this.#scheduleFlush();
     });
+  }
+
+  /**
+   * Whether a batch of this leader's is still undecided. The next one could not be sent before that is over,
+   * so it goes on growing meanwhile, and everything in it shares one sync here and one at each follower.
+   */
+  #isRoundOpen(): boolean {
+    const { role, commitIndex, log } = this.#state;
+    return role.kind === "leader" && commitIndex < log.lastIndex;
   }
 
   /** One round for all readers that wait. */
@@ -286,6 +296,7 @@ export class RaftDriver<R> {
       this.#perform(persisted(this.#state, last.index, last.term, this.#options.now()));
     }
     this.#reads.settle(this.#state, this.#options.machine.appliedIndex);
+    if (this.#queue.size > 0 && !this.#isRoundOpen()) this.#scheduleFlush();
   }
 
   /** A leader's appends may travel while its own disk works, once its term is on disk (§10.2.1). */

@@ -20,8 +20,8 @@ export const TIMING = {
   /** Several elections: who knows no leader by then is on the wrong side of something. */
   outOfTouchMs: 1_000,
 } as const;
-/** Entries in one AppendEntries message. */
-export const APPEND_ENTRIES_MAX = 100;
+/** Entries in one AppendEntries message; bytes bound it further where it is sent (driver.ts). */
+export const APPEND_ENTRIES_MAX = 1_000;
 
 /** All that the core may know of the world, read by its caller once an event. */
 export interface Moment {
