@@ -58,6 +58,9 @@ const PATIENCE_S = 10;
 const OPEN_PATHS = new Set(["/health", "/ready", `${BASE}/health`, `${BASE}/ready`]);
 /** Bun's own limit answers without a body, so ours speaks first. */
 const TRANSPORT_BYTES_MAX = 8 * LIMITS.requestBytesMax;
+const BACKUP_PATH = "/api/v1/cluster/snapshot";
+/** Copying a large state takes a while, before the first byte. */
+const BACKUP_TIMEOUT_S = 240;
 const SNAPSHOT_PATH = "/raft/snapshot/";
 
 export class HttpServer {
@@ -137,6 +140,7 @@ export class HttpServer {
       if (url.pathname === "/stream") return upgrade(request, bun, caller);
       if (url.pathname === "/raft") return this.#upgradePeer(request, bun, caller);
       if (url.pathname.startsWith(SNAPSHOT_PATH)) return this.#snapshot(url.pathname, caller);
+      if (url.pathname === BACKUP_PATH) return await this.#backup(request, bun, caller);
       if (url.pathname === "/metrics") return this.#metrics(request, caller);
       const handler = this.#route(request.method, url.pathname);
       const mayTakeMs = (ms: number) => {
@@ -172,6 +176,20 @@ export class HttpServer {
     const body = this.#members().snapshots.body(pathname.slice(SNAPSHOT_PATH.length));
     if (body === null) throw new Refusal("not_found", "There is no such snapshot any more.");
     return new Response(body);
+  }
+
+  async #backup(request: Request, bun: Server<AnySession>, caller: Caller): Promise<Response> {
+    only(request.method, ["GET"]);
+    mayAdminister(caller);
+    bun.timeout(request, BACKUP_TIMEOUT_S);
+    const backup = await this.#members().cluster.backup();
+    const name = `concordance-${new Date().toISOString().replace(/[:.]/g, "-")}.backup`;
+    const disposition = `attachment; filename="${name}"`;
+    const headers = {
+      "content-type": "application/octet-stream",
+      "content-disposition": disposition,
+    };
+    return new Response(backup, { headers });
   }
 
   /** Whether the name is welcome is judged after the upgrade, where a reason can be given. */

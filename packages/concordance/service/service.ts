@@ -71,7 +71,13 @@ export class Service {
     const api = new KvApi(engine, { cipher, quota, valueBytesMax });
     const tenantKeys = new KeyApi(engine);
     const keys = new Keys(config.apiKey, config.agentKey, (id) => tenantKeys.find(id));
-    const cluster = new ClusterApi({ engine, driver: this.#driver, store, addressOf });
+    const cluster = new ClusterApi({
+      engine,
+      driver: this.#driver,
+      store,
+      snapshots: this.#snapshots,
+      addressOf,
+    });
     this.#stream = new StreamHandler(api, keys, log);
     this.#fsm.onChanges((changes) => this.#stream.publish(changes));
     this.server = new HttpServer({

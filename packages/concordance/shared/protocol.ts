@@ -121,10 +121,26 @@ export interface RotationResult {
   readonly keyId: string;
   readonly resealed: { readonly entries: number; readonly changes: number };
 }
+/** The first line of a backup; the state, an SQLite file of `bytes` bytes, follows it. */
+export interface BackupFacts {
+  readonly format: string;
+  /** Of the cluster it was made in; a restored one has another id. */
+  readonly clusterId: string;
+  readonly nodeId: string;
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+  readonly appliedIndex: number;
+  readonly revision: number;
+  /** Replicated time of the state, epoch milliseconds. */
+  readonly timeMs: number;
+  readonly bytes: number;
+  /** Of the state, in hexadecimal. */
+  readonly sha256: string;
+}
 export interface ClusterStatus {
   readonly clusterId: string;
   readonly nodeId: string;
-  readonly role: "leader" | "follower" | "candidate";
+  readonly role: "leader" | "follower" | "candidate" | "learner";
   readonly term: number;
   readonly leaderId: string | null;
   readonly leaderAddress: string | null;
@@ -137,6 +153,7 @@ export interface ClusterStatus {
 export interface ClusterMember {
   readonly nodeId: string;
   readonly address: string | null;
+  readonly voter: boolean;
   readonly role: "voter" | "learner";
   /** What the leader knows its log to hold; only the leader's answer has it. */
   readonly matchIndex?: number;
