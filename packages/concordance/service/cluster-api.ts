@@ -19,6 +19,8 @@ export interface ClusterParts {
   readonly driver: RaftDriver<ApplyResult>;
   readonly store: KvStore;
   readonly snapshots: Snapshots;
+  /** Writes what was applied to the file that a copy is taken of. */
+  readonly flush: () => void;
   readonly addressOf: (id: NodeId) => string | null;
 }
 
@@ -86,7 +88,8 @@ export class ClusterApi {
 
   /** What this member has applied, as one file that proves itself (backup.ts). */
   async backup(): Promise<AsyncGenerator<Uint8Array>> {
-    const { engine, driver, snapshots } = this.#parts;
+    const { engine, driver, snapshots, flush } = this.#parts;
+    flush();
     const { path, copy } = await snapshots.copyForBackup();
     const { appliedIndex, revision, timeMs, bytes, sha256 } = copy;
     const from = { clusterId: engine.clusterId, nodeId: driver.state.nodeId };

@@ -76,6 +76,7 @@ export class Service {
       driver: this.#driver,
       store,
       snapshots: this.#snapshots,
+      flush: () => this.#fsm.flush(),
       addressOf,
     });
     this.#stream = new StreamHandler(api, keys, log);
