@@ -2,6 +2,7 @@
  * Owns the settings of a member: flag > environment > default, from one table that also prints `--help`.
  * Written here because Concordance takes no package at run time. Refuses to own: acting on them (main.ts).
  */
+import { LIMITS, type Quota } from "../shared/types.ts";
 
 export interface Config {
   /** Null = the data directory's own id, or a new one for a new directory. */
@@ -19,6 +20,14 @@ export interface Config {
   readonly engine: string | null;
   readonly apiKey: string;
   readonly agentKey: string;
+  /** Whether a key that everyone knows is in use. */
+  readonly development: boolean;
+  /** Base64 of 32 bytes, or null. */
+  readonly encryptionKey: string | null;
+  readonly encryptionKeyFile: string | null;
+  readonly valueBytesMax: number;
+  /** What each tenant may hold. */
+  readonly quota: Quota;
 }
 
 /** Settings that cannot be used; one sentence a line, each saying what is accepted. */
@@ -110,6 +119,43 @@ const TABLE = [
     fallback: "dev-agent",
     fallbackText: "dev-agent, on loopback only",
   },
+  {
+    flag: "encryption-key",
+    env: "CONCORDANCE_ENCRYPTION_KEY",
+    placeholder: "base64",
+    help: "Encrypts credentials at rest: 32 bytes, the same on every member. Better given by environment.",
+    fallback: "",
+    fallbackText: "one made in the data directory, with development keys only",
+  },
+  {
+    flag: "encryption-key-file",
+    env: "CONCORDANCE_ENCRYPTION_KEY_FILE",
+    placeholder: "path",
+    help: "A ring of such keys, one a line: the first encrypts, all decrypt.",
+    fallback: "",
+    fallbackText: "none",
+  },
+  {
+    flag: "value-bytes-max",
+    env: "CONCORDANCE_VALUE_BYTES_MAX",
+    placeholder: "bytes",
+    help: "Largest value, as JSON.",
+    fallback: String(LIMITS.valueBytesMax),
+  },
+  {
+    flag: "tenant-keys-max",
+    env: "CONCORDANCE_TENANT_KEYS_MAX",
+    placeholder: "count",
+    help: "Entries one tenant may hold; beyond, only what deletes or shrinks is taken.",
+    fallback: "1000000",
+  },
+  {
+    flag: "tenant-bytes-max",
+    env: "CONCORDANCE_TENANT_BYTES_MAX",
+    placeholder: "bytes",
+    help: "Names and values one tenant may hold together; beyond, as above.",
+    fallback: "1073741824",
+  },
 ] as const satisfies readonly Row[];
 type Flag = (typeof TABLE)[number]["flag"];
 type Values = ReadonlyMap<Flag, string>;
@@ -152,15 +198,40 @@ export function readConfig(
   if (join !== null && bootstrap) {
     problems.push("--bootstrap founds a cluster and --join enters one: give one of them");
   }
-  const compactEntries = Number(values.get("compact-entries"));
-  if (!Number.isSafeInteger(compactEntries) || compactEntries < 100) {
-    problems.push("--compact-entries needs a whole number from 100");
-  }
+  const compactEntries = wholeOf(values, "compact-entries", { min: 100 }, problems);
+  const sizes = { min: 64, max: LIMITS.valueBytesMax };
+  const valueBytesMax = wholeOf(values, "value-bytes-max", sizes, problems);
+  const quota = {
+    keysMax: wholeOf(values, "tenant-keys-max", { min: 1 }, problems),
+    bytesMax: wholeOf(values, "tenant-bytes-max", { min: 1_024 }, problems),
+  };
   const engine = engineOf(values, problems);
   if (problems.length > 0) throw new SettingError(problems.join("\n"));
   const dataDir = values.get("data-dir") ?? "";
-  const cluster = { bootstrap, join, advertise, compactEntries };
-  return { nodeId, ...listen, dataDir, ...cluster, engine, apiKey, agentKey };
+  const cluster = { bootstrap, join, advertise, compactEntries, engine };
+  const encryption = {
+    encryptionKey: values.get("encryption-key") || null,
+    encryptionKeyFile: values.get("encryption-key-file") || null,
+  };
+  const keys = { apiKey, agentKey, development: isDevelopment(apiKey, agentKey) };
+  return { nodeId, ...listen, dataDir, ...cluster, ...keys, ...encryption, valueBytesMax, quota };
+}
+
+function wholeOf(
+  values: Values,
+  flag: Flag,
+  { min, max = Number.MAX_SAFE_INTEGER }: { readonly min: number; readonly max?: number },
+  problems: string[],
+): number {
+  const number = Number(values.get(flag));
+  if (Number.isSafeInteger(number) && number >= min && number <= max) return number;
+  const upTo = max === Number.MAX_SAFE_INTEGER ? "" : ` to ${max}`;
+  problems.push(`--${flag} needs a whole number from ${min}${upTo}`);
+  return min;
+}
+
+function isDevelopment(apiKey: string, agentKey: string): boolean {
+  return apiKey === "dev" || agentKey === "dev-agent";
 }
 
 function addressOf(values: Values, flag: "join" | "advertise", problems: string[]): string | null {
@@ -241,8 +312,7 @@ function keyProblems(apiKey: string, agentKey: string, host: string): readonly s
   const problems: string[] = [];
   if (/\s/.test(apiKey + agentKey)) problems.push("keys must not contain white space");
   if (apiKey === agentKey) problems.push("--api-key and --agent-key must differ: one may write");
-  const development = apiKey === "dev" || agentKey === "dev-agent";
-  if (development && !LOOPBACK.has(host)) {
+  if (isDevelopment(apiKey, agentKey) && !LOOPBACK.has(host)) {
     problems.push(
       `--listen=${host} reaches other machines: set CONCORDANCE_API_KEY and CONCORDANCE_AGENT_API_KEY to keys of your own`,
     );

@@ -1,6 +1,7 @@
 /** Owns the process: settings, signals, and how it starts and ends. What is wired to what is in service.ts. */
 import { type Config, helpText, readConfig, SettingError } from "./config.ts";
 import { assertFreeName, JoinRefused, statusOf } from "./join.ts";
+import { type KeyRing, makeDevelopmentKey, readKeyRing } from "./key-ring.ts";
 import { createLogger, type Logger } from "./logger.ts";
 import { isClaimed, type OpenMember, openMember } from "./member.ts";
 import { DataDirectoryUnusable } from "./raft/log.ts";
@@ -23,7 +24,8 @@ async function main(): Promise<void> {
 async function serveMember(config: Config, log: Logger): Promise<void> {
   const joinClusterId = await clusterToJoin(config);
   const opened = openOrExit(config, joinClusterId);
-  const service = serviceOrExit(opened, config, log);
+  const ring = ringOrExit(config);
+  const service = serviceOrExit(opened, config, ring, log);
   const listening = listenOrExit(service.server, config);
   service.start(listening.port);
   const { nodeId, clusterId } = opened.identity;
@@ -38,7 +40,7 @@ async function serveMember(config: Config, log: Logger): Promise<void> {
 }
 
 async function serveUnison(url: string, config: Config, log: Logger): Promise<void> {
-  const service = new UnisonService(url, config, log);
+  const service = new UnisonService(url, config, ringOrExit(config), log);
   const listening = listenOrExit(service.server, config);
   await service.start().catch(refuse);
   log.info("listening", { address: `${hostOf(config.host)}:${listening.port}` });
@@ -67,9 +69,29 @@ function nodeIdOf({ nodeId }: Config): string {
   return nodeId ?? `node-${process.pid}`;
 }
 
-function serviceOrExit(opened: OpenMember, config: Config, log: Logger): Service {
+/**
+ * Under development keys, who founds a cluster makes an encryption key too, and so does a process that keeps
+ * its data elsewhere. One that joins is given it.
+ */
+function ringOrExit(config: Config): KeyRing | null {
+  const { encryptionKey: key, encryptionKeyFile: file, development, dataDir } = config;
+  const founds = config.bootstrap || config.engine !== null;
   try {
-    return new Service(opened, config, log, (error) => {
+    if (development && founds && key === null && file === null) makeDevelopmentKey(dataDir);
+    return readKeyRing({ key, file, development, dataDir });
+  } catch (error) {
+    return refuse(error);
+  }
+}
+
+function serviceOrExit(
+  opened: OpenMember,
+  config: Config,
+  ring: KeyRing | null,
+  log: Logger,
+): Service {
+  try {
+    return new Service(opened, config, ring, log, (error) => {
       log.error("stopping at once: disk and memory may disagree", { err: error });
       process.exit(70);
     });
@@ -119,8 +141,8 @@ function listenOrExit(server: HttpServer, { host, port }: Config): Listening {
 }
 
 function refuse(error: unknown): never {
-  const refusals = [DataDirectoryUnusable, JoinRefused, ServerUnusable];
-  if (!(error instanceof Error) || !refusals.some((one) => error instanceof one)) throw error;
+  const explained = [DataDirectoryUnusable, JoinRefused, ServerUnusable, SettingError];
+  if (!(error instanceof Error) || !explained.some((kind) => error instanceof kind)) throw error;
   process.stderr.write(`concordance: ${error.message.replace(/\.$/, "")}.\n`);
   process.exit(1);
 }

@@ -5,11 +5,15 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { KvApi } from "./api.ts";
+import { Cipher } from "./cipher.ts";
 import { ClusterApi } from "./cluster-api.ts";
 import type { Config } from "./config.ts";
+import { EncryptionApi } from "./encryption-api.ts";
 import { sweepExpired } from "./expiry.ts";
 import { type ApplyResult, Fsm } from "./fsm.ts";
 import { joinCluster } from "./join.ts";
+import { KeyApi } from "./key-api.ts";
+import type { KeyRing } from "./key-ring.ts";
 import { Keys } from "./keys.ts";
 import type { Logger } from "./logger.ts";
 import type { OpenMember } from "./member.ts";
@@ -43,7 +47,13 @@ export class Service {
   #stopTimers: () => void = () => undefined;
 
   /** Throws `DataDirectoryUnusable` when disk and state disagree. */
-  constructor(opened: OpenMember, config: Config, log: Logger, onFatal: (error: unknown) => void) {
+  constructor(
+    opened: OpenMember,
+    config: Config,
+    ring: KeyRing | null,
+    log: Logger,
+    onFatal: (error: unknown) => void,
+  ) {
     this.#opened = opened;
     this.#config = config;
     this.#log = log;
@@ -56,15 +66,28 @@ export class Service {
     const { store } = opened.state;
     const addressOf = (id: NodeId) => this.#peers.addressOf(id);
     const engine = new RaftEngine(opened.identity.clusterId, this.#driver, store, addressOf);
-    const api = new KvApi(engine);
-    const cluster = new ClusterApi({ engine, driver: this.#driver, store, addressOf });
-    this.#stream = new StreamHandler(api, engine.feed, log);
+    const cipher = new Cipher(ring);
+    const { quota, valueBytesMax } = config;
+    const api = new KvApi(engine, { cipher, quota, valueBytesMax });
+    const tenantKeys = new KeyApi(engine);
+    const keys = new Keys(config.apiKey, config.agentKey, (id) => tenantKeys.find(id));
+    const cluster = new ClusterApi({
+      engine,
+      driver: this.#driver,
+      store,
+      snapshots: this.#snapshots,
+      flush: () => this.#fsm.flush(),
+      addressOf,
+    });
+    this.#stream = new StreamHandler(api, keys, log);
     this.#fsm.onChanges((changes) => this.#stream.publish(changes));
     this.server = new HttpServer({
       api,
       stream: this.#stream,
       members: { cluster, peers: this.#peers, snapshots: this.#snapshots },
-      keys: new Keys(config.apiKey, config.agentKey),
+      keys,
+      tenantKeys,
+      encryption: new EncryptionApi(engine, cipher),
       log,
       metrics: (requests) => this.#metrics(api, cluster, requests),
     });

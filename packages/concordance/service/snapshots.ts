@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { Logger } from "./logger.ts";
 import { TRANSFER_PREFIX } from "./member.ts";
 import type { SnapshotFacts } from "./raft/types.ts";
+import { Refusal } from "./refusal.ts";
 import type { CopyAnswer, CopyOrder } from "./snapshot-worker.ts";
 import { syncPath } from "./state-file.ts";
 
@@ -18,6 +19,7 @@ export interface SnapshotFile {
   readonly sha256: string;
   readonly bytes: number;
 }
+export type Copied = Extract<CopyAnswer, { ok: true }>;
 export interface Snapshot {
   readonly facts: SnapshotFacts;
   readonly file: SnapshotFile;
@@ -94,6 +96,22 @@ export class Snapshots {
       return null;
     } finally {
       this.#fetching = false;
+    }
+  }
+
+  /** A verified copy for whoever asked, who removes it. Throws `overloaded` while another is being made. */
+  async copyForBackup(): Promise<{ readonly path: string; readonly copy: Copied }> {
+    if (this.#copying) throw new Refusal("overloaded", "Another copy is being made; ask again.");
+    this.#copying = true;
+    this.#made += 1;
+    const path = join(this.#dataDir, `${TRANSFER_PREFIX}backup-${this.#made}.db`);
+    try {
+      const answer = await copied({ statePath: join(this.#dataDir, "state.db"), copyPath: path });
+      if (answer.ok) return { path, copy: answer };
+      rmSync(path, { force: true });
+      throw new Error(`the state could not be copied: ${answer.why}`);
+    } finally {
+      this.#copying = false;
     }
   }
 

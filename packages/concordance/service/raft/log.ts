@@ -111,12 +111,20 @@ export class RaftLog {
     return { clusterId, nodeId: nodeId(id), incarnation };
   }
 
-  /** Makes a fresh directory a member: of a cluster it founds, or of one that has yet to tell it more. */
-  claim({ clusterId, nodeId: id, incarnation }: Identity, membership: Membership): void {
+  /**
+   * Makes a fresh directory a member: of a cluster it founds, with nothing or with a restored state at its
+   * base, or of one that has yet to tell it more.
+   */
+  claim(
+    { clusterId, nodeId: id, incarnation }: Identity,
+    membership: Membership,
+    base: Omit<SnapshotFacts, "membership"> = NO_BASE,
+  ): void {
     this.#db.transaction(() => {
       const insert = this.#db.query("INSERT INTO member VALUES (1, ?, ?, ?, ?)");
       insert.run(RAFT_FORMAT, clusterId, id, incarnation);
-      this.#saveBase({ ...NO_BASE, membership });
+      const { index, lastTerm, timeMs } = base;
+      this.#saveBase({ index, lastTerm, timeMs, membership, installing: null });
     })();
   }
 

@@ -3,7 +3,11 @@
  * keeps the data. Refuses to own: the process (main.ts), and every rule (all other rooms).
  */
 import { KvApi } from "../api.ts";
+import { Cipher } from "../cipher.ts";
 import type { Config } from "../config.ts";
+import { EncryptionApi } from "../encryption-api.ts";
+import { KeyApi } from "../key-api.ts";
+import type { KeyRing } from "../key-ring.ts";
 import { Keys } from "../keys.ts";
 import type { Logger } from "../logger.ts";
 import { surfaceMetrics } from "../metrics.ts";
@@ -16,7 +20,8 @@ export class UnisonService {
   readonly server: HttpServer;
   readonly #session: Session;
 
-  constructor(url: string, { apiKey, agentKey }: Config, log: Logger) {
+  constructor(url: string, config: Config, ring: KeyRing | null, log: Logger) {
+    const { apiKey, agentKey, quota, valueBytesMax } = config;
     this.#session = new Session({
       url,
       publish: (changes) => stream.publish(changes),
@@ -24,13 +29,18 @@ export class UnisonService {
       log,
     });
     const engine = new UnisonEngine(this.#session);
-    const api = new KvApi(engine);
-    const stream = new StreamHandler(api, engine.feed, log);
+    const cipher = new Cipher(ring);
+    const api = new KvApi(engine, { cipher, quota, valueBytesMax });
+    const tenantKeys = new KeyApi(engine);
+    const keys = new Keys(apiKey, agentKey, (id) => tenantKeys.find(id));
+    const stream = new StreamHandler(api, keys, log);
     this.server = new HttpServer({
       api,
       stream,
       members: null,
-      keys: new Keys(apiKey, agentKey),
+      keys,
+      tenantKeys,
+      encryption: new EncryptionApi(engine, cipher),
       log,
       metrics: (requests) => {
         const { sockets, subscriptions } = stream;

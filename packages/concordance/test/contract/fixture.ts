@@ -63,7 +63,7 @@ export class Fixture {
 
   client(): ConcordanceClient {
     const url = this.#deployment?.urls ?? [];
-    return new ConcordanceClient({ url, apiKey: "dev" });
+    return new ConcordanceClient({ url, apiKey: "dev", retryForMs: 20_000 });
   }
 
   /** Everything the deployment has on disk, as text. */
