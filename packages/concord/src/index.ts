@@ -1,8 +1,9 @@
 /** Concord's public face: everything a contract author or an embedding service may use. */
 
 export { podiumRuntime } from "./adapters/agents/podium.ts";
-export { type HttpJson, type HttpRequest, httpJson } from "./adapters/connectors/http-json.ts";
-export { envSecrets } from "./adapters/connectors/secrets.ts";
+export { type HttpConnectorOptions, httpConnector } from "./adapters/connectors/http/connector.ts";
+export { type HttpJson, type HttpRequest, httpJson } from "./adapters/connectors/http/http-json.ts";
+export { envSecrets, type SecretSources, secretsFrom } from "./adapters/connectors/secrets.ts";
 export { type CedarDocument, type CedarPolicy, loadCedar } from "./adapters/policies/cedar.ts";
 export { celPolicy } from "./adapters/policies/cel.ts";
 export { type ConcordOptions, createConcord } from "./concord.ts";

@@ -110,7 +110,7 @@ async function nextAttempt(
     errorClass: last.errorClass ?? "unknown_error",
     message: last.error ?? "the call failed",
   };
-  const waitMs = waitBeforeRetryMs(retry, attempts, failure.errorClass);
+  const waitMs = waitBeforeRetryMs(retry, attempts, failure.errorClass, last.retryAfterMs);
   if (waitMs === undefined) return failWith(tx, command, failure);
   const dueMs = (last.completedAtMs ?? kit.nowMs()) + waitMs;
   if (kit.nowMs() < dueMs) return { kind: "wait", untilMs: dueMs };

@@ -12,6 +12,7 @@ import type { AgentMove, RecordedCall, RecordedMove, TokenUsage } from "./agents
 import type { Approval } from "./approvals.ts";
 import type { Artifact } from "./artifacts.ts";
 import type { NewEvent } from "./audit.ts";
+import type { InboxMessage } from "./connectors.ts";
 
 export type NewCommand = {
   /** The key that the task derived, without the number of its generation; null when the caller brought one. */
@@ -100,13 +101,15 @@ export interface Invocation {
   readonly sideEffect: boolean;
   readonly idempotencyKey: string | null;
   readonly inputHash: string;
+  /** Redacted: see `recordedInput`. */
+  readonly requestPayload: JsonObject;
   readonly traceId: string;
 }
 
 export interface InvocationOutcome {
   readonly ok: boolean;
   readonly outputSummary: string | null;
-  readonly failure?: Failure;
+  readonly failure?: Failure & { readonly retryAfterMs?: number };
   readonly latencyMs: number;
 }
 
@@ -120,6 +123,8 @@ export interface StepHistory {
         readonly errorClass: ErrorClass | null;
         readonly error: string | null;
         readonly completedAtMs: number | null;
+        /** What the vendor asked for; null when it did not. */
+        readonly retryAfterMs: number | null;
       }
     | undefined;
 }
@@ -170,6 +175,19 @@ export interface PolicyDecisionRepository {
   insert(record: PolicyRecord): Promise<void>;
 }
 
+export interface NewNotification extends InboxMessage {
+  readonly notificationId: string;
+  readonly tenantId: string;
+  readonly commandId: CommandId;
+  readonly deliveryKey: string;
+}
+
+export interface NotificationRepository {
+  /** The notification's id; an earlier one's when the tenant already has one under the key. */
+  deliver(notification: NewNotification): Promise<string>;
+  find(tenantId: string, deliveryKey: string): Promise<string | undefined>;
+}
+
 export interface TurnRepository {
   moves(commandId: CommandId): Promise<readonly RecordedMove[]>;
   /** The commands that the turn's calls became or found. */
@@ -210,6 +228,7 @@ export interface Tx {
   readonly approvals: ApprovalRepository;
   readonly artifacts: ArtifactRepository;
   readonly policyDecisions: PolicyDecisionRepository;
+  readonly notifications: NotificationRepository;
   readonly turns: TurnRepository;
   readonly events: EventRepository;
   readonly outbox: Outbox;

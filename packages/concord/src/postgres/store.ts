@@ -6,6 +6,7 @@ import { approvalRepository } from "./repositories/approvals.ts";
 import { commandRepository } from "./repositories/commands.ts";
 import { effectRepository } from "./repositories/effects.ts";
 import { eventRepository } from "./repositories/events.ts";
+import { notificationRepository } from "./repositories/notifications.ts";
 import {
   artifactRepository,
   invocationRepository,
@@ -32,6 +33,7 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
       approvals: approvalRepository(db),
       artifacts: artifactRepository(db),
       policyDecisions: policyDecisionRepository(db),
+      notifications: notificationRepository(db),
       turns: turnRepository(db),
       events: eventRepository(db, newId),
       outbox: outbox(client),

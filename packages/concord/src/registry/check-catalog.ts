@@ -2,11 +2,11 @@
 import { planProblems } from "../core/planning.ts";
 import type { Policy } from "../core/policy.ts";
 import { templateVariables } from "../core/template.ts";
-import { compileSchema } from "../core/validation.ts";
 import { POLICY_CATEGORIES } from "../core/vocabulary.ts";
-import type { ConnectorDefinition, OperationDefinition } from "../domain/connectors.ts";
+import type { ConnectorDefinition } from "../domain/connectors.ts";
 import type { ConnectorStep, TaskDefinition } from "../domain/tasks.ts";
 import type { Registrations } from "./catalog.ts";
+import { connectorProblems, schemaProblem } from "./check-connectors.ts";
 
 /** All problems of a catalog; the message lists them one a line. */
 export class CatalogError extends Error {
@@ -108,13 +108,7 @@ function keyProblems(at: string, { idempotency, inputSchema }: TaskDefinition): 
 function schemaProblems(at: string, task: TaskDefinition): readonly string[] {
   const problems =
     task.inputSchema["type"] === "object" ? [] : [`${at}: inputSchema is not an object`];
-  try {
-    compileSchema(task.inputSchema);
-    return problems;
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return [...problems, `${at}: inputSchema cannot be compiled: ${message}`];
-  }
+  return [...problems, ...schemaProblem(`${at}: inputSchema`, task.inputSchema)];
 }
 
 function stepProblems(
@@ -139,32 +133,6 @@ function stepProblems(
   return templateVariables(operation.keyTemplate ?? "")
     .filter((name) => !known.includes(name))
     .map((name) => `${at}: the key needs "${name}", which inputSchema does not require`);
-}
-
-function connectorProblems(connector: ConnectorDefinition): readonly string[] {
-  const { rateLimit } = connector;
-  const isLimitSound =
-    rateLimit === undefined || (rateLimit.requestsMax >= 1 && rateLimit.perSeconds > 0);
-  return [
-    ...(isLimitSound ? [] : [`connector "${connector.name}": rateLimit lets no request through`]),
-    ...Object.entries(connector.operations).flatMap(([name, operation]) =>
-      operationProblems(`operation "${connector.name}.${name}"`, operation),
-    ),
-  ];
-}
-
-function operationProblems(at: string, operation: OperationDefinition): readonly string[] {
-  const { sideEffect, keyTemplate, compensation, retry, timeoutMs } = operation;
-  return [
-    ...(retry.attemptsMax >= 1 ? [] : [`${at}: attemptsMax is below 1`]),
-    ...(timeoutMs > 0 ? [] : [`${at}: timeoutMs is not above 0`]),
-    ...(sideEffect && keyTemplate === undefined
-      ? [`${at} has a side effect and no keyTemplate, so it could happen twice`]
-      : []),
-    ...(sideEffect && compensation === undefined
-      ? [`${at} has a side effect; say compensation: "required", or why it is not needed`]
-      : []),
-  ];
 }
 
 /** CMP-3: what says it can be undone has something that undoes it. */

@@ -53,6 +53,24 @@ export const SETTINGS = {
     help: "Unique and stable per process: a restart with the same id continues its work.",
     default: "concord-1",
   }),
+  secretDirectories: config.list({
+    flag: "secret-directories",
+    env: "CONCORD_SECRET_DIRECTORIES",
+    help: "Where file: references of connectors may read, e.g. /run/secrets.",
+    placeholder: "path,path",
+    default: [],
+  }),
+  concordanceUrl: config.url({
+    flag: "concordance-url",
+    env: "CONCORDANCE_URL",
+    help: "Where concordance: references of connectors are looked up; absent: nowhere.",
+  }),
+  concordanceKey: config.secret({
+    flag: "concordance-agent-key",
+    env: "CONCORDANCE_AGENT_API_KEY",
+    help: "A key that may read there.",
+    default: "dev-agent",
+  }),
   podiumUrl: config.url({
     flag: "podium-url",
     env: "PODIUM_URL",

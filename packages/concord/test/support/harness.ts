@@ -1,6 +1,6 @@
 /** Owns a started Concord for one test file: its own database, its own vendor, and short ways to ask and look. */
 import pg from "pg";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import {
   type AgentRuntime,
   type Command,
@@ -26,6 +26,8 @@ export const TRACE = "0af7651916cd43dd8448eb211c80319c";
 
 export interface HarnessOptions {
   readonly agent?: AgentRuntime;
+  /** Where the log goes, for tests that read it. */
+  readonly log?: Logger;
   /** Contracts beside the common ones. */
   readonly more?: () => Contracts;
   /** Between Concord and its database; the harness itself looks directly. */
@@ -46,7 +48,7 @@ export async function startHarness(options: HarnessOptions = {}) {
       databaseUrl,
       contracts: options.more === undefined ? contracts : [contracts, options.more()],
       // What the tests break on purpose is warned about; only our own failures are worth a line.
-      log: pino({ level: "error" }),
+      log: options.log ?? pino({ level: "error" }),
       nowMs: () => Date.now() + clock.aheadMs,
       ...(options.agent === undefined ? {} : { agentRuntimes: { podium: options.agent } }),
     });
