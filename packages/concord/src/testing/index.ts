@@ -7,7 +7,6 @@
 import { randomUUID } from "node:crypto";
 import { startTemporaryPostgres } from "@concert/postgres-host";
 import pg from "pg";
-import { freePort } from "./free-port.ts";
 
 export { freePort } from "./free-port.ts";
 export { findRestateServer, startTestRestate, type TestRestate } from "./restate.ts";
