@@ -22,6 +22,7 @@ import type { Kit } from "./domain/kit.ts";
 import { createPolicyService } from "./domain/policy-service.ts";
 import { RateGate } from "./domain/RateGate.ts";
 import type { EventFeed } from "./domain/reading.ts";
+import { createScheduleService, runTick } from "./domain/schedule-service.ts";
 import type { Store } from "./domain/store.ts";
 import type { TaskCatalog } from "./domain/tasks.ts";
 import { sealAudit, verifyAudit } from "./postgres/audit-chain.ts";
@@ -32,12 +33,14 @@ import { readCounts } from "./postgres/projections/counts.ts";
 import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
 import { readPolicyCases } from "./postgres/projections/policy-cases.ts";
 import { readTimeline } from "./postgres/projections/timeline.ts";
+import { tenantsWithCommands } from "./postgres/projections/upkeep.ts";
 import { createPgStore } from "./postgres/store.ts";
 import { type Contracts, loadCatalog } from "./registry/define-contracts.ts";
 import { createDbosRuntime } from "./runtime/dbos/index.ts";
-import type { DurableRuntime } from "./runtime/protocol/index.ts";
+import type { DurableRuntime, ScheduleSpec } from "./runtime/protocol/index.ts";
 import { createReconciler } from "./runtime/reconcile.ts";
 import { defineRunCommand, outboxOver } from "./runtime/run-command.ts";
+import { upkeepContracts } from "./upkeep.ts";
 
 export interface ConcordOptions {
   readonly databaseUrl: string;
@@ -51,6 +54,8 @@ export interface ConcordOptions {
   readonly agentRuntimes?: Readonly<Record<"podium", AgentRuntime>>;
   /** Stable per slot, default `concord-1`: a restart with the same id continues what was running. */
   readonly executorId?: string;
+  /** How long runs that ended are remembered by the runtime; the record stays. Default 30. */
+  readonly runRetentionDays?: number;
   readonly secrets?: SecretResolver;
   readonly log?: Logger;
   /** What keeps work going across crashes. Default: DBOS over the same database. */
@@ -70,6 +75,7 @@ export interface RuntimeParts {
 export type RuntimeFactory = (parts: RuntimeParts) => DurableRuntime<pg.ClientBase>;
 
 const AUDITORS = ["owner", "auditor"] as const;
+const RUN_RETENTION_DAYS = 30;
 const SEAL_EVERY_MS = 5_000;
 const POOL_SIZE = 20;
 /** A database that does not answer is away, and is told as such. */
@@ -79,7 +85,6 @@ const DATABASE_RETRY_MS = 500;
 
 /** Checks the contracts (throws `CatalogError` with every problem) and prepares; `start()` connects. */
 export function createConcord(options: ConcordOptions): Concord {
-  const contracts = "kind" in options.contracts ? [options.contracts] : options.contracts;
   const log = options.log ?? pino({ level: "warn" });
   const pool = new pg.Pool({
     connectionString: options.databaseUrl,
@@ -87,30 +92,15 @@ export function createConcord(options: ConcordOptions): Concord {
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
   });
   pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
-  const makeRuntime: RuntimeFactory = options.runtime ?? createDbosRuntime;
-  const runtime = makeRuntime({
-    databaseUrl: options.databaseUrl,
-    ownerDatabaseUrl: options.ownerDatabaseUrl,
-    pool,
-    executorId: options.executorId ?? "concord-1",
-    log,
-  });
-  const catalog = loadCatalog(contracts, runtime);
-  const kit = createKit(catalog, options.nowMs ?? Date.now);
-  const store = createPgStore(pool, kit.newId, (client) => outboxOver(runtime.messages(client)));
-  defineRunCommand(runtime, {
-    over: store.over,
-    store,
-    kit,
-    vendors: { secrets: options.secrets ?? envSecrets(process.env), gate: new RateGate() },
-    agentRuntime: options.agentRuntimes?.podium,
-    onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
-  });
-  const reconciler = createReconciler(runtime, store, log);
+  const { given, runtime, catalog, kit, store, reconciler } = engineOf(options, pool, log);
   const events = createEventFeed(pool, (error) =>
     log.warn({ err: error }, "the event feed lost its connection"),
   );
   const commands = createCommandService(store, kit);
+  const { schedules } = runtime;
+  const everyTenant = () => tenantsWithCommands(pool);
+  const scheduling = { kit, store, commands, schedules, everyTenant };
+  schedules?.onTick((name, dueAt) => runTick(scheduling, name, dueAt));
   const state: { isStarted: boolean; sealing?: NodeJS.Timeout } = { isStarted: false };
   return {
     commands: {
@@ -128,17 +118,21 @@ export function createConcord(options: ConcordOptions): Concord {
       (tenantId, filter) => readPolicyCases(pool, kit.hash, tenantId, filter),
       celPolicy,
     ),
+    schedules: createScheduleService(scheduling),
     events,
     tools: catalog.tools,
     counts: () => readCounts(pool),
     isUnavailable: isConnectionLost,
     missing: async () =>
-      state.isStarted ? missing(pool, catalog) : ["start: migrations and recovery are under way"],
+      state.isStarted
+        ? missing(pool, given.length > 0)
+        : ["start: migrations and recovery are under way"],
     start: async () => {
       await reachable(pool, log);
       await migrateAs(options.ownerDatabaseUrl, pool);
       await runtime.start();
       await reconciler.start();
+      await schedules?.apply(specsOf(catalog));
       await events.start();
       state.sealing = setInterval(() => {
         sealAudit(pool).catch((error) => log.warn({ err: error }, "could not seal the record"));
@@ -154,6 +148,39 @@ export function createConcord(options: ConcordOptions): Concord {
       await pool.end();
     },
   };
+}
+
+/** The catalog, checked against the runtime that is to carry it, and the storage both work on. */
+function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
+  const makeRuntime: RuntimeFactory = options.runtime ?? createDbosRuntime;
+  const runtime = makeRuntime({
+    databaseUrl: options.databaseUrl,
+    ownerDatabaseUrl: options.ownerDatabaseUrl,
+    pool,
+    executorId: options.executorId ?? "concord-1",
+    log,
+  });
+  const given = "kind" in options.contracts ? [options.contracts] : options.contracts;
+  const upkeep = upkeepContracts(() => ({
+    pool,
+    store,
+    kit,
+    runtime,
+    runRetentionDays: options.runRetentionDays ?? RUN_RETENTION_DAYS,
+  }));
+  const catalog = loadCatalog([...given, upkeep], runtime);
+  const kit = createKit(catalog, options.nowMs ?? Date.now);
+  const store = createPgStore(pool, kit.newId, (client) => outboxOver(runtime.messages(client)));
+  defineRunCommand(runtime, {
+    over: store.over,
+    store,
+    kit,
+    vendors: { secrets: options.secrets ?? envSecrets(process.env), gate: new RateGate() },
+    agentRuntime: options.agentRuntimes?.podium,
+    onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
+  });
+  const reconciler = createReconciler(runtime, store, log);
+  return { given, runtime, catalog, kit, store, reconciler };
 }
 
 type Reads = Pick<Concord, "artifacts" | "explain" | "timeline" | "verifyAudit">;
@@ -244,8 +271,12 @@ async function settled(
   }
 }
 
-async function missing(pool: pg.Pool, catalog: TaskCatalog): Promise<readonly string[]> {
-  const contracts = catalog.taskNames().length > 1 ? [] : ["contracts: no task is registered"];
+function specsOf(catalog: TaskCatalog): readonly ScheduleSpec[] {
+  return catalog.schedules().map(({ name, cron, missed = "skip" }) => ({ name, cron, missed }));
+}
+
+async function missing(pool: pg.Pool, hasContracts: boolean): Promise<readonly string[]> {
+  const contracts = hasContracts ? [] : ["contracts: no task is registered"];
   try {
     const migrations = await missingMigrations(pool);
     return [...contracts, ...migrations.map((name) => `migration ${name}`)];

@@ -6,7 +6,12 @@ export { type HttpJson, type HttpRequest, httpJson } from "./adapters/connectors
 export { envSecrets, type SecretSources, secretsFrom } from "./adapters/connectors/secrets.ts";
 export { type CedarDocument, type CedarPolicy, loadCedar } from "./adapters/policies/cedar.ts";
 export { celPolicy } from "./adapters/policies/cel.ts";
-export { type ConcordOptions, createConcord } from "./concord.ts";
+export {
+  type ConcordOptions,
+  createConcord,
+  type RuntimeFactory,
+  type RuntimeParts,
+} from "./concord.ts";
 export type { Command, CommandContext, ExecutionPlan, Principal } from "./core/command.ts";
 export { ContractFailure, Refusal, type RefusalCode } from "./core/errors.ts";
 export * from "./core/idempotency-keys.ts";
@@ -65,6 +70,7 @@ export type {
 } from "./domain/connectors.ts";
 export type { Concord } from "./domain/face.ts";
 export type { AuditReport } from "./domain/reading.ts";
+export type { ScheduleDefinition } from "./domain/schedules.ts";
 export type {
   ApprovalTypeDefinition,
   ArtifactStep,
@@ -79,3 +85,4 @@ export type {
 export type { Catalog } from "./registry/catalog.ts";
 export { CatalogError } from "./registry/check-catalog.ts";
 export { type Contracts, defineContracts, loadCatalog } from "./registry/define-contracts.ts";
+export * from "./runtime/protocol/index.ts";

@@ -15,6 +15,7 @@ import type {
   Page,
   Timeline,
 } from "./reading.ts";
+import type { ScheduleService } from "./schedule-service.ts";
 import type { Tool } from "./tasks.ts";
 
 export interface Concord {
@@ -43,6 +44,7 @@ export interface Concord {
     options?: { readonly known?: string },
   ) => Promise<AuditReport>;
   readonly policies: PolicyService;
+  readonly schedules: ScheduleService;
   readonly events: EventFeed;
   readonly tools: () => readonly Tool[];
   readonly counts: () => Promise<Counts>;

@@ -39,7 +39,7 @@ export const SETTINGS = {
     env: "CONCORD_API_KEYS",
     help: "Operator keys, each bound to an identity.",
     placeholder: "key=tenant:user:role|role:permission|permission,…",
-    default: ["dev=dev:dev-user-001:owner|finance_approvers:book_travel"],
+    default: ["dev=dev:dev-user-001:owner|operator|finance_approvers:book_travel"],
   }),
   internalSecret: config.secret({
     flag: "internal-secret",

@@ -5,6 +5,7 @@ import {
   type AgentRuntime,
   type Command,
   type Concord,
+  type ConcordOptions,
   type Contracts,
   createConcord,
   encodeId,
@@ -32,6 +33,8 @@ export interface HarnessOptions {
   readonly more?: () => Contracts;
   /** Between Concord and its database; the harness itself looks directly. */
   readonly through?: (databaseUrl: string) => Promise<string>;
+  /** Default: DBOS. */
+  readonly runtime?: ConcordOptions["runtime"];
 }
 
 export type Harness = Awaited<ReturnType<typeof startHarness>>;
@@ -50,6 +53,7 @@ export async function startHarness(options: HarnessOptions = {}) {
       // What the tests break on purpose is warned about; only our own failures are worth a line.
       log: options.log ?? pino({ level: "error" }),
       nowMs: () => Date.now() + clock.aheadMs,
+      ...(options.runtime === undefined ? {} : { runtime: options.runtime }),
       ...(options.agent === undefined ? {} : { agentRuntimes: { podium: options.agent } }),
     });
   const state: { concord: Concord } = { concord: make() };
