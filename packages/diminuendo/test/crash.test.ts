@@ -172,15 +172,15 @@ describe("other ends", () => {
     const gateway = await world.start();
     const client = await TestClient.as(gateway.port, TOKENS.ann);
     const sessionId = await sessionOf(client);
-    const { turnId } = await client.ask({ type: "run_turn", sessionId, text: "stream 300" });
-    for (const events of [5, 15]) {
+    const { turnId } = await client.ask({ type: "run_turn", sessionId, text: "stream 900" });
+    for (const events of [9, 12]) {
       await client.until(() => client.log(sessionId).length >= events);
       world.podium.dropSockets();
     }
     await client.until(() => ended(client.log(sessionId), turnId));
     const log = client.log(sessionId);
     const said = log.flatMap((e) => (e.type === "text_delta" ? [e.text] : [])).join("");
-    expect(said).toBe(Array.from({ length: 300 }, (_, index) => `w${index} `).join(""));
+    expect(said).toBe(Array.from({ length: 900 }, (_, index) => `w${index} `).join(""));
     expect(log.map(({ seq }) => seq)).toEqual(log.map((_, index) => index + 1));
     client.close();
   });
