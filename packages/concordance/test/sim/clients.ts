@@ -66,7 +66,7 @@ export class Clients {
     const { luck } = this.#world;
     this.#world.after(luck.between(5, 60), () => {
       this.operations += 1;
-      if (luck.chance(0.35)) this.#read(luck.chance(0.75));
+      if (luck.chance(0.4)) this.#read(luck.chance(0.8));
       else this.#write();
       this.#later();
     });
@@ -76,9 +76,16 @@ export class Clients {
     return this.#world.luck.pick([...this.#world.nodes.values()]);
   }
 
+  /** Often somebody who believes to lead, right or wrong: there a stale read would come from. */
+  #anyLeader(): SimNode | undefined {
+    const { luck, nodes } = this.#world;
+    const leaders = [...nodes.values()].filter(({ state }) => state.role.kind === "leader");
+    return luck.chance(0.7) ? luck.pick(leaders) : undefined;
+  }
+
   #read(linearizable: boolean): void {
     const world = this.#world;
-    const node = this.#anyNode();
+    const node = this.#anyLeader() ?? this.#anyNode();
     if (node === undefined) return;
     const calledMs = world.nowMs;
     const look = () => {

@@ -3,7 +3,7 @@
  * everything that ever happened (C1, C2, C3, C5). A broken law ends the run and names itself.
  */
 import { assert } from "../../service/raft/assert.ts";
-import { currentVoters, inForce } from "../../service/raft/membership.ts";
+import { currentVoters, inForce, memberOf, membershipAt } from "../../service/raft/membership.ts";
 import { majority } from "../../service/raft/quorum.ts";
 import type { LogEntry, NodeId } from "../../service/raft/types.ts";
 import type { StoredChange } from "../../shared/store.ts";
@@ -91,6 +91,9 @@ export class Laws {
       const { termStartIndex } = state.role;
       const own = open.filter(({ index }) => index >= termStartIndex);
       assert(own.length === 0 || open.length === 1, "one uncommitted membership change at a time");
+      const agreed = membershipAt(state.memberships, state.commitIndex);
+      const belongs = memberOf(agreed, id) !== undefined || agreed.members.length === 0;
+      assert(belongs, `a removed leader stops: ${id} leads ${state.term}`);
     }
   }
 

@@ -147,7 +147,9 @@ export class World implements Surroundings {
   resume(id: NodeId): void {
     const missed = this.#paused.get(id) ?? [];
     this.#paused.delete(id);
-    for (const run of missed) this.at(id, run);
+    // Which socket or timer a process looks at first when it wakes up is anybody's guess.
+    const order = this.luck.chance(0.5) ? missed : this.luck.shuffled(missed);
+    for (const run of order) this.at(id, run);
   }
 
   /** One direction only: what `from` sends does not reach `to`. */
