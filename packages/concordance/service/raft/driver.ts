@@ -75,6 +75,7 @@ export class RaftDriver<R> {
   readonly #reads = new ReadQueue();
   #flushing = false;
   #sweeping = false;
+  #announcing = false;
   #flushDueMs = 0;
   #savedTerm: number;
   #phase: "running" | "stopping" | "failed" = "running";
@@ -296,7 +297,21 @@ export class RaftDriver<R> {
       this.#perform(persisted(this.#state, last.index, last.term, this.#options.now()));
     }
     this.#reads.settle(this.#state, this.#options.machine.appliedIndex);
+    this.#announceSoon();
     if (this.#queue.size > 0 && !this.#isRoundOpen()) this.#scheduleFlush();
+  }
+
+  /** A commit is to be told sooner than the next tick comes. */
+  #announceSoon(): void {
+    const { role } = this.#state;
+    if (role.kind !== "leader" || this.#announcing || this.#phase !== "running") return;
+    if (role.heartbeatDueMs > this.#options.now().monotonicMs + TICK_MS) return;
+    this.#announcing = true;
+    setTimeout(() => {
+      this.#announcing = false;
+      if (this.#phase !== "running") return;
+      this.#guarded(() => this.#perform(tick(this.#state, this.#options.now())));
+    }, TIMING.announceAfterMs);
   }
 
   /** A leader's appends may travel while its own disk works, once its term is on disk (§10.2.1). */

@@ -14,6 +14,8 @@ export const TIMING = {
   electionTimeoutMinMs: 150,
   electionTimeoutMaxMs: 300,
   heartbeatIntervalMs: 50,
+  /** How long followers may not know of a commit when no other message tells them. */
+  announceAfterMs: 1,
   /** After the leader's socket closed: long enough for two followers not to stand at once. */
   suspicionMs: 20,
   proposalTimeoutMs: 5_000,

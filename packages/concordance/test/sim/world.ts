@@ -60,6 +60,8 @@ export class World implements Surroundings {
   readonly #slowDisks = new Set<NodeId>();
   /** Its disk is damaged: the start is refused, and only another member can take its place. */
   #rotten: NodeId | null = null;
+  /** Asked to be removed; a slow disk may take it up much later. */
+  readonly #leaving = new Set<NodeId>();
   #names = 0;
 
   constructor(seed: number) {
@@ -198,7 +200,9 @@ export class World implements Surroundings {
 
   /** A vote that a dead member cannot give is one the others must not lose as well. */
   remove(id: NodeId): void {
-    if (this.#rotten === null) this.leader()?.change({ kind: "remove", nodeId: id });
+    if (this.#rotten !== null) return;
+    this.#leaving.add(id);
+    this.leader()?.change({ kind: "remove", nodeId: id });
   }
 
   leader(): SimNode | undefined {
@@ -289,7 +293,7 @@ export class World implements Surroundings {
   #canSpare(id: NodeId): boolean {
     return [...this.nodes.values()].every(({ state }) => {
       return state.memberships.every(({ membership }) => {
-        const voters = votersOf(membership);
+        const voters = votersOf(membership).filter((voter) => !this.#leaving.has(voter));
         const left = voters.filter((voter) => voter !== id).length;
         return voters.length === 0 || (voters.length >= 3 && left >= majority(voters.length));
       });
