@@ -26,15 +26,23 @@ import type { NodeId, SnapshotHeader } from "./raft/types.ts";
 import { RaftEngine } from "./raft-engine.ts";
 import { HttpServer } from "./server.ts";
 import { Snapshots } from "./snapshots.ts";
+import type { Transport } from "./transport.ts";
 import { StreamHandler } from "./ws.ts";
 
 const HOUSEKEEPING_MS = 1_000;
 const HAND_OVER_MS = 500;
 const HAND_OVER_STEP_MS = 2;
 
+/** What the settings name and do not hold. */
+export interface Secrets {
+  readonly ring: KeyRing | null;
+  readonly transport: Transport;
+}
+
 export class Service {
   readonly server: HttpServer;
   readonly #opened: OpenMember;
+  readonly #transport: Transport;
   readonly #config: Config;
   readonly #log: Logger;
   readonly #driver: RaftDriver<ApplyResult>;
@@ -50,11 +58,12 @@ export class Service {
   constructor(
     opened: OpenMember,
     config: Config,
-    ring: KeyRing | null,
+    { ring, transport }: Secrets,
     log: Logger,
     onFatal: (error: unknown) => void,
   ) {
     this.#opened = opened;
+    this.#transport = transport;
     this.#config = config;
     this.#log = log;
     this.#fsm = new Fsm(opened.state.store);
@@ -85,6 +94,7 @@ export class Service {
       api,
       stream: this.#stream,
       members: { cluster, peers: this.#peers, snapshots: this.#snapshots },
+      transport,
       keys,
       tenantKeys,
       encryption: new EncryptionApi(engine, cipher),
@@ -119,7 +129,8 @@ export class Service {
     const request = { nodeId, address: this.#address, incarnation };
     const known = () => [seed, ...this.#memberAddresses()];
     const wanted = () => !this.#stopped && !this.#isMember();
-    await joinCluster(known, this.#config.apiKey, request, wanted);
+    const access = { apiKey: this.#config.apiKey, transport: this.#transport };
+    await joinCluster(known, access, request, wanted);
   }
 
   /** Lets another voter lead before this one stops, so that writers hardly notice. */
@@ -142,6 +153,7 @@ export class Service {
     return new Peers({
       identity: this.#opened.identity,
       apiKey: this.#config.apiKey,
+      transport: this.#transport,
       address: () => this.#address,
       membership: () => inForce(this.#driver.state.memberships),
       agreed: () => {
@@ -205,8 +217,9 @@ export class Service {
     const address = this.#peers.addressOf(from);
     if (file === undefined || address === null) return;
     if (offer.snapshot.index <= this.#driver.state.commitIndex) return;
-    const url = `http://${address}/raft/snapshot/${file.name}`;
-    const name = await this.#snapshots.fetch(url, this.#config.apiKey, file);
+    const { http, dial } = this.#transport;
+    const url = `${http}://${address}/raft/snapshot/${file.name}`;
+    const name = await this.#snapshots.fetch(url, { apiKey: this.#config.apiKey, dial }, file);
     if (name === null || this.#stopped) return;
     this.#driver.receiveSnapshot(offer, name);
     // Gone when it was taken; left when this member had caught up meanwhile.

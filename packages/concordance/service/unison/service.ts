@@ -7,11 +7,11 @@ import { Cipher } from "../cipher.ts";
 import type { Config } from "../config.ts";
 import { EncryptionApi } from "../encryption-api.ts";
 import { KeyApi } from "../key-api.ts";
-import type { KeyRing } from "../key-ring.ts";
 import { Keys } from "../keys.ts";
 import type { Logger } from "../logger.ts";
 import { surfaceMetrics } from "../metrics.ts";
 import { HttpServer } from "../server.ts";
+import type { Secrets } from "../service.ts";
 import { StreamHandler } from "../ws.ts";
 import { UnisonEngine } from "./engine.ts";
 import { Session } from "./session.ts";
@@ -20,7 +20,7 @@ export class UnisonService {
   readonly server: HttpServer;
   readonly #session: Session;
 
-  constructor(url: string, config: Config, ring: KeyRing | null, log: Logger) {
+  constructor(url: string, config: Config, { ring, transport }: Secrets, log: Logger) {
     const { apiKey, agentKey, quota, valueBytesMax } = config;
     this.#session = new Session({
       url,
@@ -38,6 +38,7 @@ export class UnisonService {
       api,
       stream,
       members: null,
+      transport,
       keys,
       tenantKeys,
       encryption: new EncryptionApi(engine, cipher),
