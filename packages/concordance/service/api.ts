@@ -268,7 +268,7 @@ export class KvApi {
       const { mark } = this.#polls;
       const page = await this.#changePage({ ...query, since });
       const leftMs = endMs - performance.now();
-      if (page.count > 0 || leftMs <= 0) return page.text;
+      if (page.count > 0 || leftMs <= 0 || this.#polls.ended) return page.text;
       since = page.through;
       await this.#polls.next(query.namespace, mark, leftMs);
     }

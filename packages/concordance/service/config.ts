@@ -3,6 +3,8 @@
  * Written here because Concordance takes no package at run time. Refuses to own: acting on them (main.ts).
  */
 import { LIMITS, type Quota } from "../shared/types.ts";
+import { type Flag, TABLE } from "./settings.ts";
+import type { TlsFiles } from "./transport.ts";
 
 export interface Config {
   /** Null = the data directory's own id, or a new one for a new directory. */
@@ -25,6 +27,7 @@ export interface Config {
   /** Base64 of 32 bytes, or null. */
   readonly encryptionKey: string | null;
   readonly encryptionKeyFile: string | null;
+  readonly tls: TlsFiles;
   readonly valueBytesMax: number;
   /** What each tenant may hold. */
   readonly quota: Quota;
@@ -33,149 +36,9 @@ export interface Config {
 /** Settings that cannot be used; one sentence a line, each saying what is accepted. */
 export class SettingError extends Error {}
 
-interface Row {
-  readonly flag: string;
-  readonly env: string;
-  readonly placeholder: string;
-  readonly help: string;
-  readonly fallback: string;
-  /** Shown by `--help` instead of the fallback. */
-  readonly fallbackText?: string;
-}
-
-const TABLE = [
-  {
-    flag: "node-id",
-    env: "CONCORDANCE_NODE_ID",
-    placeholder: "id",
-    help: "Name of this member; fixed once a data directory has one.",
-    fallback: "",
-    fallbackText: "the data directory's, or node-<pid> in a new one",
-  },
-  {
-    flag: "listen",
-    env: "CONCORDANCE_LISTEN",
-    placeholder: "host:port",
-    help: "Address for HTTP and WebSocket; port 0 takes a free one.",
-    fallback: "127.0.0.1:4100",
-  },
-  {
-    flag: "data-dir",
-    env: "CONCORDANCE_DATA_DIR",
-    placeholder: "path",
-    help: "Holds raft.db and state.db; one process at a time.",
-    fallback: "./data",
-  },
-  {
-    flag: "bootstrap",
-    env: "CONCORDANCE_BOOTSTRAP",
-    placeholder: "true|false",
-    help: "Make a new data directory the first member of a new cluster; an existing one is kept.",
-    fallback: "false",
-  },
-  {
-    flag: "join",
-    env: "CONCORDANCE_JOIN",
-    placeholder: "host:port",
-    help: "Any member of the cluster that a new data directory joins; ignored by a member.",
-    fallback: "",
-    fallbackText: "none",
-  },
-  {
-    flag: "advertise",
-    env: "CONCORDANCE_ADVERTISE",
-    placeholder: "host:port",
-    help: "Address at which other members and clients reach this one.",
-    fallback: "",
-    fallbackText: "where it listens",
-  },
-  {
-    flag: "compact-entries",
-    env: "CONCORDANCE_COMPACT_ENTRIES",
-    placeholder: "count",
-    help: "Applied log entries after which the log is compacted; a tenth is kept for slow members.",
-    fallback: "10000",
-  },
-  {
-    flag: "engine",
-    env: "CONCORDANCE_ENGINE",
-    placeholder: "raft|valkey://host:port/db",
-    help: "What keeps the data: this program, or a Valkey 7.2 or Redis 7 server (Unison; also redis, and valkeys or rediss for TLS).",
-    fallback: "raft",
-  },
-  {
-    flag: "api-key",
-    env: "CONCORDANCE_API_KEY",
-    placeholder: "secret",
-    help: "Key that reads and writes.",
-    fallback: "dev",
-    fallbackText: "dev, on loopback only",
-  },
-  {
-    flag: "agent-key",
-    env: "CONCORDANCE_AGENT_API_KEY",
-    placeholder: "secret",
-    help: "Key that only reads.",
-    fallback: "dev-agent",
-    fallbackText: "dev-agent, on loopback only",
-  },
-  {
-    flag: "encryption-key",
-    env: "CONCORDANCE_ENCRYPTION_KEY",
-    placeholder: "base64",
-    help: "Encrypts credentials at rest: 32 bytes, the same on every member. Better given by environment.",
-    fallback: "",
-    fallbackText: "one made in the data directory, with development keys only",
-  },
-  {
-    flag: "encryption-key-file",
-    env: "CONCORDANCE_ENCRYPTION_KEY_FILE",
-    placeholder: "path",
-    help: "A ring of such keys, one a line: the first encrypts, all decrypt.",
-    fallback: "",
-    fallbackText: "none",
-  },
-  {
-    flag: "value-bytes-max",
-    env: "CONCORDANCE_VALUE_BYTES_MAX",
-    placeholder: "bytes",
-    help: "Largest value, as JSON.",
-    fallback: String(LIMITS.valueBytesMax),
-  },
-  {
-    flag: "tenant-keys-max",
-    env: "CONCORDANCE_TENANT_KEYS_MAX",
-    placeholder: "count",
-    help: "Entries one tenant may hold; beyond, only what deletes or shrinks is taken.",
-    fallback: "1000000",
-  },
-  {
-    flag: "tenant-bytes-max",
-    env: "CONCORDANCE_TENANT_BYTES_MAX",
-    placeholder: "bytes",
-    help: "Names and values one tenant may hold together; beyond, as above.",
-    fallback: "1073741824",
-  },
-] as const satisfies readonly Row[];
-type Flag = (typeof TABLE)[number]["flag"];
 type Values = ReadonlyMap<Flag, string>;
 
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
-
-/** The text of `--help`. */
-export function helpText(): string {
-  const rows: readonly Row[] = TABLE;
-  const left = ({ flag, placeholder }: Row) => `  --${flag}=<${placeholder}>`;
-  const width = Math.max(...rows.map((row) => left(row).length)) + 2;
-  const lines = rows.map((row) => {
-    const facts = `(env ${row.env}; default ${row.fallbackText ?? row.fallback})`;
-    return `${left(row).padEnd(width)}${row.help} ${facts}`;
-  });
-  const help = `${"  --help".padEnd(width)}Print this and exit.`;
-  const head = "concordance: linearizable, watchable configuration on Raft and SQLite.";
-  const order = "Settings (flag wins over environment, environment over default):";
-  return `${head}\n\n${order}\n${[...lines, help].join("\n")}\n`;
-}
 
 /** Reads the settings. Throws `SettingError` with every problem at once; never repeats a secret. */
 export function readConfig(
@@ -213,7 +76,12 @@ export function readConfig(
     encryptionKey: values.get("encryption-key") || null,
     encryptionKeyFile: values.get("encryption-key-file") || null,
   };
-  const keys = { apiKey, agentKey, development: isDevelopment(apiKey, agentKey) };
+  const tls = {
+    certFile: values.get("tls-cert") || null,
+    keyFile: values.get("tls-key") || null,
+    peerCaFile: values.get("tls-peer-ca") || null,
+  };
+  const keys = { apiKey, agentKey, tls, development: isDevelopment(apiKey, agentKey) };
   return { nodeId, ...listen, dataDir, ...cluster, ...keys, ...encryption, valueBytesMax, quota };
 }
 

@@ -22,6 +22,10 @@ export class LongPoll {
   get mark(): number {
     return this.#published;
   }
+  /** Waiting is over for good. */
+  get ended(): boolean {
+    return this.#ended;
+  }
   get waiting(): number {
     return this.#waiters.size;
   }

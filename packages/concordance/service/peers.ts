@@ -16,6 +16,7 @@ import {
 import type { Identity } from "./raft/log.ts";
 import { type Membership, memberOf } from "./raft/membership.ts";
 import type { Incoming, NodeId } from "./raft/types.ts";
+import type { Transport } from "./transport.ts";
 
 export interface PeerSession {
   readonly kind: "peer";
@@ -26,6 +27,7 @@ type Socket = ServerWebSocket<PeerSession>;
 export interface PeerOptions {
   readonly identity: Identity;
   readonly apiKey: string;
+  readonly transport: Transport;
   /** `host:port` of this member; known once it listens. */
   readonly address: () => string;
   readonly membership: () => Membership;
@@ -177,10 +179,13 @@ export class Peers {
   }
 
   #dial(id: NodeId, link: Link): void {
-    const { identity, apiKey, address, log } = this.#options;
+    const { identity, apiKey, address, transport, log } = this.#options;
     const greeting = greetingHeaders({ ...identity, address: address() });
     const headers = { authorization: `Bearer ${apiKey}`, ...greeting };
-    const socket = new WebSocket(`ws://${link.address}/raft`, { headers });
+    const socket = new WebSocket(`${transport.ws}://${link.address}/raft`, {
+      headers,
+      ...transport.dial,
+    });
     link.socket = socket;
     let opened = false;
     socket.onopen = () => {

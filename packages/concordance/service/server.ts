@@ -19,7 +19,9 @@ import { greetingOf } from "./peer-wire.ts";
 import type { PeerSession, Peers } from "./peers.ts";
 import { Refusal } from "./refusal.ts";
 import type { Snapshots } from "./snapshots.ts";
+import { behindTheFront, listenTls } from "./tls-front.ts";
 import { traceIdOf } from "./trace.ts";
+import type { Transport } from "./transport.ts";
 import type { Session, StreamHandler } from "./ws.ts";
 
 /** Stands in for the host of an HTTP/1.0 request, which need not name one; only the path is read. */
@@ -30,6 +32,7 @@ export interface ServerParts {
   readonly stream: StreamHandler;
   /** What only a member of a Raft group has; null over an engine that has no members. */
   readonly members: Members | null;
+  readonly transport: Transport;
   readonly keys: Keys;
   readonly tenantKeys: KeyApi;
   readonly encryption: EncryptionApi;
@@ -62,6 +65,7 @@ const BACKUP_PATH = "/api/v1/cluster/snapshot";
 /** Copying a large state takes a while, before the first byte. */
 const BACKUP_TIMEOUT_S = 240;
 const SNAPSHOT_PATH = "/raft/snapshot/";
+const MEMBERS_ONLY = /^\/raft(\/|$)/;
 
 export class HttpServer {
   readonly #parts: ServerParts;
@@ -71,28 +75,48 @@ export class HttpServer {
     this.#parts = parts;
   }
 
-  /** Throws what `Bun.serve` throws when the address cannot be had. */
-  listen(hostname: string, port: number): Listening {
-    const server = Bun.serve({
-      hostname,
-      port,
-      maxRequestBodySize: TRANSPORT_BYTES_MAX,
-      fetch: (request, bun) => this.#fetch(request, bun),
-      websocket: this.#sockets(),
-    });
-    return {
-      hostname,
-      port: server.port ?? port,
-      stop: async () => {
-        const drained = server.stop();
-        this.#parts.api.endWaits();
-        this.#parts.stream.closeAll();
-        this.#parts.members?.peers.stop();
-        // A reader that takes nothing, not even the goodbye, must not hold the process back.
-        await Promise.race([drained, Bun.sleep(DRAIN_MS)]);
-        await server.stop(true);
-      },
+  /** Rejects with what the system says when the address cannot be had. */
+  async listen(hostname: string, port: number): Promise<Listening> {
+    const { tls } = this.#parts.transport;
+    if (tls === null) {
+      const server = this.#serve({ hostname, port }, true);
+      return { hostname, port: server.port ?? port, stop: () => this.#stop([server]) };
+    }
+    const behind = behindTheFront();
+    const clients = this.#serve({ unix: behind.clients }, tls.peerCa === null);
+    const peers = this.#serve({ unix: behind.peers }, true);
+    const stopServing = async () => {
+      await this.#stop([clients, peers]);
+      behind.remove();
     };
+    try {
+      const front = await listenTls(hostname, port, tls, behind);
+      const stop = () => stopServing().finally(() => front.stop());
+      return { hostname, port: front.port, stop };
+    } catch (error) {
+      await stopServing();
+      throw error;
+    }
+  }
+
+  /** `forMembers`: whether other members may connect here. */
+  #serve(where: { hostname: string; port: number } | { unix: string }, forMembers: boolean) {
+    return Bun.serve({
+      ...where,
+      maxRequestBodySize: TRANSPORT_BYTES_MAX,
+      fetch: (request: Request, bun: Server<AnySession>) => this.#fetch(request, bun, forMembers),
+      websocket: this.#sockets(),
+    } as Bun.Serve.Options<AnySession>);
+  }
+
+  async #stop(servers: readonly Server<AnySession>[]): Promise<void> {
+    const drained = Promise.all(servers.map((server) => server.stop()));
+    this.#parts.api.endWaits();
+    this.#parts.stream.closeAll();
+    this.#parts.members?.peers.stop();
+    // A reader that takes nothing, not even the goodbye, must not hold the process back.
+    await Promise.race([drained, Bun.sleep(DRAIN_MS)]);
+    await Promise.all(servers.map((server) => server.stop(true)));
   }
 
   /** Both kinds of socket share one handler; the session says which it is. */
@@ -120,14 +144,22 @@ export class HttpServer {
     };
   }
 
-  async #fetch(request: Request, bun: Server<AnySession>): Promise<Response | undefined> {
-    const response = await this.#respond(request, bun);
+  async #fetch(
+    request: Request,
+    bun: Server<AnySession>,
+    forMembers: boolean,
+  ): Promise<Response | undefined> {
+    const response = await this.#respond(request, bun, forMembers);
     const status = response?.status ?? 101;
     this.#requests.set(status, (this.#requests.get(status) ?? 0) + 1);
     return response;
   }
 
-  async #respond(request: Request, bun: Server<AnySession>): Promise<Response | undefined> {
+  async #respond(
+    request: Request,
+    bun: Server<AnySession>,
+    forMembers: boolean,
+  ): Promise<Response | undefined> {
     try {
       const url = URL.parse(request.url, ANY_HOST);
       if (url === null) throw new Refusal("invalid_request", "The path or the Host is not one.");
@@ -138,6 +170,7 @@ export class HttpServer {
         throw new Refusal("unauthorized", "Send a valid key as Authorization: Bearer <key>.");
       }
       if (url.pathname === "/stream") return upgrade(request, bun, caller);
+      if (!forMembers && MEMBERS_ONLY.test(url.pathname)) throw needsCertificate();
       if (url.pathname === "/raft") return this.#upgradePeer(request, bun, caller);
       if (url.pathname.startsWith(SNAPSHOT_PATH)) return this.#snapshot(url.pathname, caller);
       if (url.pathname === BACKUP_PATH) return await this.#backup(request, bun, caller);
@@ -238,7 +271,8 @@ export class HttpServer {
     const headers: Record<string, string> = status === 503 ? { "retry-after": "1" } : {};
     if (known && code === "not_leader") {
       const { pathname, search } = new URL(request.url, ANY_HOST);
-      headers["location"] = `http://${String(error.details?.["leader"])}${pathname}${search}`;
+      const { http } = this.#parts.transport;
+      headers["location"] = `${http}://${String(error.details?.["leader"])}${pathname}${search}`;
     }
     return Response.json(body, { status, headers });
   }
@@ -249,6 +283,11 @@ function upgrade(request: Request, bun: Server<AnySession>, caller: Caller): und
   const data: Session = { kind: "client", caller, traceId, watcher: null };
   if (bun.upgrade(request, { data })) return undefined;
   throw new Refusal("invalid_request", "/stream speaks WebSocket; send an upgrade request.");
+}
+
+function needsCertificate(): Refusal {
+  const message = "Members connect with a certificate that the CA of --tls-peer-ca signed.";
+  return new Refusal("unauthorized", message);
 }
 
 function onKind<R>(

@@ -12,6 +12,7 @@ import type { SnapshotFacts } from "./raft/types.ts";
 import { Refusal } from "./refusal.ts";
 import type { CopyAnswer, CopyOrder } from "./snapshot-worker.ts";
 import { syncPath } from "./state-file.ts";
+import type { Transport } from "./transport.ts";
 
 /** How a follower finds and checks the bytes. */
 export interface SnapshotFile {
@@ -79,13 +80,17 @@ export class Snapshots {
   }
 
   /** Fetches and verifies; resolves the name of the synced file, or null when it failed or one is under way. */
-  async fetch(url: string, apiKey: string, file: SnapshotFile): Promise<string | null> {
+  async fetch(
+    url: string,
+    { apiKey, dial }: { readonly apiKey: string; readonly dial: Transport["dial"] },
+    file: SnapshotFile,
+  ): Promise<string | null> {
     if (this.#fetching) return null;
     this.#fetching = true;
     this.#made += 1;
     const name = `${TRANSFER_PREFIX}in-${this.#made}.db`;
     try {
-      await download(url, apiKey, join(this.#dataDir, name), file);
+      await download(url, { apiKey, dial }, join(this.#dataDir, name), file);
       syncPath(this.#dataDir);
       return name;
     } catch (error) {
@@ -150,13 +155,13 @@ function copied(order: CopyOrder): Promise<CopyAnswer> {
 
 async function download(
   url: string,
-  apiKey: string,
+  { apiKey, dial }: { readonly apiKey: string; readonly dial: Transport["dial"] },
   path: string,
   { sha256, bytes }: SnapshotFile,
 ): Promise<void> {
   const headers = { authorization: `Bearer ${apiKey}` };
   const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS);
-  const response = await fetch(url, { headers, signal });
+  const response = await fetch(url, { headers, signal, ...dial });
   if (!response.ok || response.body === null) throw new Error(`it answered ${response.status}`);
   const hasher = new Bun.CryptoHasher("sha256");
   const target = await open(path, "wx");

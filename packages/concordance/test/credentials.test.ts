@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { single } from "./contract/engines.ts";
 import { Fixture, pathOf, refusal } from "./contract/fixture.ts";
@@ -50,24 +50,62 @@ describe("credentials (C6)", () => {
     expect(body).toMatchObject({ results: [{ key: "a", value: SECRET }, { value: 1 }] });
   });
 
-  test("no byte of them is on disk, in metrics, in the audit history or in what members copy", async () => {
-    const namespace = "tenant:grep/credentials";
-    const sockets = await RpcSocket.open(node.url, "dev");
-    await sockets.call("kv/set", { namespace, key: "a", value: { deep: [SECRET] } });
-    await sockets.call("kv/set", { namespace, key: "a", value: { deep: [SECRET, SECRET] } });
-    const plain = { namespace: "tenant:grep/settings", key: "b", value: "f0und-in-the-clear" };
-    await sockets.call("kv/set", plain);
-    sockets.close();
-    const disk = await node.bytesOnDisk();
-    expect(disk.includes(SECRET)).toBe(false);
-    // The search itself is sound: what is not a credential is found.
-    expect(disk.includes("f0und-in-the-clear")).toBe(true);
-    const headers = { authorization: "Bearer dev" };
-    for (const path of ["/metrics", "/api/v1/kv/tenant%3Agrep%2Faudit", "/api/v1/cluster/status"]) {
-      const text = await (await fetch(node.url + path, { headers })).text();
-      expect(text.includes(SECRET)).toBe(false);
-    }
+  test("no byte of them is on disk, in a backup, in the log, in metrics or in the audit history", async () => {
+    await inTemporaryDirectory(async (folder) => {
+      const namespace = "tenant:grep/credentials";
+      const started = await startNode(folder, "--bootstrap");
+      const rpc = await RpcSocket.open(started.url, "dev");
+      await rpc.call("kv/set", { namespace, key: "a", value: { deep: [SECRET] } });
+      await rpc.call("kv/set", { namespace, key: "a", value: { deep: [SECRET, SECRET] } });
+      await rpc.call("kv/set", { namespace, key: "a", value: SECRET, cas: 7 });
+      await rpc.call("kv/set", { namespace, key: "a", value: SECRET, unknown: SECRET });
+      await rpc.call("kv/set", {
+        namespace: "tenant:grep/s",
+        key: "b",
+        value: "f0und-in-the-clear",
+      });
+      rpc.close();
+      const headers = { authorization: "Bearer dev" };
+      const told = async (path: string) =>
+        Buffer.from(await (await fetch(started.url + path, { headers })).arrayBuffer());
+      const backup = await told("/api/v1/cluster/snapshot");
+      const beside = await Promise.all(
+        ["/metrics", "/api/v1/kv/tenant%3Agrep%2Faudit", "/api/v1/cluster/status"].map(told),
+      );
+      expect(await started.end("SIGTERM")).toBe(0);
+      const names = readdirSync(folder);
+      expect(names).toEqual(expect.arrayContaining(["raft.db", "state.db"]));
+      const disk = Buffer.concat(names.map((name) => readFileSync(join(folder, name))));
+      for (const bytes of [disk, backup, ...beside, Buffer.from(started.log())]) {
+        expect(bytes.includes("s3cret")).toBe(false);
+      }
+      // The search itself is sound: what is not a credential is found.
+      for (const bytes of [disk, backup]) expect(bytes.includes("f0und-in-the-clear")).toBe(true);
+    });
   });
+
+  test("a member that copies the state, and its files, hold ciphertext too", async () => {
+    await inTemporaryDirectory(async (folder) => {
+      const key = `--encryption-key=${newKey()}`;
+      const first = await startNode(join(folder, "a"), "--bootstrap", "--compact-entries=100", key);
+      await first.client.set(NAMESPACE, "k", SECRET);
+      for (let n = 0; n < 300; n += 1) await first.client.set("tenant:acme/s", "n", n);
+      const seed = `--join=${new URL(first.url).host}`;
+      const second = await startNode(join(folder, "b"), seed, key);
+      let seen: unknown = null;
+      for (let turn = 0; turn < 1_000 && seen === null; turn += 1) {
+        seen = await second.client.get(NAMESPACE, "k").catch(() => null);
+        await Bun.sleep(10);
+      }
+      expect(seen).toMatchObject({ value: SECRET });
+      await second.end("SIGTERM");
+      await first.end("SIGTERM");
+      const glob = new Bun.Glob("*/*");
+      for (const name of glob.scanSync(folder)) {
+        expect(readFileSync(join(folder, name)).includes("s3cret")).toBe(false);
+      }
+    });
+  }, 30_000);
 });
 
 describe("encryption keys", () => {
