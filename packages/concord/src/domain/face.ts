@@ -33,6 +33,8 @@ export interface Concord {
   };
   /** Why the command is where it is. Throws `not_found`. */
   readonly explain: (principal: Principal, id: string) => Promise<Explanation>;
+  /** Everything on record about the command and those below it, as one file (evidence/). Throws `not_found`, `forbidden`. */
+  readonly evidence: (principal: Principal, id: string) => Promise<string>;
   readonly timeline: (
     principal: Principal,
     id: string,
