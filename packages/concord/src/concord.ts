@@ -34,6 +34,7 @@ import { readCounts } from "./postgres/projections/counts.ts";
 import { readEvidence } from "./postgres/projections/evidence.ts";
 import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
 import { readPolicyCases } from "./postgres/projections/policy-cases.ts";
+import { listRecord } from "./postgres/projections/record.ts";
 import { readTimeline } from "./postgres/projections/timeline.ts";
 import { tenantsWithCommands } from "./postgres/projections/upkeep.ts";
 import { createPgStore } from "./postgres/store.ts";
@@ -120,6 +121,7 @@ export function createConcord(options: ConcordOptions): Concord {
       (tenantId, filter) => readPolicyCases(pool, kit.hash, tenantId, filter),
       celPolicy,
     ),
+    record: (principal, filter) => listRecord(pool, principal.tenant, filter),
     schedules: createScheduleService(scheduling),
     events,
     tools: catalog.tools,
