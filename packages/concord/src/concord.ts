@@ -18,20 +18,23 @@ import { type CommandService, createCommandService } from "./domain/command-serv
 import type { SecretResolver } from "./domain/connectors.ts";
 import { explain } from "./domain/explain.ts";
 import type { Concord } from "./domain/face.ts";
-import type { Kit } from "./domain/kit.ts";
+import { isoTime, type Kit } from "./domain/kit.ts";
 import { createPolicyService } from "./domain/policy-service.ts";
 import { RateGate } from "./domain/RateGate.ts";
 import type { EventFeed } from "./domain/reading.ts";
 import { createScheduleService, runTick } from "./domain/schedule-service.ts";
 import type { Store } from "./domain/store.ts";
 import type { TaskCatalog } from "./domain/tasks.ts";
+import { packEvidence } from "./evidence/bundle.ts";
 import { sealAudit, verifyAudit } from "./postgres/audit-chain.ts";
 import { isConnectionLost } from "./postgres/connection.ts";
 import { createEventFeed } from "./postgres/event-feed.ts";
 import { migrate, missingMigrations } from "./postgres/migrate.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
+import { readEvidence } from "./postgres/projections/evidence.ts";
 import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
 import { readPolicyCases } from "./postgres/projections/policy-cases.ts";
+import { listRecord } from "./postgres/projections/record.ts";
 import { readTimeline } from "./postgres/projections/timeline.ts";
 import { tenantsWithCommands } from "./postgres/projections/upkeep.ts";
 import { createPgStore } from "./postgres/store.ts";
@@ -118,6 +121,7 @@ export function createConcord(options: ConcordOptions): Concord {
       (tenantId, filter) => readPolicyCases(pool, kit.hash, tenantId, filter),
       celPolicy,
     ),
+    record: (principal, filter) => listRecord(pool, principal.tenant, filter),
     schedules: createScheduleService(scheduling),
     events,
     tools: catalog.tools,
@@ -183,7 +187,7 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
   return { given, runtime, catalog, kit, store, reconciler };
 }
 
-type Reads = Pick<Concord, "artifacts" | "explain" | "timeline" | "verifyAudit">;
+type Reads = Pick<Concord, "artifacts" | "evidence" | "explain" | "timeline" | "verifyAudit">;
 
 interface ReadParts {
   readonly pool: pg.Pool;
@@ -205,6 +209,21 @@ function reads({ pool, store, kit, commands, runtime }: ReadParts): Reads {
         if (found === undefined) throw new Refusal("not_found", "There is no such artifact.");
         return found;
       },
+    },
+    evidence: async (principal, id) => {
+      const command = await commands.get(principal, id);
+      const isAuditor = AUDITORS.some((role) => principal.roles.includes(role));
+      if (!isAuditor && command.requestedBy !== principal.user) {
+        const message = `Only the requester or ${AUDITORS.join(" or ")} may export the evidence.`;
+        throw new Refusal("forbidden", message);
+      }
+      return packEvidence({
+        command_id: id,
+        tenant_id: command.tenantId,
+        exported_at: isoTime(kit.nowMs()),
+        exported_by: principal.user,
+        ...(await readEvidence(pool, command.commandId)),
+      });
     },
     explain: async (principal, id) => {
       const command = await commands.get(principal, id);

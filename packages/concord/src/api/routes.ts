@@ -1,5 +1,6 @@
 /** Owns the declarations of the routes (wire §2), from which the API document is generated. */
 import { createRoute, z } from "@hono/zod-openapi";
+import { INGRESS_TYPES } from "../core/vocabulary.ts";
 import { refusals } from "./refusals.ts";
 import {
   ApprovalView,
@@ -75,6 +76,10 @@ export const CommandQuery = z.object({
   status: Name.optional(),
   task_name: Name.optional(),
   root_command_id: Name.optional(),
+  requested_by: Name.optional(),
+  ingress: z.enum(INGRESS_TYPES).optional(),
+  since: z.iso.datetime({ offset: true }).optional(),
+  until: z.iso.datetime({ offset: true }).optional(),
   ...Paging,
 });
 export const ApprovalQuery = z.object({

@@ -3,6 +3,7 @@ import type { Command, Principal } from "../core/command.ts";
 import type { ApprovalService } from "./approval-service.ts";
 import type { Approval } from "./approvals.ts";
 import type { Artifact } from "./artifacts.ts";
+import type { DomainEvent } from "./audit.ts";
 import type { CommandService } from "./command-service.ts";
 import type { Explanation } from "./explain.ts";
 import type { PolicyService } from "./policy-service.ts";
@@ -13,6 +14,7 @@ import type {
   Counts,
   EventFeed,
   Page,
+  RecordFilter,
   Timeline,
 } from "./reading.ts";
 import type { ScheduleService } from "./schedule-service.ts";
@@ -33,6 +35,8 @@ export interface Concord {
   };
   /** Why the command is where it is. Throws `not_found`. */
   readonly explain: (principal: Principal, id: string) => Promise<Explanation>;
+  /** Everything on record about the command and those below it, as one file (evidence/). Throws `not_found`, `forbidden`. */
+  readonly evidence: (principal: Principal, id: string) => Promise<string>;
   readonly timeline: (
     principal: Principal,
     id: string,
@@ -44,6 +48,8 @@ export interface Concord {
     options?: { readonly known?: string },
   ) => Promise<AuditReport>;
   readonly policies: PolicyService;
+  /** The record of the caller's tenant, newest first. Throws `invalid_cursor`. */
+  readonly record: (principal: Principal, filter: RecordFilter) => Promise<Page<DomainEvent>>;
   readonly schedules: ScheduleService;
   readonly events: EventFeed;
   readonly tools: () => readonly Tool[];
