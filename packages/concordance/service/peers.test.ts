@@ -4,6 +4,7 @@ import { PEER_CLOSE } from "./peer-wire.ts";
 import { type PeerSession, Peers } from "./peers.ts";
 import { changed, foundedBy, type Membership } from "./raft/membership.ts";
 import { nodeId } from "./raft/types.ts";
+import { IN_THE_CLEAR } from "./transport.ts";
 
 const [n1, n2, n3] = [nodeId("n1"), nodeId("n2"), nodeId("n3")];
 const founded = foundedBy([n1, n2, n3], "first");
@@ -16,6 +17,7 @@ function dialled(greeting: Partial<PeerSession["greeting"]>, agreed = founded) {
   const peers = new Peers({
     identity: { clusterId: "ours", nodeId: n1, incarnation: "first" },
     apiKey: "key",
+    transport: IN_THE_CLEAR,
     address: () => "127.0.0.1:1",
     membership: () => agreed,
     agreed: () => agreed,

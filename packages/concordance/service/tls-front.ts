@@ -64,15 +64,14 @@ export async function listenTls(
 function handOn(outside: TLSSocket, path: string, open: Set<Socket>): void {
   const inside = connect(path);
   open.add(outside);
-  const end = () => {
+  outside.on("error", () => inside.destroy());
+  outside.on("close", () => {
     open.delete(outside);
-    outside.destroy();
     inside.destroy();
-  };
-  for (const socket of [outside, inside]) {
-    socket.on("error", end);
-    socket.on("close", end);
-  }
+  });
+  inside.on("error", () => outside.destroy());
+  // What was answered before is still on its way to the caller.
+  inside.on("close", () => outside.end());
   outside.pipe(inside);
   inside.pipe(outside);
 }
