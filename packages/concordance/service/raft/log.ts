@@ -4,7 +4,7 @@
  * Refuses to own: what to write and when (node.ts, driver.ts). It never cuts a bad tail: SQLite already
  * rolls torn commits back, so a checksum that fails is damage to something that may be acknowledged.
  */
-import { Database } from "bun:sqlite";
+import { Database, SQLiteError } from "bun:sqlite";
 import { RAFT_DDL, RAFT_FORMAT, RAFT_FROM_1_DDL } from "../../shared/schema.ts";
 import { emptyLog, type LogShape, withTerms } from "./log-shape.ts";
 import {
@@ -16,6 +16,7 @@ import {
 } from "./membership.ts";
 import type { Restored } from "./node.ts";
 import { type HardState, type LogEntry, type NodeId, nodeId, type SnapshotFacts } from "./types.ts";
+import { walDamage } from "./wal-guard.ts";
 
 /** Who a data directory belongs to; written once, when it is made. */
 export interface Identity {
@@ -97,10 +98,12 @@ export class RaftLog {
 
   /** Opens or creates the file and takes it for this process. Throws `DataDirectoryUnusable`. */
   constructor(path: string) {
+    const damage = walDamage(`${path}-wal`);
+    if (damage !== null) throw damaged(`${damage} in its write-ahead log fails its checksum`);
     const options = { synchronous: "FULL", exclusive: true, cacheKib: CACHE_KIB } as const;
     this.#db = openDatabase(path, { ...options, ddl: RAFT_DDL });
-    upgrade(this.#db);
-    this.#statements = prepare(this.#db);
+    readable(() => upgrade(this.#db));
+    this.#statements = readable(() => prepare(this.#db));
     this.#write = this.#db.transaction((hardState, append, install) =>
       this.#writeAll(hardState, append, install),
     );
@@ -108,7 +111,7 @@ export class RaftLog {
 
   /** Who this log belongs to, or null in a fresh data directory. */
   identity(): Identity | null {
-    const row = this.#db.query<MemberRow, []>("SELECT * FROM member").get();
+    const row = readable(() => this.#db.query<MemberRow, []>("SELECT * FROM member").get());
     if (row === null) return null;
     const { cluster_id: clusterId, node_id: id, incarnation } = row;
     return { clusterId, nodeId: nodeId(id), incarnation };
@@ -138,6 +141,10 @@ export class RaftLog {
 
   /** Reads and verifies everything. Throws `DataDirectoryUnusable` on a gap or a bad checksum. */
   restore(): Restored {
+    return readable(() => this.#restore());
+  }
+
+  #restore(): Restored {
     const row = this.#statements.hardState.get();
     const hardState = row === null ? NO_HARD_STATE : hardStateOf(row);
     const base = this.base();
@@ -304,6 +311,16 @@ function prepare(db: Database) {
     sweep: db.query("DELETE FROM entries WHERE idx <= ?"),
     insert: db.query("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)"),
   };
+}
+
+/** Pages that SQLite itself cannot make sense of are damage like any other. */
+function readable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof SQLiteError) throw damaged(error.message);
+    throw error;
+  }
 }
 
 function entryOf(row: EntryRow): LogEntry {

@@ -76,6 +76,14 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: { file: `${RAFT}/log.test.ts`, test: "pitfall 4: a changed payload" },
   },
   {
+    pitfall: 4,
+    mistake: "damage inside the write-ahead log is taken for its end",
+    file: `${RAFT}/wal-guard.ts`,
+    find: "if (ended) return true;",
+    replace: "if (ended) return false;",
+    caughtBy: { file: `${RAFT}/log-damage.test.ts`, test: "a bit that flips below" },
+  },
+  {
     pitfall: 5,
     mistake: "a wiped disk comes back under its name",
     file: "service/peers.ts",
