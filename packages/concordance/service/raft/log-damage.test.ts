@@ -76,7 +76,7 @@ describe("a log on a disk that fails (C1, pitfall 4)", () => {
         expect(start(folder, photo)).toBe(offset + 1);
       }
     });
-  });
+  }, 60_000);
 
   test("a bit that flips below the last commit of the write-ahead log refuses the start, and nothing is cut", async () => {
     await inTemporaryDirectory(async (folder) => {
@@ -93,7 +93,7 @@ describe("a log on a disk that fails (C1, pitfall 4)", () => {
         expect(start(folder, { ...last, wal })).toBe("refused");
       }
     });
-  });
+  }, 60_000);
 
   test("a commit that was torn before its sync ended is taken back, and the start goes well", async () => {
     await inTemporaryDirectory(async (folder) => {
@@ -108,7 +108,7 @@ describe("a log on a disk that fails (C1, pitfall 4)", () => {
         expect(start(folder, { ...photo, wal })).toBe(wal.equals(photo.wal) ? at + 1 : at);
       }
     });
-  });
+  }, 60_000);
 
   test("a bit that flips in the database itself changes nothing that is read, or refuses the start", async () => {
     await inTemporaryDirectory(async (folder) => {
@@ -128,7 +128,7 @@ describe("a log on a disk that fails (C1, pitfall 4)", () => {
       }
       expect(seen.refused).toBeGreaterThan(40);
     });
-  });
+  }, 60_000);
 });
 
 /** Of the last commit, the file has been made longer, and some sectors have arrived. */

@@ -34,6 +34,8 @@ interface Clock {
 const TICK_MS = 20;
 const CLIENTS = 3;
 const FIRST_WALL_MS = 1_000_000;
+/** By then a leader with a slow disk has looked at what it was asked for. */
+const REMOVAL_MS = 1_500;
 export const CLOCK_DRIFT = 0.02;
 
 export class World implements Surroundings {
@@ -62,6 +64,8 @@ export class World implements Surroundings {
   #rotten: NodeId | null = null;
   /** Asked to be removed; a slow disk may take it up much later. */
   readonly #leaving = new Set<NodeId>();
+  /** When somebody was last asked to remove a member. */
+  #removalMs = -Infinity;
   #names = 0;
 
   constructor(seed: number) {
@@ -184,7 +188,8 @@ export class World implements Surroundings {
 
   /** A bit flips below what was committed. One at a time, and only where a majority can spare it. */
   rot(id: NodeId): void {
-    if (this.#rotten !== null || !this.#canSpare(id)) return;
+    const leaving = this.nowMs - this.#removalMs < REMOVAL_MS;
+    if (this.#rotten !== null || leaving || !this.#canSpare(id)) return;
     this.#rotten = id;
     this.crash(id, "process");
     this.#replace(id);
