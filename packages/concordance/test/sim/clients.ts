@@ -48,6 +48,7 @@ export interface ClientWorld {
 }
 
 const ATTEMPTS = 6;
+const DOUBT_MS = 15;
 
 export class Clients {
   readonly reads: ReadSeen[] = [];
@@ -60,12 +61,12 @@ export class Clients {
   constructor(world: ClientWorld, count: number) {
     this.#world = world;
     for (let client = 0; client < count; client += 1) this.#later();
+    this.#doubt();
   }
 
   #later(): void {
     const { luck } = this.#world;
     this.#world.after(luck.between(5, 60), () => {
-      this.operations += 1;
       if (luck.chance(0.4)) this.#read(luck.chance(0.8));
       else this.#write();
       this.#later();
@@ -76,17 +77,24 @@ export class Clients {
     return this.#world.luck.pick([...this.#world.nodes.values()]);
   }
 
-  /** Often somebody who believes to lead, right or wrong: there a stale read would come from. */
-  #anyLeader(): SimNode | undefined {
-    const { luck, nodes } = this.#world;
-    const leaders = [...nodes.values()].filter(({ state }) => state.role.kind === "leader");
-    return luck.chance(0.7) ? luck.pick(leaders) : undefined;
+  /** While several believe to lead, all of them are asked: there a stale read would come from. */
+  #doubt(): void {
+    this.#world.after(DOUBT_MS, () => {
+      const nodes = [...this.#world.nodes.values()];
+      const leaders = nodes.filter(({ state }) => state.role.kind === "leader");
+      if (leaders.length > 1) for (const node of leaders) this.#readAt(node, true);
+      this.#doubt();
+    });
   }
 
   #read(linearizable: boolean): void {
+    const node = this.#anyNode();
+    if (node !== undefined) this.#readAt(node, linearizable);
+  }
+
+  #readAt(node: SimNode, linearizable: boolean): void {
     const world = this.#world;
-    const node = this.#anyLeader() ?? this.#anyNode();
-    if (node === undefined) return;
+    this.operations += 1;
     const calledMs = world.nowMs;
     const look = () => {
       const { revision, timeMs } = node.store.position;
@@ -102,6 +110,7 @@ export class Clients {
 
   #write(): void {
     const world = this.#world;
+    this.operations += 1;
     this.#names += 1;
     const id = `w${this.#names}`;
     const operations = this.#operations(id);

@@ -13,7 +13,8 @@ const STRIKES: readonly (readonly [weight: number, strike: Strike])[] = [
   [3, blackout],
   [10, paused],
   [12, (world, victim, other) => world.block(victim, other)],
-  [8, isolated],
+  [5, isolated],
+  [12, usurped],
   [16, (world) => world.heal()],
   [4, clockJumps],
   [6, joins],
@@ -67,6 +68,19 @@ function isolated(world: World, victim: NodeId): void {
     world.block(victim, id);
     if (world.luck.chance(0.7)) world.block(id, victim);
   }
+}
+
+/** The leader is cut off or asleep for about as long as the others need to find another one. */
+function usurped(world: World, victim: NodeId): void {
+  const { luck } = world;
+  const leader = world.leader()?.id ?? victim;
+  if (luck.chance(0.5)) {
+    world.pause(leader);
+    world.after(luck.between(250, 450), () => world.resume(leader));
+    return;
+  }
+  world.isolate(leader, true);
+  world.after(luck.between(250, 500), () => world.isolate(leader, false));
 }
 
 /** In half of the runs clocks only drift, so that times to live can be judged by true time. */

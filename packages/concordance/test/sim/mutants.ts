@@ -41,7 +41,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/election.ts`,
     find: "const free = state.votedFor === null || state.votedFor === request.from;",
     replace: "const free = true;",
-    caughtBy: { seed: 4, law: /C2/ },
+    caughtBy: { seed: 11, law: /C2/ },
   },
   {
     pitfall: 1,
@@ -49,7 +49,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/node.ts`,
     find: "const news = term !== before.term || votedFor !== before.votedFor;",
     replace: "const news = term !== before.term;",
-    caughtBy: { seed: 18, law: /C2/ },
+    caughtBy: { seed: 2, law: /C2/ },
   },
   {
     pitfall: 2,
@@ -170,7 +170,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/replication.ts`,
     find: "const matchIndex = request.prevIndex + request.entries.length;",
     replace: "const matchIndex = accepted.log.lastIndex;",
-    caughtBy: { seed: 19, law: LOG_LAWS },
+    caughtBy: { seed: 4, law: LOG_LAWS },
   },
   {
     pitfall: 13,
@@ -226,7 +226,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/quorum.ts`,
     find: "descending[majority(reached.length) - 1]",
     replace: "descending.at(-1)",
-    caughtBy: { seed: 3, law: /liveness/ },
+    caughtBy: { seed: 6, law: /liveness/ },
   },
   {
     pitfall: 19,
@@ -291,7 +291,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/node.ts`,
     find: "if (state.commitIndex < role.termStartIndex || uncommitted || role.transfer !== null)",
     replace: "if (role.transfer !== null && uncommitted)",
-    caughtBy: { seed: 4, law: /one uncommitted membership change|C1|C2/ },
+    caughtBy: { seed: 32, law: /one uncommitted membership change|C1|C2/ },
   },
   {
     pitfall: 27,
@@ -307,7 +307,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/node.ts`,
     find: "if (!gone || latest.index > state.commitIndex) return draft;",
     replace: "if (!gone || latest.index > 0) return draft;",
-    caughtBy: { seed: 6, law: /a removed leader stops/ },
+    caughtBy: { seed: 39, law: /a removed leader stops/ },
   },
   {
     pitfall: 28,
@@ -331,7 +331,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/reads.ts`,
     find: "const heard = quorumIndex(acked) >= ticket.round;",
     replace: "const heard = acked.length > 0;",
-    caughtBy: { seed: 16, law: /not linearizable/ },
+    caughtBy: { seed: 2, law: /not linearizable/ },
   },
   {
     pitfall: 30,
@@ -339,7 +339,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/reads.ts`,
     find: "const index = Math.max(state.commitIndex, state.role.termStartIndex);",
     replace: "const index = 0;",
-    caughtBy: { seed: 16, law: /not linearizable/ },
+    caughtBy: { seed: 2, law: /not linearizable/ },
   },
   {
     pitfall: 31,
@@ -347,7 +347,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/node.ts`,
     find: 'if (state.role.kind !== "leader" || !isMajorityAlone(state)) return false;',
     replace: 'if (state.role.kind !== "leader") return false;',
-    caughtBy: { seed: 30, law: /not linearizable/ },
+    caughtBy: { seed: 9, law: /not linearizable|C1/ },
   },
   {
     pitfall: 32,
@@ -355,14 +355,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/replication.ts`,
     find: "const timeMs = Math.max(Math.trunc(moment.wallMs), state.lastTimeMs);",
     replace: "const timeMs = Math.trunc(moment.wallMs);",
-    caughtBy: { seed: 9, law: /C5/ },
+    caughtBy: { seed: 7, law: /C5/ },
   },
   {
     pitfall: 32,
     mistake: "an expiry that does not ask whether the key is due",
     file: "service/fsm.ts",
-    find: "const due = row !== null && row.version === version && this.#isExpired(row);",
-    replace: "const due = row !== null;",
+    find: "const due = held !== null && held.version === version && this.#isExpired(held);",
+    replace: "const due = held !== null;",
     caughtBy: { seed: 1, law: /C5/ },
   },
   {
@@ -385,8 +385,8 @@ export const MUTANTS: readonly Mutant[] = [
     pitfall: 35,
     mistake: "an answer for whatever is at the index",
     file: `${RAFT}/pending.ts`,
-    find: ["return `$", "{term}:$", "{index}`;"].join(""),
-    replace: "return String(index + 0 * term);",
+    find: "if (waiting?.term !== term) return;",
+    replace: "if (waiting === undefined || term < 0) return;",
     caughtBy: { file: MEMBERS_TEST, test: "pitfall 35" },
   },
   {
@@ -395,7 +395,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "service/watch.ts",
     find: "if (latest !== null && latest.afterRevision === cursor) {",
     replace: "if (latest !== null) {",
-    caughtBy: { seed: 2, law: /C4/ },
+    caughtBy: { seed: 1, law: /C4/ },
   },
   {
     pitfall: 36,
@@ -409,8 +409,9 @@ export const MUTANTS: readonly Mutant[] = [
     pitfall: 37,
     mistake: "a list that names a later revision than its own",
     file: "service/raft-engine.ts",
-    find: "return { items, more, revision: this.#revision };",
-    replace: "return { items, more, revision: this.#revision + 1 };",
+    find: "this.#store.list(namespace, prefix, afterKey, limits);\n    return { items, more, revision: this.#revision };",
+    replace:
+      "this.#store.list(namespace, prefix, afterKey, limits);\n    return { items, more, revision: this.#revision + 1 };",
     caughtBy: { file: "shared/client.test.ts", test: "pitfall 37" },
   },
   {
@@ -425,8 +426,8 @@ export const MUTANTS: readonly Mutant[] = [
     pitfall: 39,
     mistake: "the key that may only read may write",
     file: "service/keys.ts",
-    find: 'return isAgent ? "read_only" : null;',
-    replace: 'return isAgent ? "read_write" : null;',
+    find: 'const AGENT: Caller = { access: "read_only", scope: null };',
+    replace: 'const AGENT: Caller = { access: "read_write", scope: null };',
     caughtBy: { file: "shared/client.test.ts", test: "a read-only key is told so" },
   },
   {

@@ -163,6 +163,16 @@ export class World implements Surroundings {
     this.#blocked.add(`${from}>${to}`);
   }
 
+  /** From all others and in both directions, or no longer. */
+  isolate(id: NodeId, isApart: boolean): void {
+    for (const other of this.nodes.keys()) {
+      for (const way of [`${id}>${other}`, `${other}>${id}`]) {
+        if (isApart) this.#blocked.add(way);
+        else this.#blocked.delete(way);
+      }
+    }
+  }
+
   heal(): void {
     this.#blocked.clear();
   }
