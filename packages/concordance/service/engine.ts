@@ -102,6 +102,6 @@ export interface Resealing {
 }
 
 /** Uses an answer as soon as it is there: at once, where it is at hand. */
-export function whenThere<T, R>(answer: Now<T>, use: (value: T) => R): Now<R> {
+export function whenThere<T, R>(answer: Now<T>, use: (value: T) => Now<R>): Now<R> {
   return answer instanceof Promise ? answer.then(use) : use(answer);
 }

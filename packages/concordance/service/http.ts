@@ -18,6 +18,7 @@ export interface Call {
 /** Answers JSON text. */
 export type Handler = (call: Call) => Now<string>;
 
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
 const NUMERIC_QUERIES = new Set(["cas", "limit", "since", "minRevision", "waitMs"]);
 
 export function only(method: string, accepted: readonly string[]): void {
@@ -27,6 +28,7 @@ export function only(method: string, accepted: readonly string[]): void {
 
 /** The query as fields. Text has no types, so the names that hold numbers are read as numbers here. */
 export function queryOf(url: URL, accepted: readonly string[]): parse.Fields {
+  if (url.search === "") return {};
   const typed = [...url.searchParams].map(([name, text]) => {
     const isNumber = NUMERIC_QUERIES.has(name) && /^\d{1,16}$/.test(text);
     return [name, isNumber ? Number(text) : text] as const;
@@ -41,19 +43,20 @@ export function requestIdOf(request: Request): string | undefined {
 
 /** The body as JSON, read no further than the limit. */
 export async function bodyOf(request: Request): Promise<unknown> {
-  const tooLarge = new Refusal(
-    "request_too_large",
-    `The body is larger than ${LIMITS.requestBytesMax} bytes.`,
-  );
-  if (Number(request.headers.get("content-length") ?? 0) > LIMITS.requestBytesMax) throw tooLarge;
+  if (Number(request.headers.get("content-length") ?? 0) > LIMITS.requestBytesMax) throw tooLarge();
   const bytes = new Uint8Array(await request.arrayBuffer());
-  if (bytes.length > LIMITS.requestBytesMax) throw tooLarge;
+  if (bytes.length > LIMITS.requestBytesMax) throw tooLarge();
   return parse.parseJson(utf8(bytes));
+}
+
+function tooLarge(): Refusal {
+  const why = `The body is larger than ${LIMITS.requestBytesMax} bytes.`;
+  return new Refusal("request_too_large", why);
 }
 
 function utf8(bytes: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return UTF8.decode(bytes);
   } catch {
     throw new Refusal("invalid_json", "The body is not valid UTF-8.");
   }

@@ -2,7 +2,7 @@
  * Owns who may do what. Two bearer keys reach everything: one writes, one reads. Keys of tenants reach one
  * namespace. All are compared in constant time; without one of them nothing is served.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { covers, KEYS_NAMESPACE, rootOf, SYSTEM_ROOT } from "../shared/types.ts";
 import { type Now, whenThere } from "./engine.ts";
 import { Refusal } from "./refusal.ts";
@@ -103,5 +103,5 @@ function outOfScope(namespace: string): Refusal {
 
 /** Equal lengths, so that the comparison tells nothing about the key's. */
 function digest(key: string): Buffer {
-  return createHash("sha256").update(key).digest();
+  return Buffer.from(Bun.SHA256.hash(key).buffer);
 }

@@ -9,7 +9,8 @@ import type { KvApi } from "./api.ts";
 import type { ClusterApi } from "./cluster-api.ts";
 import { clusterRoute } from "./cluster-routes.ts";
 import type { EncryptionApi } from "./encryption-api.ts";
-import { type Handler, only } from "./http.ts";
+import { type Now, whenThere } from "./engine.ts";
+import { type Call, type Handler, only } from "./http.ts";
 import type { KeyApi } from "./key-api.ts";
 import { encryptionRoute, keyRoute, keysRoute } from "./key-routes.ts";
 import { type Caller, type Keys, mayAdminister, mayReachAll } from "./keys.ts";
@@ -52,7 +53,7 @@ export interface Listening {
 
 type AnySession = Session | PeerSession;
 
-const JSON_HEADERS = { "content-type": "application/json; charset=utf-8" };
+const JSON_INIT = { headers: { "content-type": "application/json; charset=utf-8" } };
 const BASE = "/api/v1";
 const ROUTE = /^\/api\/v1\/([a-z]+)(\/.*)?$/s;
 const DRAIN_MS = 3_000;
@@ -144,46 +145,71 @@ export class HttpServer {
     };
   }
 
-  async #fetch(
+  /** At once where nothing has to be waited for: most reads are answered in the turn that brought them. */
+  #fetch(
     request: Request,
     bun: Server<AnySession>,
     forMembers: boolean,
+  ): Now<Response | undefined> {
+    try {
+      const response = this.#respond(request, bun, forMembers);
+      return response instanceof Promise
+        ? this.#fetchLater(request, response)
+        : this.#counted(response);
+    } catch (error) {
+      return this.#counted(this.#refusal(error, request));
+    }
+  }
+
+  async #fetchLater(
+    request: Request,
+    response: Promise<Response | undefined>,
   ): Promise<Response | undefined> {
-    const response = await this.#respond(request, bun, forMembers);
+    try {
+      return this.#counted(await response);
+    } catch (error) {
+      return this.#counted(this.#refusal(error, request));
+    }
+  }
+
+  #counted(response: Response | undefined): Response | undefined {
     const status = response?.status ?? 101;
     this.#requests.set(status, (this.#requests.get(status) ?? 0) + 1);
     return response;
   }
 
-  async #respond(
+  #respond(
     request: Request,
     bun: Server<AnySession>,
     forMembers: boolean,
-  ): Promise<Response | undefined> {
-    try {
-      const url = URL.parse(request.url, ANY_HOST);
-      if (url === null) throw new Refusal("invalid_request", "The path or the Host is not one.");
-      if (OPEN_PATHS.has(url.pathname)) return this.#probe(request, url.pathname);
-      const found = this.#parts.keys.callerOf(request.headers.get("authorization"));
-      const caller = found instanceof Promise ? await found : found;
-      if (caller === null) {
-        throw new Refusal("unauthorized", "Send a valid key as Authorization: Bearer <key>.");
-      }
-      if (url.pathname === "/stream") return upgrade(request, bun, caller);
-      if (!forMembers && MEMBERS_ONLY.test(url.pathname)) throw needsCertificate();
-      if (url.pathname === "/raft") return this.#upgradePeer(request, bun, caller);
-      if (url.pathname.startsWith(SNAPSHOT_PATH)) return this.#snapshot(url.pathname, caller);
-      if (url.pathname === BACKUP_PATH) return await this.#backup(request, bun, caller);
-      if (url.pathname === "/metrics") return this.#metrics(request, caller);
-      const handler = this.#route(request.method, url.pathname);
-      const mayTakeMs = (ms: number) => {
-        if (ms > 0) bun.timeout(request, Math.ceil(ms / 1_000) + PATIENCE_S);
-      };
-      const answer = await handler({ request, url, caller, mayTakeMs });
-      return new Response(answer, { headers: JSON_HEADERS });
-    } catch (error) {
-      return this.#refusal(error, request);
-    }
+  ): Now<Response | undefined> {
+    const url = URL.parse(request.url, ANY_HOST);
+    if (url === null) throw new Refusal("invalid_request", "The path or the Host is not one.");
+    if (OPEN_PATHS.has(url.pathname)) return this.#probe(request, url.pathname);
+    const found = this.#parts.keys.callerOf(request.headers.get("authorization"));
+    return whenThere(found, (caller) => {
+      if (caller !== null) return this.#serveCaller({ request, url, caller }, bun, forMembers);
+      throw new Refusal("unauthorized", "Send a valid key as Authorization: Bearer <key>.");
+    });
+  }
+
+  #serveCaller(
+    { request, url, caller }: Omit<Call, "mayTakeMs">,
+    bun: Server<AnySession>,
+    forMembers: boolean,
+  ): Now<Response | undefined> {
+    const { pathname } = url;
+    if (pathname === "/stream") return upgrade(request, bun, caller);
+    if (!forMembers && MEMBERS_ONLY.test(pathname)) throw needsCertificate();
+    if (pathname === "/raft") return this.#upgradePeer(request, bun, caller);
+    if (pathname.startsWith(SNAPSHOT_PATH)) return this.#snapshot(pathname, caller);
+    if (pathname === BACKUP_PATH) return this.#backup(request, bun, caller);
+    if (pathname === "/metrics") return this.#metrics(request, caller);
+    const handler = this.#route(request.method, pathname);
+    const mayTakeMs = (ms: number) => {
+      if (ms > 0) bun.timeout(request, Math.ceil(ms / 1_000) + PATIENCE_S);
+    };
+    return whenThere(handler({ request, url, caller, mayTakeMs }), jsonResponse);
   }
 
   #probe(request: Request, path: string): Response {
@@ -283,6 +309,10 @@ function upgrade(request: Request, bun: Server<AnySession>, caller: Caller): und
   const data: Session = { kind: "client", caller, traceId, watcher: null };
   if (bun.upgrade(request, { data })) return undefined;
   throw new Refusal("invalid_request", "/stream speaks WebSocket; send an upgrade request.");
+}
+
+function jsonResponse(text: string): Response {
+  return new Response(text, JSON_INIT);
 }
 
 function needsCertificate(): Refusal {

@@ -4,6 +4,7 @@
  */
 import type { Database } from "bun:sqlite";
 import { Ledger } from "./ledger.ts";
+import { RowCache } from "./row-cache.ts";
 import { STATE_FORMAT, STATE_FROM_1_DDL } from "./schema.ts";
 import { prepare } from "./store-sql.ts";
 
@@ -70,6 +71,7 @@ export class KvStore {
   #ledger: Ledger;
   #position: Position;
   #dirty = false;
+  readonly #cache = new RowCache();
 
   constructor(db: Database) {
     this.#db = db;
@@ -95,6 +97,7 @@ export class KvStore {
     this.#ledger = new Ledger(db);
     this.#position = readPosition(db);
     this.#dirty = false;
+    this.#cache.clear();
     this.#statements.begin.run();
   }
 
@@ -110,6 +113,7 @@ export class KvStore {
       this.#statements.rollback.run();
       this.#position = readPosition(this.#db);
       this.#dirty = false;
+      this.#cache.clear();
       this.#statements.begin.run();
       throw error;
     }
@@ -146,7 +150,11 @@ export class KvStore {
 
   /** The row, expired or not. */
   row(namespace: string, key: string): StoredEntry | null {
-    return this.#statements.row.get(namespace, key);
+    const kept = this.#cache.get(namespace, key);
+    if (kept !== undefined) return kept;
+    const row = this.#statements.row.get(namespace, key);
+    if (row !== null) this.#cache.add(row);
+    return row;
   }
 
   /** What is held under a name, expired or not, without reading the value. */
@@ -219,6 +227,7 @@ export class KvStore {
     const { namespace, key, value, version, revision, updatedBy, updatedAt, expiresAt } = entry;
     const facts = [version, revision, updatedBy, updatedAt, expiresAt] as const;
     this.#statements.put.run(namespace, key, value, ...facts);
+    this.#cache.written(entry);
   }
 
   /** Forgets that a key was deleted, once it exists again and carries its version itself. */
@@ -228,6 +237,7 @@ export class KvStore {
 
   remove(namespace: string, key: string, version: number, revision: number): void {
     this.#statements.remove.run(namespace, key);
+    this.#cache.drop(namespace, key);
     this.#statements.bury.run(namespace, key, version, revision);
   }
 
@@ -247,6 +257,7 @@ export class KvStore {
 
   /** Puts another sealed text in the place of an entry's, if it still has this version. */
   resealEntry(namespace: string, key: string, version: number, value: string): boolean {
+    this.#cache.drop(namespace, key);
     return this.#statements.resealEntry.run(value, namespace, key, version).changes > 0;
   }
 

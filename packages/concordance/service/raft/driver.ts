@@ -65,7 +65,7 @@ const MESSAGE_CHARS_MAX = 1_048_576;
 const CATCH_UP_ENTRIES = 500;
 const TICK_MS = 10;
 /** Applied entries reach the state's file at least so often: a crash has no more than that to apply again. */
-const FLUSH_MS = 100;
+const FLUSH_MS = 500;
 
 export class RaftDriver<R> {
   readonly #options: DriverOptions<R>;
