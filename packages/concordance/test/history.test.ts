@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { ConcordanceError } from "../shared/client.ts";
+import { ConcordanceError } from "../shared/error.ts";
 import { inTemporaryDirectory } from "./process.ts";
 import { type Operation, violationOf } from "./sim/linearizability.ts";
 import { Trio } from "./trio.ts";
