@@ -18,7 +18,7 @@ export interface Exchange {
   /** Below `/api/v1`. */
   readonly path: string;
   readonly body?: unknown;
-  /** Present on every write: asking again does it once. */
+  /** Asking again under it does a write once; without it a write that may have happened is not repeated. */
   readonly requestId?: string;
   /** Only the leader can answer. */
   readonly leaderOnly?: boolean;
@@ -67,7 +67,7 @@ export class Transport {
       if (!(failure instanceof ConcordanceError)) return failure;
       isUnknown ||= failure.code === "outcome_unknown";
       const isOver = performance.now() - startedMs >= retryForMs;
-      if (!PASSING.has(failure.code) || isOver) throw isUnknown ? undecided(failure) : failure;
+      if (!mayAskAgain(exchange, failure) || isOver) throw isUnknown ? undecided(failure) : failure;
       await pause(Math.min(RETRY_MAX_MS, RETRY_MIN_MS * (attempt + 1)), exchange.signal);
     }
   }
@@ -98,7 +98,7 @@ export class Transport {
   /** Redirects are followed by hand: `fetch` drops the key when the port changes. */
   async #send(
     origin: string,
-    { method, path, body, signal, requestId }: Exchange,
+    { method, path, body, signal }: Exchange,
     headers: Readonly<Record<string, string>>,
   ): Promise<Answer> {
     const payload = body === undefined ? {} : { body: JSON.stringify(body) };
@@ -111,7 +111,7 @@ export class Transport {
       return { status, location: response.headers.get("location"), text: await response.text() };
     } catch (error) {
       if (signal?.aborted === true) throw aborted();
-      throw lost(origin, requestId !== undefined, error);
+      throw lost(origin, method !== "GET", error);
     }
   }
 
@@ -127,14 +127,20 @@ export class Transport {
   }
 }
 
-function resultOf<T>({ status, text }: Answer, { requestId }: Exchange): T {
+/** A write that may have happened is asked again only under a name by which it is recognised. */
+function mayAskAgain({ method, requestId }: Exchange, { code }: ConcordanceError): boolean {
+  const isNamed = method === "GET" || requestId !== undefined;
+  return PASSING.has(code) && (isNamed || code !== "outcome_unknown");
+}
+
+function resultOf<T>({ status, text }: Answer, { method }: Exchange): T {
   const answer = parsed(text);
   if (status >= 200 && status < 300 && answer !== undefined) return answer as T;
   const { error } = (answer ?? {}) as Partial<ErrorBody>;
   if (error !== undefined) throw new ConcordanceError(error.code, error.message, error.details);
   // A proxy between: what it could not hand on may have arrived all the same.
   const passing = [502, 503, 504].includes(status);
-  const code = requestId === undefined ? "unreachable" : "outcome_unknown";
+  const code = method === "GET" ? "unreachable" : "outcome_unknown";
   throw new ConcordanceError(
     passing ? code : "unexpected_answer",
     `The answer was ${status}, and not one of Concordance's.`,

@@ -1,0 +1,225 @@
+/**
+ * Owns `concordance ctl`: which command is meant, the settings that all share, help, and how a run ends. Refuses
+ * to own: what a command does (its room), and the process (../main.ts).
+ */
+import { readFileSync } from "node:fs";
+import { ConcordanceClient } from "../../shared/client.ts";
+import { ConcordanceError, type FailureCode } from "../../shared/error.ts";
+import { CLUSTER_COMMANDS } from "./cluster.ts";
+import {
+  type Call,
+  type Command,
+  EXIT,
+  type Io,
+  type Options,
+  optionLines,
+  type Parsed,
+  parseWords,
+  UsageError,
+  wholeNumber,
+} from "./command.ts";
+import { ENTRY_COMMANDS } from "./entries.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const COMMANDS: readonly Command[] = [...ENTRY_COMMANDS, ...CLUSTER_COMMANDS];
+const SHARED: Options = {
+  url: {
+    placeholder: "http://host:port,…",
+    help: "Members to ask, in order (CONCORDANCE_URL; http://127.0.0.1:4100).",
+  },
+  "api-key-file": { placeholder: "path", help: "Holds the key (otherwise CONCORDANCE_API_KEY)." },
+  "timeout-ms": { placeholder: "ms", help: "For one try; 5000 unless told." },
+  "retry-for-ms": {
+    placeholder: "ms",
+    help: "Go on asking so long while nobody serves; 0 with one address, else 10000.",
+  },
+  json: { help: "Print the answer as JSON; errors too, on standard error." },
+  help: { help: "Print this." },
+};
+const NOT_NOW: ReadonlySet<FailureCode> = new Set<FailureCode>([
+  "unreachable",
+  "unexpected_answer",
+  "no_leader",
+  "store_unreachable",
+  "overloaded",
+  "stopping",
+  "behind",
+]);
+const LOOPBACK = new Set(["127.0.0.1", "[::1]", "localhost"]);
+const DEVELOPMENT_KEY = "dev";
+const EXIT_CODES =
+  "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 nobody who could serve was reached (nothing was done), 4 a write may or may not have happened.";
+
+/** Runs one command line, without the words `concordance ctl`. Resolves to the exit code; never throws. */
+export async function runCtl(words: readonly string[], env: Environment, io: Io): Promise<number> {
+  let requestId = "";
+  try {
+    const help = helpFor(words);
+    if (help !== null) {
+      io.out(help);
+      return EXIT.done;
+    }
+    const command = commandOf(words);
+    const parsed = parseWords(words.slice(wordsIn(command)), optionsOf(command));
+    requestId = parsed.values.get("request-id") ?? crypto.randomUUID();
+    await command.run(callOf(command, parsed, requestId, env, io));
+    return EXIT.done;
+  } catch (error) {
+    return failed(error, requestId, words.includes("--json"), io);
+  }
+}
+
+const wordsIn = ({ name }: Command) => name.split(" ").length;
+const optionsOf = ({ options, isOffline }: Command): Options => {
+  const { json = { help: "" }, help = { help: "" } } = SHARED;
+  return isOffline === true ? { ...options, json, help } : { ...options, ...SHARED };
+};
+
+/** Throws `UsageError` when the words begin with no command. */
+function commandOf(words: readonly string[]): Command {
+  const [first = "", second = ""] = words;
+  const found = COMMANDS.find(({ name }) => name === first || name === `${first} ${second}`);
+  if (found !== undefined) return found;
+  const group = COMMANDS.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);
+  if (group.length > 0) throw new UsageError(`say which: ${group.join(", ")}`);
+  const known = COMMANDS.map(({ name }) => name).join(", ");
+  throw new UsageError(
+    first === "" ? `say what to do: ${known}` : `no command "${first}"; there are: ${known}`,
+  );
+}
+
+/** The help that is asked for, or null. */
+function helpFor(words: readonly string[]): string | null {
+  if (!words.some((word) => word === "--help" || word === "-h")) return null;
+  const named = words.filter((word) => !word.startsWith("-"));
+  if (named.length === 0) return overview(COMMANDS);
+  const group = COMMANDS.filter(({ name }) => name.startsWith(`${named[0]} `));
+  const isGroup = group.length > 0 && !group.some(({ name }) => name === `${named[0]} ${named[1]}`);
+  return isGroup ? overview(group) : commandHelp(commandOf(named));
+}
+
+function overview(commands: readonly Command[]): string {
+  const heads = commands.map(
+    (one) => [`${one.name} ${one.arguments}`.trimEnd(), one.summary] as const,
+  );
+  const width = Math.max(...heads.map(([head]) => head.length));
+  const lines = heads.map(([head, summary]) => `  ${head.padEnd(width)}  ${summary}`);
+  return [
+    "concordance ctl <command> [--option=value …]: asks a running cluster.",
+    "",
+    "Commands (each has its own --help):",
+    ...lines,
+    "",
+    "Every command takes:",
+    ...optionLines(SHARED),
+    "",
+    EXIT_CODES,
+    "",
+  ].join("\n");
+}
+
+function commandHelp(command: Command): string {
+  const usage = `concordance ctl ${command.name} ${command.arguments}`.trimEnd();
+  return [
+    `${usage} [--option=value …]`,
+    command.summary,
+    "",
+    ...optionLines(optionsOf(command)),
+    "",
+    ...(command.notes ?? []).flatMap((note) => [note, ""]),
+    EXIT_CODES,
+    "",
+  ].join("\n");
+}
+
+function callOf(
+  command: Command,
+  { positionals, values }: Parsed,
+  requestId: string,
+  env: Environment,
+  io: Io,
+): Call {
+  const { min, max } = command.positionals;
+  if (positionals.length < min || positionals.length > max) {
+    const usage = `concordance ctl ${command.name} ${command.arguments}`.trimEnd();
+    throw new UsageError(`${positionals.length} arguments are not what it takes: ${usage}`);
+  }
+  const option = (name: string) => values.get(name) ?? null;
+  const isJson = option("json") !== null;
+  const urls = command.isOffline === true ? ["http://127.0.0.1"] : urlsOf(option("url"), env);
+  const apiKey = command.isOffline === true ? "" : keyOf(option("api-key-file"), urls, env);
+  const timing = (name: string) => {
+    const value = wholeNumber(option, name, 1);
+    return value === null ? {} : { [name === "timeout-ms" ? "timeoutMs" : "retryForMs"]: value };
+  };
+  const client = new ConcordanceClient({
+    url: urls,
+    apiKey,
+    ...timing("timeout-ms"),
+    ...timing("retry-for-ms"),
+  });
+  const print = (answer: unknown, human: () => string) =>
+    io.out(isJson ? `${JSON.stringify(answer)}\n` : human());
+  return { positionals, option, client, requestId, urls, apiKey, isJson, io, print };
+}
+
+function urlsOf(given: string | null, env: Environment): readonly string[] {
+  const text = given ?? (env["CONCORDANCE_URL"] || "http://127.0.0.1:4100");
+  const urls = text.split(",").map((one) => one.trim().replace(/\/+$/, ""));
+  const wrong = urls.find((one) => !/^https?:$/.test(URL.parse(one)?.protocol ?? ""));
+  if (wrong === undefined) return urls;
+  throw new UsageError(
+    `"${wrong}" is no address of a member; --url or CONCORDANCE_URL needs http://host:port, several divided by commas`,
+  );
+}
+
+/** From a file or the environment only: an argument can be seen by every process of the machine. */
+function keyOf(file: string | null, urls: readonly string[], env: Environment): string {
+  const fromEnv = env["CONCORDANCE_API_KEY"];
+  const key = file === null ? fromEnv : keyIn(file);
+  if (key !== undefined && key !== "") {
+    if (!/\s/.test(key)) return key;
+    throw new UsageError("the key holds white space; keys have none");
+  }
+  const isLocal = urls.every((one) => LOOPBACK.has(URL.parse(one)?.hostname ?? ""));
+  if (isLocal) return DEVELOPMENT_KEY;
+  throw new UsageError("no key: set CONCORDANCE_API_KEY, or name a file with --api-key-file");
+}
+
+function keyIn(path: string): string {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`--api-key-file=${path} cannot be read: ${why}`);
+  }
+}
+
+function failed(error: unknown, requestId: string, isJson: boolean, io: Io): number {
+  if (error instanceof UsageError) {
+    const tell = { code: "usage", message: error.message };
+    io.err(
+      isJson ? errorLine(tell) : `concordance ctl: ${error.message}\nTry: concordance ctl --help\n`,
+    );
+    return EXIT.usage;
+  }
+  if (!(error instanceof ConcordanceError)) {
+    io.err(
+      `concordance ctl: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+    return EXIT.broken;
+  }
+  const { code, message, details } = error;
+  const isUnknown = code === "outcome_unknown" || code === "aborted";
+  const again = isUnknown ? ` Ask again with --request-id=${requestId} to learn which.` : "";
+  io.err(
+    isJson
+      ? errorLine({ code, message, details, requestId })
+      : `concordance ctl: ${message}${again}\n`,
+  );
+  if (isUnknown) return EXIT.unknown;
+  return NOT_NOW.has(code) ? EXIT.unreachable : EXIT.refused;
+}
+
+const errorLine = (error: object) => `${JSON.stringify({ error })}\n`;
