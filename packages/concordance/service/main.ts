@@ -21,8 +21,10 @@ async function main(): Promise<void> {
   // Whoever reads the log may die first, supervisor included; that must not keep us from ending well.
   process.stderr.on("error", () => undefined);
   const log = createLogger((line) => void process.stderr.write(line));
-  if (process.argv[2] === "ctl") {
-    process.exitCode = await runCtl(process.argv.slice(3), process.env, terminal());
+  const [first = "", ...rest] = process.argv.slice(2);
+  if (first === "ctl" || first === "restore") {
+    const words = first === "ctl" ? rest : [first, ...rest];
+    process.exitCode = await runCtl(words, process.env, terminal());
     return;
   }
   const config = configOrExit();

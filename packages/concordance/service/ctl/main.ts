@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { ConcordanceClient } from "../../shared/client.ts";
 import { ConcordanceError, type FailureCode } from "../../shared/error.ts";
+import { BACKUP_COMMANDS } from "./backups.ts";
 import { CLUSTER_COMMANDS } from "./cluster.ts";
 import {
   type Call,
@@ -19,10 +20,16 @@ import {
   wholeNumber,
 } from "./command.ts";
 import { ENTRY_COMMANDS } from "./entries.ts";
+import { KEY_COMMANDS } from "./keys.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const COMMANDS: readonly Command[] = [...ENTRY_COMMANDS, ...CLUSTER_COMMANDS];
+const COMMANDS: readonly Command[] = [
+  ...ENTRY_COMMANDS,
+  ...CLUSTER_COMMANDS,
+  ...BACKUP_COMMANDS,
+  ...KEY_COMMANDS,
+];
 const SHARED: Options = {
   url: {
     placeholder: "http://host:port,…",
