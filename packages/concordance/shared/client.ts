@@ -2,9 +2,10 @@
  * Owns talking to Concordance from another process: reads, writes, and a watch that survives restarts of
  * either side without a gap or a repeat. Every write carries an id of its own, so that asking again, of
  * whichever member leads by then, does it once (pitfall 34). A write whose answer stays lost is reported
- * as `outcome_unknown`. How one request gets answered is transport.ts.
+ * as `outcome_unknown`. How one request gets answered is exchange.ts.
  */
 import { ConcordanceError } from "./error.ts";
+import { type Exchange, Exchanges, type Trust } from "./exchange.ts";
 import type {
   BatchResult,
   ChangesResult,
@@ -12,7 +13,6 @@ import type {
   ListResult,
   SetResult,
 } from "./protocol.ts";
-import { type Exchange, Transport } from "./transport.ts";
 import type { Json, KvEntry, Operation, SetOperation } from "./types.ts";
 import { Watch, type WatchOptions } from "./watch-client.ts";
 
@@ -33,6 +33,8 @@ export interface ClientOptions {
    * left for the next. 5 s unless told.
    */
   readonly heartbeatMs?: number;
+  /** PEM of an authority to trust for `https:` addresses, instead of the system's. */
+  readonly ca?: string;
   /** The W3C `traceparent` to send, asked for each call; none unless told. */
   readonly traceparent?: () => string | undefined;
 }
@@ -69,7 +71,8 @@ export class ConcordanceClient {
   readonly #urls: readonly string[];
   readonly #apiKey: string;
   readonly #heartbeatMs: number;
-  readonly #transport: Transport;
+  readonly #trust: Trust;
+  readonly #exchanges: Exchanges;
 
   constructor(options: ClientOptions) {
     const { url, apiKey, timeoutMs = TIMEOUT_MS, traceparent = () => undefined } = options;
@@ -79,19 +82,16 @@ export class ConcordanceClient {
     this.#apiKey = apiKey;
     this.#heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS;
     const retryForMs = options.retryForMs ?? (urls.length > 1 ? RETRY_FOR_MS : 0);
-    this.#transport = new Transport({
-      urls: this.#urls,
-      apiKey,
-      timeoutMs,
-      retryForMs,
-      traceparent,
-    });
+    this.#trust = options.ca === undefined ? {} : { tls: { ca: options.ca } };
+    const patience = { timeoutMs, retryForMs };
+    const target = { urls: this.#urls, apiKey, trust: this.#trust };
+    this.#exchanges = new Exchanges({ ...target, ...patience, traceparent });
   }
 
   /** The entry, or null when the key does not exist. */
   async get(namespace: string, key: string, options: ReadOptions = {}): Promise<KvEntry | null> {
     const path = pathOf(namespace, key);
-    return nullWhenMissing(this.#transport.call<KvEntry>(readOf(path, {}, options)));
+    return nullWhenMissing(this.#exchanges.call<KvEntry>(readOf(path, {}, options)));
   }
 
   /**
@@ -104,14 +104,14 @@ export class ConcordanceClient {
   ): Promise<ListResult> {
     const { prefix, minRevision = 0 } = options;
     const path = pathOf(namespace);
-    const first = await this.#transport.call<ListResult>(readOf(path, { prefix }, options));
+    const first = await this.#exchanges.call<ListResult>(readOf(path, { prefix }, options));
     const { revision } = first;
     // Later pages may come from another member, which must not be behind the first.
     const later = { ...options, minRevision: Math.max(minRevision, revision) };
     const items = [...first.items];
     let { nextCursor: cursor } = first;
     while (cursor !== undefined) {
-      const next = await this.#transport.call<ListResult>(readOf(path, { prefix, cursor }, later));
+      const next = await this.#exchanges.call<ListResult>(readOf(path, { prefix, cursor }, later));
       items.push(...next.items);
       cursor = next.nextCursor;
     }
@@ -152,13 +152,13 @@ export class ConcordanceClient {
   ): Promise<ChangesResult> {
     const { namespace, limit } = options;
     const query = { since: String(since), namespace, limit: limit?.toString() };
-    return this.#transport.call(readOf("/changes", query, options));
+    return this.#exchanges.call(readOf("/changes", query, options));
   }
 
   /** Watches a namespace and all beneath it until `close()`. */
   watch(namespace: string, options: WatchOptions): Watch {
-    const [apiKey, heartbeatMs] = [this.#apiKey, this.#heartbeatMs];
-    return new Watch({ urls: this.#urls, apiKey, namespace, heartbeatMs }, options);
+    const [apiKey, heartbeatMs, trust] = [this.#apiKey, this.#heartbeatMs, this.#trust];
+    return new Watch({ urls: this.#urls, apiKey, namespace, heartbeatMs, trust }, options);
   }
 
   /**
@@ -166,11 +166,11 @@ export class ConcordanceClient {
    * only they can do, remembered.
    */
   request<T>(exchange: Exchange): Promise<T> {
-    return this.#transport.call<T>(exchange);
+    return this.#exchanges.call<T>(exchange);
   }
 
   #write<T>(exchange: Exchange, { requestId = crypto.randomUUID(), signal }: Sending): Promise<T> {
-    return this.#transport.call<T>({ ...exchange, requestId, signal, leaderOnly: true });
+    return this.#exchanges.call<T>({ ...exchange, requestId, signal, leaderOnly: true });
   }
 }
 

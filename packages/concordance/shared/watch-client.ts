@@ -4,6 +4,8 @@
  * atomic write neither skips nor repeats one (C4). When history cannot be resumed it asks its owner to list
  * again. A side that gives no sign of life is left, however open its socket looks.
  */
+
+import type { Trust } from "./exchange.ts";
 import { CLOSE, type PingResult, type RpcError, type SubscribeResult } from "./protocol.ts";
 import type { ChangeEvent } from "./types.ts";
 
@@ -30,6 +32,7 @@ export interface WatchTarget {
   readonly apiKey: string;
   readonly namespace: string;
   readonly heartbeatMs: number;
+  readonly trust: Trust;
 }
 
 interface Frame {
@@ -87,11 +90,11 @@ export class Watch {
   }
 
   #connect(): void {
-    const { urls, apiKey, heartbeatMs } = this.#target;
+    const { urls, apiKey, heartbeatMs, trust } = this.#target;
     const url = urls[this.#dialled % urls.length] ?? "";
     this.#dialled += 1;
     const headers = { authorization: `Bearer ${apiKey}` };
-    const socket = new WebSocket(`${url.replace(/^http/, "ws")}/stream`, { headers });
+    const socket = new WebSocket(`${url.replace(/^http/, "ws")}/stream`, { headers, ...trust });
     let opened = false;
     this.#socket = socket;
     this.#heardAtMs = performance.now();
@@ -124,11 +127,12 @@ export class Watch {
 
   /** A refused upgrade looks like any failure; plain HTTP says whether the key is to blame. */
   async #neverOpened(socket: WebSocket, url: string): Promise<void> {
-    const { apiKey, namespace, heartbeatMs } = this.#target;
+    const { apiKey, namespace, heartbeatMs, trust } = this.#target;
     const query = new URLSearchParams({ namespace, limit: "1" });
     const headers = { authorization: `Bearer ${apiKey}` };
     const signal = AbortSignal.timeout(heartbeatMs);
-    const status = await fetch(`${url}/api/v1/changes?${query}`, { headers, signal }).then(
+    const init = { headers, signal, ...trust };
+    const status = await fetch(`${url}/api/v1/changes?${query}`, init).then(
       (response) => response.status,
       () => 0,
     );

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Authority, withoutOpenssl } from "./certificates.ts";
 import { inTemporaryDirectory, type Node, type Run, spawnNode, startNode } from "./process.ts";
 import { Trio } from "./trio.ts";
 
@@ -283,4 +284,32 @@ describe("ctl", () => {
     const rotated = await ctl(["keys", "rotate", "--json"]);
     expect(JSON.parse(rotated.stdout)).toMatchObject({ ok: true, keyId });
   });
+
+  test.skipIf(withoutOpenssl("ctl over TLS"))(
+    "over TLS it trusts the authority it is told",
+    async () => {
+      await inTemporaryDirectory(async (parent) => {
+        const authority = new Authority(parent, "ca");
+        const secure = await startNode(
+          join(parent, "a"),
+          "--bootstrap",
+          ...authority.flagsFor("a"),
+        );
+        const url = secure.url.replace("http:", "https:");
+        const trusting = { url, env: { CONCORDANCE_CA_FILE: authority.caFile } };
+        expect((await ctl(["put", NAMESPACE, "k", "1"], trusting)).exitCode).toBe(0);
+        const told = await ctl(
+          ["watch", "tenant:acme", "--from-revision=0", "--count=1"],
+          trusting,
+        );
+        expect(told).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("k = 1") });
+        const backup = join(parent, "state.backup");
+        const words = ["snapshot", backup, `--ca-file=${authority.caFile}`];
+        expect((await ctl(words, { url })).exitCode).toBe(0);
+        expect((await ctl(["get", NAMESPACE, "k"], { url })).exitCode).toBe(3);
+        expect(await secure.end("SIGTERM")).toBe(0);
+      });
+    },
+    60_000,
+  );
 });

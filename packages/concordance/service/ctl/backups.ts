@@ -74,12 +74,13 @@ const restore: Command = {
 export const BACKUP_COMMANDS: readonly Command[] = [snapshot, restore];
 
 /** From the first member that has one to give. */
-async function download(call: Call, path: string): Promise<void> {
-  const headers = { authorization: `Bearer ${call.apiKey}` };
+async function download({ target }: Call, path: string): Promise<void> {
+  const headers = { authorization: `Bearer ${target.apiKey}` };
   let failure = new ConcordanceError("unreachable", "There is no address to ask.");
-  for (const url of call.urls) {
+  for (const url of target.urls) {
     try {
-      const response = await fetch(`${url}/api/v1/cluster/snapshot`, { headers });
+      const init = { headers, ...target.trust };
+      const response = await fetch(`${url}/api/v1/cluster/snapshot`, init);
       if (!response.ok || response.body === null) throw await refusalOf(response);
       await keep(response.body, path);
       return;

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import type { ConcordanceClient } from "../../shared/client.ts";
+import type { Target } from "./target.ts";
 
 /** The command line cannot be used as it is. */
 export class UsageError extends Error {}
@@ -43,11 +44,12 @@ export interface Call {
   readonly positionals: readonly string[];
   /** The value of an option, `""` for a switch that is set, or null. */
   readonly option: (name: string) => string | null;
+  /** Throws for a command that is offline. */
+  readonly target: Target;
+  /** Of the target. */
   readonly client: ConcordanceClient;
   /** Names the write of this call, so that whoever must ask again can. */
   readonly requestId: string;
-  readonly urls: readonly string[];
-  readonly apiKey: string;
   readonly isJson: boolean;
   readonly io: Io;
   /** Prints an answer as the caller wants it. */

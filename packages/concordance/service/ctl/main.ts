@@ -2,8 +2,6 @@
  * Owns `concordance ctl`: which command is meant, the settings that all share, help, and how a run ends. Refuses
  * to own: what a command does (its room), and the process (../main.ts).
  */
-import { readFileSync } from "node:fs";
-import { ConcordanceClient } from "../../shared/client.ts";
 import { ConcordanceError, type FailureCode } from "../../shared/error.ts";
 import { BACKUP_COMMANDS } from "./backups.ts";
 import { CLUSTER_COMMANDS } from "./cluster.ts";
@@ -17,12 +15,10 @@ import {
   type Parsed,
   parseWords,
   UsageError,
-  wholeNumber,
 } from "./command.ts";
 import { ENTRY_COMMANDS } from "./entries.ts";
 import { KEY_COMMANDS } from "./keys.ts";
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import { type Environment, TARGET_OPTIONS, targetOf } from "./target.ts";
 
 const COMMANDS: readonly Command[] = [
   ...ENTRY_COMMANDS,
@@ -30,20 +26,11 @@ const COMMANDS: readonly Command[] = [
   ...BACKUP_COMMANDS,
   ...KEY_COMMANDS,
 ];
-const SHARED: Options = {
-  url: {
-    placeholder: "http://host:port,…",
-    help: "Members to ask, in order (CONCORDANCE_URL; http://127.0.0.1:4100).",
-  },
-  "api-key-file": { placeholder: "path", help: "Holds the key (otherwise CONCORDANCE_API_KEY)." },
-  "timeout-ms": { placeholder: "ms", help: "For one try; 5000 unless told." },
-  "retry-for-ms": {
-    placeholder: "ms",
-    help: "Go on asking so long while nobody serves; 0 with one address, else 10000.",
-  },
+const COMMON: Options = {
   json: { help: "Print the answer as JSON; errors too, on standard error." },
   help: { help: "Print this." },
 };
+const SHARED: Options = { ...TARGET_OPTIONS, ...COMMON };
 const NOT_NOW: ReadonlySet<FailureCode> = new Set<FailureCode>([
   "unreachable",
   "unexpected_answer",
@@ -53,8 +40,6 @@ const NOT_NOW: ReadonlySet<FailureCode> = new Set<FailureCode>([
   "stopping",
   "behind",
 ]);
-const LOOPBACK = new Set(["127.0.0.1", "[::1]", "localhost"]);
-const DEVELOPMENT_KEY = "dev";
 const EXIT_CODES =
   "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 nobody who could serve was reached (nothing was done), 4 a write may or may not have happened.";
 
@@ -78,10 +63,8 @@ export async function runCtl(words: readonly string[], env: Environment, io: Io)
 }
 
 const wordsIn = ({ name }: Command) => name.split(" ").length;
-const optionsOf = ({ options, isOffline }: Command): Options => {
-  const { json = { help: "" }, help = { help: "" } } = SHARED;
-  return isOffline === true ? { ...options, json, help } : { ...options, ...SHARED };
-};
+const optionsOf = ({ options, isOffline }: Command): Options =>
+  isOffline === true ? { ...options, ...COMMON } : { ...options, ...SHARED };
 
 /** Throws `UsageError` when the words begin with no command. */
 function commandOf(words: readonly string[]): Command {
@@ -153,54 +136,25 @@ function callOf(
     throw new UsageError(`${positionals.length} arguments are not what it takes: ${usage}`);
   }
   const option = (name: string) => values.get(name) ?? null;
+  const target = command.isOffline === true ? null : targetOf(option, env);
   const isJson = option("json") !== null;
-  const urls = command.isOffline === true ? ["http://127.0.0.1"] : urlsOf(option("url"), env);
-  const apiKey = command.isOffline === true ? "" : keyOf(option("api-key-file"), urls, env);
-  const timing = (name: string) => {
-    const value = wholeNumber(option, name, 1);
-    return value === null ? {} : { [name === "timeout-ms" ? "timeoutMs" : "retryForMs"]: value };
-  };
-  const client = new ConcordanceClient({
-    url: urls,
-    apiKey,
-    ...timing("timeout-ms"),
-    ...timing("retry-for-ms"),
-  });
   const print = (answer: unknown, human: () => string) =>
     io.out(isJson ? `${JSON.stringify(answer)}\n` : human());
-  return { positionals, option, client, requestId, urls, apiKey, isJson, io, print };
-}
-
-function urlsOf(given: string | null, env: Environment): readonly string[] {
-  const text = given ?? (env["CONCORDANCE_URL"] || "http://127.0.0.1:4100");
-  const urls = text.split(",").map((one) => one.trim().replace(/\/+$/, ""));
-  const wrong = urls.find((one) => !/^https?:$/.test(URL.parse(one)?.protocol ?? ""));
-  if (wrong === undefined) return urls;
-  throw new UsageError(
-    `"${wrong}" is no address of a member; --url or CONCORDANCE_URL needs http://host:port, several divided by commas`,
-  );
-}
-
-/** From a file or the environment only: an argument can be seen by every process of the machine. */
-function keyOf(file: string | null, urls: readonly string[], env: Environment): string {
-  const fromEnv = env["CONCORDANCE_API_KEY"];
-  const key = file === null ? fromEnv : keyIn(file);
-  if (key !== undefined && key !== "") {
-    if (!/\s/.test(key)) return key;
-    throw new UsageError("the key holds white space; keys have none");
-  }
-  const isLocal = urls.every((one) => LOOPBACK.has(URL.parse(one)?.hostname ?? ""));
-  if (isLocal) return DEVELOPMENT_KEY;
-  throw new UsageError("no key: set CONCORDANCE_API_KEY, or name a file with --api-key-file");
-}
-
-function keyIn(path: string): string {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`--api-key-file=${path} cannot be read: ${why}`);
-  }
+  return {
+    positionals,
+    option,
+    requestId,
+    isJson,
+    io,
+    print,
+    get target() {
+      if (target === null) throw new Error(`${command.name} talks to no cluster`);
+      return target;
+    },
+    get client() {
+      return this.target.client;
+    },
+  };
 }
 
 function failed(error: unknown, requestId: string, isJson: boolean, io: Io): number {

@@ -5,13 +5,18 @@
 import { ConcordanceError } from "./error.ts";
 import type { ErrorBody } from "./protocol.ts";
 
-export interface TransportOptions {
+export interface ExchangesOptions {
   readonly urls: readonly string[];
   readonly apiKey: string;
   readonly timeoutMs: number;
   readonly retryForMs: number;
   /** Asked for each call; undefined sends none. */
   readonly traceparent: () => string | undefined;
+  readonly trust: Trust;
+}
+/** What `fetch` and `WebSocket` take, to trust an authority that the system does not know. */
+export interface Trust {
+  readonly tls?: { readonly ca: string };
 }
 export interface Exchange {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
@@ -44,14 +49,14 @@ const PASSING: ReadonlySet<string> = new Set([
   "behind",
 ]);
 
-export class Transport {
-  readonly #options: TransportOptions;
+export class Exchanges {
+  readonly #options: ExchangesOptions;
   /** Which member to ask first: the last one that answered. */
   #preferred = 0;
   /** Where the last redirect led, while it holds. */
   #leader: string | null = null;
 
-  constructor(options: TransportOptions) {
+  constructor(options: ExchangesOptions) {
     this.#options = options;
   }
 
@@ -104,7 +109,8 @@ export class Transport {
     const payload = body === undefined ? {} : { body: JSON.stringify(body) };
     const patience = AbortSignal.timeout(this.#options.timeoutMs);
     const either = signal === undefined ? patience : AbortSignal.any([patience, signal]);
-    const init = { method, headers, redirect: "manual", signal: either, ...payload } as const;
+    const how = { ...payload, ...this.#options.trust };
+    const init = { method, headers, redirect: "manual", signal: either, ...how } as const;
     try {
       const response = await fetch(`${origin}/api/v1${path}`, init);
       const { status } = response;
