@@ -1,5 +1,7 @@
 /** Owns the process: settings, signals, and how it starts and ends. What is wired to what is in service.ts. */
 import { type Config, readConfig, SettingError } from "./config.ts";
+import { runCtl } from "./ctl/main.ts";
+import { terminal } from "./ctl/terminal.ts";
 import { assertFreeName, JoinRefused, statusOf } from "./join.ts";
 import { type KeyRing, makeDevelopmentKey, readKeyRing } from "./key-ring.ts";
 import { createLogger, type Logger } from "./logger.ts";
@@ -19,6 +21,12 @@ async function main(): Promise<void> {
   // Whoever reads the log may die first, supervisor included; that must not keep us from ending well.
   process.stderr.on("error", () => undefined);
   const log = createLogger((line) => void process.stderr.write(line));
+  const [first = "", ...rest] = process.argv.slice(2);
+  if (first === "ctl" || first === "restore") {
+    const words = first === "ctl" ? rest : [first, ...rest];
+    process.exitCode = await runCtl(words, process.env, terminal());
+    return;
+  }
   const config = configOrExit();
   if (config.engine === null) await serveMember(config, log);
   else await serveUnison(config.engine, config, log);

@@ -165,6 +165,7 @@ export function helpText(): string {
   });
   const help = `${"  --help".padEnd(width)}Print this and exit.`;
   const head = "concordance: linearizable, watchable configuration on Raft and SQLite.";
+  const others = "Operators: concordance ctl --help, concordance restore --help.";
   const order = "Settings (flag wins over environment, environment over default):";
-  return `${head}\n\n${order}\n${[...lines, help].join("\n")}\n`;
+  return `${head}\n${others}\n\n${order}\n${[...lines, help].join("\n")}\n`;
 }

@@ -234,6 +234,7 @@ export class StreamHandler {
           this.#subscribe(p, asking),
         ),
       ],
+      ["ping", read([], () => JSON.stringify({ missing: api.missing }))],
       ["watch/unsubscribe", read(["namespace"], (p, { watcher }) => unsubscribe(p, watcher))],
     ]);
   }

@@ -155,6 +155,20 @@ describe("the client", () => {
   });
 });
 
+describe("a watch and its key", () => {
+  test("a key that is not known there ends the watch and says so", async () => {
+    const statuses: WatchStatus[] = [];
+    const stranger = new ConcordanceClient({ url: node.url, apiKey: "wrong" });
+    stranger.watch("tenant:a", {
+      onChange: () => undefined,
+      onReset: () => Promise.resolve(0),
+      onStatus: (status) => statuses.push(status),
+    });
+    await eventually("the end", () => statuses.at(-1)?.kind === "ended");
+    expect(statuses.at(-1)).toMatchObject({ reason: expect.stringContaining("unauthorized") });
+  });
+});
+
 describe("scopes", () => {
   const identity = { tenantId: "acme", userId: "u1" };
 

@@ -137,6 +137,10 @@ export interface BackupFacts {
   /** Of the state, in hexadecimal. */
   readonly sha256: string;
 }
+/** What keeps the process from serving everything, e.g. `leader`; empty when nothing does. */
+export interface PingResult {
+  readonly missing: readonly string[];
+}
 export interface ClusterStatus {
   readonly clusterId: string;
   readonly nodeId: string;

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { eventually } from "../test/process.ts";
 import { ConcordanceClient } from "./client.ts";
 import type { ChangeEvent } from "./types.ts";
+import type { WatchStatus } from "./watch-client.ts";
 
 const change = (revision: number, seq: number): ChangeEvent => ({
   namespace: "tenant:a",
@@ -28,7 +29,8 @@ function cuttingServer(cutAfter: readonly number[]) {
       bun.upgrade(request) ? undefined : new Response(null, { status: 400 }),
     websocket: {
       message(socket, frame) {
-        const { id, params } = JSON.parse(String(frame));
+        const { id, method, params } = JSON.parse(String(frame));
+        if (method !== "watch/subscribe") return;
         asked.push(params.fromRevision ?? null);
         const fromRevision = params.fromRevision ?? 0;
         const result = { namespace: params.namespace, fromRevision, clusterId: "c" };
@@ -63,4 +65,75 @@ describe("a watch whose connection is cut anywhere (C4)", () => {
       await server.stop(true);
     });
   }
+});
+
+/** Accepts sockets, answers the first frame of each, and then falls silent; the socket stays open. */
+function silentServer() {
+  const asked: unknown[] = [];
+  const server = Bun.serve<{ answered: boolean }>({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (request, bun) =>
+      bun.upgrade(request, { data: { answered: false } })
+        ? undefined
+        : new Response(null, { status: 400 }),
+    websocket: {
+      message(socket, frame) {
+        const { id, method, params } = JSON.parse(String(frame));
+        asked.push(method);
+        if (socket.data.answered) return;
+        socket.data.answered = true;
+        const result = { ...params, fromRevision: 0, clusterId: "c" };
+        socket.send(JSON.stringify({ jsonrpc: "2.0", id, result }));
+      },
+    },
+  });
+  return { server, asked };
+}
+
+const watched = (client: ConcordanceClient) => {
+  const statuses: WatchStatus[] = [];
+  const watch = client.watch("tenant:a", {
+    fromRevision: 0,
+    onChange: () => undefined,
+    onReset: () => Promise.reject(new Error("no reset here")),
+    onStatus: (status) => statuses.push(status),
+  });
+  return { watch, statuses };
+};
+
+describe("a watch whose other side gives no sign of life", () => {
+  test("C4: leaves an open socket that stays silent, and tries again", async () => {
+    const { server, asked } = silentServer();
+    const client = new ConcordanceClient({
+      url: server.url.origin,
+      apiKey: "dev",
+      heartbeatMs: 50,
+    });
+    const { watch, statuses } = watched(client);
+    await eventually("a second connection", () => {
+      return asked.filter((method) => method === "watch/subscribe").length >= 2;
+    });
+    expect(asked).toContain("ping");
+    expect(statuses.find(({ kind }) => kind === "reconnecting")).toMatchObject({
+      reason: expect.stringContaining("no sign of life"),
+    });
+    watch.close();
+    await server.stop(true);
+  });
+
+  test("leaves a connection that is never made", async () => {
+    const silent = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { data: () => undefined },
+    });
+    const url = `http://127.0.0.1:${silent.port}`;
+    const { watch, statuses } = watched(
+      new ConcordanceClient({ url, apiKey: "dev", heartbeatMs: 50 }),
+    );
+    await eventually("two tries", () => statuses.length >= 2);
+    watch.close();
+    silent.stop(true);
+  });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { ConcordanceClient } from "../shared/client.ts";
 import type { ChangeEvent } from "../shared/types.ts";
 import { eventually, inTemporaryDirectory, runNode, startNode } from "./process.ts";
 import { RpcSocket } from "./rpc.ts";
@@ -133,6 +134,39 @@ describe("three members", () => {
       });
     },
     90 * SECONDS,
+  );
+
+  test(
+    "C4: a watch leaves a member that is frozen, however open its socket, and misses nothing",
+    async () => {
+      await withTrio([], async (trio) => {
+        const leader = await trio.leader();
+        const [frozen = "", other = ""] = followersOf(trio, leader);
+        const url = [frozen, other, leader].map((id) => trio.node(id).url);
+        const watcher = new ConcordanceClient({ url, apiKey: "dev-agent", heartbeatMs: 200 });
+        const told: ChangeEvent[] = [];
+        const watch = watcher.watch("tenant:acme", {
+          fromRevision: 0,
+          onChange: (change) => told.push(change),
+          onReset: () => Promise.reject(new Error("history must not be lost")),
+        });
+        const client = trio.client();
+        const write = async (count: number) => {
+          for (let i = 0; i < count; i += 1) await client.set(NAMESPACE, `k${i}`, i);
+        };
+        await write(20);
+        await eventually("the first changes", () => told.length === 20);
+        process.kill(trio.node(frozen).pid, "SIGSTOP");
+        await write(20);
+        await eventually("the changes told elsewhere", () => told.length === 40);
+        process.kill(trio.node(frozen).pid, "SIGCONT");
+        await write(20);
+        await eventually("the last changes", () => told.length === 60);
+        expect(told.map(({ seq }) => seq)).toEqual(told.map((_, i) => i + 1));
+        watch.close();
+      });
+    },
+    60 * SECONDS,
   );
 
   test(

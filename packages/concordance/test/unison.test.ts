@@ -5,8 +5,10 @@
 import { describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { ConcordanceClient } from "../shared/client.ts";
 import type { ChangeEvent } from "../shared/types.ts";
 import { eventually, inTemporaryDirectory, type Node, runNode, startUnison } from "./process.ts";
+import { Recorder } from "./recorder.ts";
 import { needsRedis, RedisServer } from "./redis.ts";
 
 const NAMESPACE = "tenant:acme/settings";
@@ -83,6 +85,47 @@ describe.skipIf(!needsRedis("Unison and its server"))("Unison and its server", (
         }
         expect(resets).toEqual([]);
         watch.close();
+      });
+    },
+    2 * MINUTE,
+  );
+
+  test(
+    "C1: what clients of two processes saw is linearizable, through kill -9 of the server and of either process",
+    async () => {
+      await withUnison(async ([one, other], server) => {
+        const nodes = [one, other];
+        const url = nodes.map((node) => node.url);
+        const recorder = new Recorder();
+        for (let client = 0; client < 4; client += 1) {
+          const patience = { timeoutMs: 1_000, retryForMs: 30_000 };
+          recorder.add(new ConcordanceClient({ url, apiKey: "dev", ...patience }));
+        }
+        const progress = async () => {
+          const reached = recorder.writesDone + 40;
+          await eventually("progress", () => recorder.writesDone >= reached);
+        };
+        try {
+          for (let round = 0; round < 4; round += 1) {
+            await progress();
+            if (round % 2 === 0) {
+              await server.kill();
+              await server.restart();
+            } else {
+              const [dying, { host }] = [nodes[round >> 1] ?? one, new URL(url[round >> 1] ?? "")];
+              await dying.end("SIGKILL");
+              await progress();
+              await startUnison(server.url, `--listen=${host}`).then((node) => {
+                nodes[round >> 1] = node;
+              });
+            }
+          }
+          await progress();
+        } finally {
+          await recorder.end();
+          await Promise.all(nodes.map((node) => node.end("SIGKILL")));
+        }
+        expect(recorder.violation()).toBeNull();
       });
     },
     2 * MINUTE,

@@ -5,8 +5,8 @@
 import type { StoredChange } from "../../shared/store.ts";
 import type { FeedPosition } from "../engine.ts";
 import type { Link } from "./link.ts";
+import { CHANGES_KEY } from "./lua.ts";
 import { changeOf } from "./records.ts";
-import { CHANGES_KEY } from "./scripts.ts";
 
 /** The entry seen last, as the server holds it: proof of which history was told. Empty before the first. */
 export interface Seen {

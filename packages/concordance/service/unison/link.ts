@@ -5,7 +5,7 @@
  */
 import { RedisClient } from "bun";
 import { Refusal } from "../refusal.ts";
-import { KEYS } from "./scripts.ts";
+import { KEYS } from "./lua.ts";
 
 /** The server can never serve as it is; the message says what to change there. */
 export class ServerUnusable extends Error {

@@ -10,6 +10,7 @@ import type { Logger } from "../logger.ts";
 import { Refusal } from "../refusal.ts";
 import { Tail } from "./feed.ts";
 import { HistoryChanged, Link, LinkLost, ServerUnusable } from "./link.ts";
+import { STORE_FORMAT } from "./lua.ts";
 import * as scripts from "./scripts.ts";
 
 /** As fsm.ts has them; kept with the data, so that all processes agree: changes, bytes, request ids. */
@@ -146,7 +147,7 @@ export class Session {
   async #adopt(link: Link): Promise<void> {
     const { position, seen } = this.#tail;
     const known = [this.#history, seen.id, seen.record, String(position.revision)];
-    const rules = [scripts.STORE_FORMAT, ...HISTORY_LIMITS].map(String);
+    const rules = [STORE_FORMAT, ...HISTORY_LIMITS].map(String);
     const answer = await link.run(scripts.OPEN, [crypto.randomUUID(), ...known, ...rules]);
     const [history, revision, seq, compactedRevision, id, record] = answer as [
       string,

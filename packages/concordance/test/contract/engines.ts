@@ -9,6 +9,8 @@ import { Trio } from "../trio.ts";
 export interface Deployment {
   /** Where to ask first; each serves every request, or redirects to the one that does. */
   readonly urls: readonly string[];
+  /** Every process of it: each may be read and watched. */
+  readonly members: readonly string[];
   end(): Promise<void>;
 }
 export interface EngineKind {
@@ -26,7 +28,11 @@ export function single(...flags: readonly string[]): EngineKind {
     lacks: null,
     async start(folder) {
       const node: Node = await startNode(folder, "--bootstrap", "--node-id=n1", ...flags);
-      return { urls: [node.url], end: async () => void (await node.end("SIGTERM")) };
+      return {
+        urls: [node.url],
+        members: [node.url],
+        end: async () => void (await node.end("SIGTERM")),
+      };
     },
   };
 }
@@ -36,7 +42,9 @@ const three: EngineKind = {
   lacks: null,
   async start(folder) {
     const trio = await Trio.start(folder);
-    return { urls: [trio.node(await trio.leader()).url], end: () => trio.end() };
+    const urls = [trio.node(await trio.leader()).url];
+    const members = [...trio.nodes.values()].map(({ url }) => url);
+    return { urls, members, end: () => trio.end() };
   },
 };
 
@@ -53,7 +61,8 @@ const unison: EngineKind = {
       await Promise.all(nodes.map((node) => node.end("SIGTERM")));
       await server.kill();
     };
-    return { urls: nodes.map(({ url }) => url), end };
+    const urls = nodes.map(({ url }) => url);
+    return { urls, members: urls, end };
   },
 };
 

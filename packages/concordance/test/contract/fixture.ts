@@ -17,6 +17,7 @@ interface CallOptions {
   readonly key?: string | null;
   /** Send the body text as it is. */
   readonly raw?: boolean;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const START_TIMEOUT_MS = 60_000;
@@ -68,6 +69,13 @@ export class Fixture {
     return url;
   }
 
+  /** The address of one process after another, whether or not it leads. */
+  get memberUrl(): string {
+    const members = this.#deployment?.members ?? [];
+    this.#asked += 1;
+    return members[this.#asked % members.length] ?? this.url;
+  }
+
   client(): ConcordanceClient {
     const url = this.#deployment?.urls ?? [];
     return new ConcordanceClient({ url, apiKey: "dev", retryForMs: 20_000 });
@@ -91,9 +99,9 @@ export class Fixture {
     method: string,
     path: string,
     body?: unknown,
-    { key = "dev", raw = false }: CallOptions = {},
+    { key = "dev", raw = false, headers: more = {} }: CallOptions = {},
   ): Promise<Answer> {
-    const headers: Record<string, string> = key === null ? {} : { authorization: `Bearer ${key}` };
+    const headers = { ...more, ...(key === null ? {} : { authorization: `Bearer ${key}` }) };
     const payload = body === undefined ? {} : { body: raw ? String(body) : JSON.stringify(body) };
     const init = { method, headers, redirect: "manual", ...payload } as const;
     let url = this.url + path;
