@@ -18,6 +18,7 @@ import { type CommandService, createCommandService } from "./domain/command-serv
 import type { SecretResolver } from "./domain/connectors.ts";
 import { explain } from "./domain/explain.ts";
 import type { Concord } from "./domain/face.ts";
+import { createIncidentService } from "./domain/incident-service.ts";
 import type { Kit } from "./domain/kit.ts";
 import { createPolicyService } from "./domain/policy-service.ts";
 import { RateGate } from "./domain/RateGate.ts";
@@ -29,6 +30,7 @@ import { isConnectionLost } from "./postgres/connection.ts";
 import { createEventFeed } from "./postgres/event-feed.ts";
 import { migrate, missingMigrations } from "./postgres/migrate.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
+import { listIncidents } from "./postgres/projections/incidents.ts";
 import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
 import { readPolicyCases } from "./postgres/projections/policy-cases.ts";
 import { readTimeline } from "./postgres/projections/timeline.ts";
@@ -95,7 +97,7 @@ export function createConcord(options: ConcordOptions): Concord {
     executorId: options.executorId ?? "concord-1",
     log,
   });
-  const catalog = loadCatalog(contracts, runtime);
+  const catalog = loadCatalog(contracts, { runtime });
   const kit = createKit(catalog, options.nowMs ?? Date.now);
   const store = createPgStore(pool, kit.newId, (client) => outboxOver(runtime.messages(client)));
   defineRunCommand(runtime, {
@@ -128,6 +130,10 @@ export function createConcord(options: ConcordOptions): Concord {
       (tenantId, filter) => readPolicyCases(pool, kit.hash, tenantId, filter),
       celPolicy,
     ),
+    incidents: {
+      ...createIncidentService(store, kit),
+      list: (principal, filter) => listIncidents(pool, principal.tenant, filter),
+    },
     events,
     tools: catalog.tools,
     counts: () => readCounts(pool),

@@ -63,12 +63,15 @@ export type {
   SecretResolver,
 } from "./domain/connectors.ts";
 export type { Concord } from "./domain/face.ts";
+export type { Incident } from "./domain/incidents.ts";
 export type { AuditReport } from "./domain/reading.ts";
 export type {
   ApprovalTypeDefinition,
   ArtifactStep,
   CompensationDefinition,
+  CompensationView,
   ConnectorStep,
+  EffectTypeDefinition,
   FactReader,
   IdempotencyRule,
   StepView,

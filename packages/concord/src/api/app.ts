@@ -4,8 +4,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import type { Logger } from "pino";
 import type { Command } from "../core/command.ts";
-import { Refusal } from "../core/errors.ts";
-import { type CommandId, decodeId, encodeId } from "../core/ids.ts";
+import { encodeId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import { isResting } from "../core/vocabulary.ts";
 import type { Concord } from "../domain/face.ts";
@@ -14,6 +13,8 @@ import { type ApiEnv, type AuthOptions, identify, person } from "./auth.ts";
 import { document } from "./document.ts";
 import { answering, RETRY_AFTER_SECONDS } from "./errors.ts";
 import { streamEvents } from "./events.ts";
+import { commandIdOf } from "./ids.ts";
+import { addIncidents } from "./incidents.ts";
 import { metricsText } from "./metrics.ts";
 import { addPolicies } from "./policies.ts";
 import * as routes from "./routes.ts";
@@ -43,13 +44,22 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
     await next();
     if (context.res.status === 503) context.header("retry-after", String(RETRY_AFTER_SECONDS));
   });
-  for (const path of ["/commands", "/approvals", "/artifacts", "/audit", "/events", "/tools"]) {
+  for (const path of [
+    "/commands",
+    "/approvals",
+    "/artifacts",
+    "/audit",
+    "/events",
+    "/incidents",
+    "/tools",
+  ]) {
     app.use(path, identify(auth));
     app.use(`${path}/*`, identify(auth));
   }
   app.post("/commands", recordRejections(concord));
   addCommands(app, concord);
   addApprovals(app, concord);
+  addIncidents(app, concord);
   addTheRest(app, concord);
   addPolicies(app, concord, auth);
   const described = document(app);
@@ -231,11 +241,4 @@ async function shownNow(
   if (command.plan?.executionMode !== "sync" || isResting(command.status)) return command;
   const id = encodeId("command", command.commandId);
   return concord.commands.settled(request.principal, id, SYNC_ANSWER_MS);
-}
-
-function commandIdOf(text: string): CommandId {
-  const id = decodeId("command", text);
-  if (id !== undefined) return id;
-  const refusal = new Refusal("not_found", `"${text}" names no command.`);
-  throw new ApiError(404, refusal.code, refusal.message);
 }

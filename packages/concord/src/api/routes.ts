@@ -12,30 +12,30 @@ import {
   ToolView,
 } from "./views.ts";
 
-const json = (description: string, schema: z.ZodType) => ({
+export const json = (description: string, schema: z.ZodType) => ({
   description,
   content: { "application/json": { schema } },
 });
-const page = (item: z.ZodType) =>
+export const page = (item: z.ZodType) =>
   z.object({
     items: z.array(item),
     next_cursor: z.string().nullable().openapi({ description: "null on the last page" }),
   });
-const body = <T extends z.ZodObject>(schema: T) => ({
+export const body = <T extends z.ZodObject>(schema: T) => ({
   body: { required: true, content: { "application/json": { schema } } },
 });
 
 /** An operator key names a person; the service key needs a signed actor beside it. */
-const PERSON = [{ operatorKey: [] }, { serviceKey: [], actor: [] }];
+export const PERSON = [{ operatorKey: [] }, { serviceKey: [], actor: [] }];
 const ANY_KEY = [...PERSON, { serviceKey: [] }];
 
-const Id = z.object({ id: z.string().max(64) });
-const Paging = {
+export const Id = z.object({ id: z.string().max(64) });
+export const Paging = {
   limit: z.coerce.number().int().min(1).max(200).default(50),
   cursor: z.string().max(512).optional(),
 };
 /** Postgres text holds no NUL character. */
-const Name = z
+export const Name = z
   .string()
   .max(200)
   .refine((text) => !text.includes("\u0000"), "contains a NUL character");
@@ -130,7 +130,7 @@ export const cancelRoute = createRoute({
   method: "post",
   path: "/commands/{id}/cancel",
   operationId: "cancelCommand",
-  summary: "Ask a command to stop.",
+  summary: "Ask a command to stop, or take its success back.",
   security: PERSON,
   request: { params: Id, body: { content: { "application/json": { schema: CancelBody } } } },
   responses: {
@@ -141,6 +141,7 @@ export const cancelRoute = createRoute({
       "validation_error",
       "forbidden",
       "not_found",
+      "cancellation_closed",
       "request_too_large",
     ),
   },

@@ -90,6 +90,32 @@ const TOLD: Readonly<Record<string, Told>> = {
     detail: (p) => text(p["error"]) || (p["reconciled"] === true ? "found by its key" : null),
   },
   artifact_created: { kind: "artifact", tell: (p) => `Wrote ${text(p["title"])}` },
+  compensation_started: {
+    kind: "effect",
+    tell: (p) => `Undoes ${list(p["effects"]) || text(p["effect_type"])}`,
+    detail: (p) => text(p["reason"]) || null,
+  },
+  compensation_completed: {
+    kind: "effect",
+    tell: (p) =>
+      text(p["effect_type"]) === ""
+        ? "Everything that could be undone is undone"
+        : `${text(p["effect_type"])} is settled: ${text(p["how"])}`,
+  },
+  compensation_drift: {
+    kind: "effect",
+    tell: (p) => `Undoing ${text(p["effect_type"])} was not what was declared: ${text(p["kind"])}`,
+  },
+  incident_opened: {
+    kind: "other",
+    tell: (p) => `Needs a person: ${text(p["kind"])}`,
+    detail: (p) => text(p["message"]) || null,
+  },
+  incident_closed: {
+    kind: "other",
+    tell: (p) => `${text(p["closed_by"])} closed an incident: ${text(p["action"])}`,
+    detail: (p) => text(p["note"]) || null,
+  },
   agent_started: { kind: "agent", tell: (p) => `Agent ${text(p["agent_type"])} began` },
   tool_call_proposed: {
     kind: "agent",

@@ -4,9 +4,10 @@
  */
 import type { Command, Principal } from "../core/command.ts";
 import { Refusal } from "../core/errors.ts";
-import { asId, decodeId, encodeId } from "../core/ids.ts";
-import { digest, type JsonObject, unstorable } from "../core/json.ts";
+import { decodeId, encodeId } from "../core/ids.ts";
+import { unstorable } from "../core/json.ts";
 import { canResolveApproval } from "../core/transitions.ts";
+import { type Act, allowAct, beginAct, finishAct, refuseAct } from "./acts.ts";
 import { type Approval, type Decision, isApprover } from "./approvals.ts";
 import { eventOf } from "./audit.ts";
 import { boundHash } from "./gate.ts";
@@ -59,21 +60,17 @@ async function resolveWithin(
   const approval = await tx.approvals.find(found.approvalId);
   if (target === undefined || approval === undefined)
     throw new Error("an approval lost its command");
-  const deciding = await recordAttempt(tx, kit, request, approval);
+  const act = actOf(request, approval, target);
+  const deciding = await beginAct(tx, kit, act);
   const refusal = await refusalOf(tx, kit, approval, target, request);
   if (refusal !== undefined) {
-    await tx.events.append([decisionEvent(deciding, "deny", refusal.message)]);
     const errorClass = refusal.code === "not_approver" ? "permission_denied" : "policy_denied";
-    await moveCommand(tx, deciding, "failed", {
-      failure: { errorClass, message: `${refusal.code}: ${refusal.message}` },
-    });
-    return refusal;
+    return refuseAct(tx, act, deciding, refusal, errorClass);
   }
-  await tx.events.append([decisionEvent(deciding, "allow", "the approver decides")]);
+  await allowAct(tx, act, deciding, "the approver decides");
   const closed = await decide(tx, approval, target, request);
-  const running = await moveCommand(tx, deciding, "running");
   const { approvalId, decision } = request;
-  await moveCommand(tx, running, "succeeded", { result: { approval_id: approvalId, decision } });
+  await finishAct(tx, deciding, { approval_id: approvalId, decision });
   return closed;
 }
 
@@ -159,49 +156,17 @@ async function refusalOf(
   return undefined;
 }
 
-/** The decision as a command, at `validated`: what was tried is on record before it is judged. */
-async function recordAttempt(
-  tx: Tx,
-  kit: Kit,
-  request: ResolveRequest,
-  approval: Approval,
-): Promise<Command> {
-  const commandId = asId("command", kit.newId());
-  const payload: JsonObject = {
-    approval_id: encodeId("approval", approval.approvalId),
-    decision: request.decision,
-    reason: request.reason ?? null,
-  };
-  const created = await tx.commands.insert({
-    commandId,
-    tenantId: request.principal.tenant,
+function actOf(request: ResolveRequest, approval: Approval, target: Command): Act {
+  const { decision, reason = null, principal, traceId } = request;
+  const payload = { approval_id: encodeId("approval", approval.approvalId), decision, reason };
+  return {
     commandType: "resolve_approval",
-    taskName: "resolve_approval",
-    requestedBy: request.principal.user,
-    ingress: "user_request",
+    principal,
+    traceId,
     payload,
-    context: {
-      actor: request.principal,
-      runAs: "user",
-      requestId: `req_${kit.newId().replaceAll("-", "")}`,
-      metadata: { target_command_id: encodeId("command", approval.commandId) },
-    },
-    requestHash: digest(kit.hash, payload),
-    idempotencyKey: null,
-    derivedKey: null,
-    parentCommandId: null,
-    rootCommandId: commandId,
-    traceId: request.traceId,
-    cancellationMode: "graceful",
-  });
-  if (created === undefined) throw new Error("the decision was just inserted and is not there");
-  await tx.events.append([eventOf(created, "command_created", { ingress: "user_request" })]);
-  return moveCommand(tx, created, "validated");
-}
-
-function decisionEvent(command: Command, decision: "allow" | "deny", reason: string) {
-  const payload = { policy: "approver", version: "1", decision, reasons: [reason] };
-  return eventOf(command, "policy_evaluated", payload);
+    target,
+    policy: "approver",
+  };
 }
 
 async function findOwn(store: Store, principal: Principal, id: string): Promise<Approval> {

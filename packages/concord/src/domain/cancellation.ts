@@ -21,7 +21,10 @@ export async function cancelCommand(
 ): Promise<Command> {
   const command = await tx.commands.lock(commandId);
   if (command === undefined) throw new Error(`there is no command ${commandId}`);
-  const isNoOp = isResting(command.status) || command.cancellationRequestedAt !== null;
+  const isNoOp =
+    isResting(command.status) ||
+    command.status === "compensating" ||
+    command.cancellationRequestedAt !== null;
   await tx.events.append([
     eventOf(
       command,
@@ -39,7 +42,7 @@ export async function cancelCommand(
   const requested = await tx.commands.requestCancellation(commandId, actor, reason);
   // APR-15: a cancelled command asks nobody anything any more.
   await closeOpenQuestions(tx, requested, "cancelled", "the command was cancelled", actor);
-  const someEffectSucceeded = (await tx.effects.succeeded([commandId])).length > 0;
+  const someEffectSucceeded = (await tx.effects.standing([commandId])).length > 0;
   const inSteps =
     requested.status === "running" || (requested.status === "blocked" && someEffectSucceeded);
   const moved = await moveCommand(tx, requested, inSteps ? "cancelling" : "cancelled", {

@@ -1,12 +1,13 @@
 /** Owns what callers may do with commands: submit, get, cancel (CMD-11). Every refusal is a thrown `Refusal`. */
 import type { Command, Principal } from "../core/command.ts";
 import { Refusal, type RefusalCode } from "../core/errors.ts";
-import { decodeId } from "../core/ids.ts";
+import { type CommandId, decodeId } from "../core/ids.ts";
 import { unstorable } from "../core/json.ts";
 import type { IngressType } from "../core/vocabulary.ts";
 import { cancelCommand } from "./cancellation.ts";
 import type { Kit } from "./kit.ts";
-import type { Store } from "./store.ts";
+import { isReversal, reverseCommand } from "./reversal.ts";
+import type { Store, Tx } from "./store.ts";
 import { type SubmitRequest, type Submitted, submitWithin } from "./submission.ts";
 
 /** Refused requests that leave a trace (CMD-6): an audited rejection, never a silent one. */
@@ -34,7 +35,7 @@ export interface CommandService {
   reject(rejected: Rejected): Promise<void>;
   /** Throws `not_found`, also for another tenant's command. `id` is the outside form. */
   get(principal: Principal, id: string): Promise<Command>;
-  /** Throws `not_found`, `forbidden`. */
+  /** Stops it, or takes its success back. Throws `not_found`, `forbidden`, `cancellation_closed`. */
   cancel(principal: Principal, id: string, reason?: string): Promise<Command>;
 }
 
@@ -60,11 +61,28 @@ export function createCommandService(store: Store, kit: Kit): CommandService {
       if (command.requestedBy !== principal.user && !principal.roles.includes("owner")) {
         throw new Refusal("forbidden", "Only the requester or an owner may cancel this command.");
       }
-      return store.transaction((tx) =>
-        cancelCommand(tx, kit, command.commandId, principal.user, reason ?? null),
+      const outcome = await store.transaction((tx) =>
+        stopOrReverse(tx, kit, command.commandId, principal, reason ?? null),
       );
+      if (outcome instanceof Refusal) throw outcome;
+      return outcome;
     },
   };
+}
+
+/** Which of the two it is, is decided under the command's lock. */
+async function stopOrReverse(
+  tx: Tx,
+  kit: Kit,
+  commandId: CommandId,
+  principal: Principal,
+  reason: string | null,
+): Promise<Command | Refusal> {
+  const command = await tx.commands.lock(commandId);
+  if (command === undefined) throw new Error(`there is no command ${commandId}`);
+  return isReversal(kit, command)
+    ? reverseCommand(tx, kit, command, principal, reason)
+    : cancelCommand(tx, kit, commandId, principal.user, reason);
 }
 
 async function findOwn(store: Store, principal: Principal, id: string): Promise<Command> {

@@ -19,6 +19,8 @@ export const REASON_KINDS = [
   "call",
   "agent",
   "stopping",
+  "undoing",
+  "incident",
   "queue",
   "no_executor",
   "dead_executor",
@@ -57,6 +59,7 @@ export async function explain(
   if (isResting(command.status)) {
     const why = command.error === null ? "" : `: ${command.error}`;
     return [
+      ...(await openIncidents(tx, command)),
       reason("at_rest", `It is ${command.status}${why}; nothing more will happen by itself.`),
     ];
   }
@@ -71,6 +74,7 @@ async function waitsOf(tx: Tx, kit: Kit, command: Command): Promise<readonly Rea
     const text = "It was asked to stop and waits for what is in flight to end.";
     return [reason("stopping", text), ...(await childrenAtWork(tx, command))];
   }
+  if (command.status === "compensating") return undoing(tx, command);
   if (command.status !== "running") return [];
   if (kit.catalog.task(command.taskName)?.runsAs !== "agent_turn") {
     return stepReasons(tx, kit, command);
@@ -89,6 +93,27 @@ async function peopleAsked(tx: Tx, command: Command): Promise<readonly Reason[]>
         about: encodeId("approval", approvalId),
       }),
     );
+}
+
+async function openIncidents(tx: Tx, command: Command): Promise<readonly Reason[]> {
+  const incidents = await tx.incidents.ofCommand(command.commandId);
+  return incidents
+    .filter((one) => one.status === "open")
+    .map(({ incidentId, message }) =>
+      reason("incident", `An incident waits for a person: ${message}.`, {
+        about: encodeId("incident", incidentId),
+      }),
+    );
+}
+
+async function undoing(tx: Tx, command: Command): Promise<readonly Reason[]> {
+  const effects = await tx.effects.ofCommand(command.commandId);
+  const open = effects.filter(
+    (one) =>
+      one.compensatesEffectId !== null && one.status !== "succeeded" && one.settledAs === null,
+  );
+  const names = open.map((one) => one.effectType).join(", ");
+  return [reason("undoing", `It undoes what it did; still to do: ${names}.`)];
 }
 
 async function childrenAtWork(tx: Tx, command: Command): Promise<readonly Reason[]> {

@@ -5,6 +5,8 @@ import type { Approval } from "./approvals.ts";
 import type { Artifact } from "./artifacts.ts";
 import type { CommandService } from "./command-service.ts";
 import type { Explanation } from "./explain.ts";
+import type { IncidentService } from "./incident-service.ts";
+import type { Incident } from "./incidents.ts";
 import type { PolicyService } from "./policy-service.ts";
 import type {
   ApprovalFilter,
@@ -12,6 +14,7 @@ import type {
   CommandFilter,
   Counts,
   EventFeed,
+  IncidentFilter,
   Page,
   Timeline,
 } from "./reading.ts";
@@ -25,6 +28,9 @@ export interface Concord {
   };
   readonly approvals: ApprovalService & {
     list(principal: Principal, filter: ApprovalFilter): Promise<Page<Approval>>;
+  };
+  readonly incidents: IncidentService & {
+    list(principal: Principal, filter: IncidentFilter): Promise<Page<Incident>>;
   };
   readonly artifacts: {
     /** Throws `not_found`, also for another tenant's artifact. `id` is the outside form. */

@@ -9,6 +9,7 @@ import type { CombinedDecision, RequiredApproval } from "../core/policy.ts";
 import { renderTemplate } from "../core/template.ts";
 import { eventOf } from "./audit.ts";
 import { isoTime, type Kit } from "./kit.ts";
+import { manifestOf } from "./manifest.ts";
 import type { Tx } from "./store.ts";
 import type { StepDefinition, Task } from "./tasks.ts";
 
@@ -101,8 +102,14 @@ function planStep(kit: Kit, payload: JsonObject, definition: StepDefinition): Pl
     const message = `the key of ${connector}.${operation} needs "${rendered.missing}" in the payload`;
     return { errorClass: "validation_error", message };
   }
-  const declaredCompensation = kit.catalog.compensationOf(effectType)?.name ?? null;
-  return { ...call, effect: { effectType, idempotencyKey: rendered.key, declaredCompensation } };
+  const undo = kit.catalog.compensationOf(effectType);
+  const effect = {
+    effectType,
+    idempotencyKey: rendered.key,
+    declaredCompensation: undo?.name ?? null,
+    compensation: undo === undefined ? null : manifestOf(undo),
+  };
+  return { ...call, effect };
 }
 
 function makePlan(

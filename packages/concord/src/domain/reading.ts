@@ -27,6 +27,13 @@ export interface ApprovalFilter extends ListOptions {
   readonly commandId?: CommandId;
 }
 
+export interface IncidentFilter extends ListOptions {
+  readonly status?: string;
+  readonly kind?: string;
+  /** Of this command or of any below it. */
+  readonly commandId?: CommandId;
+}
+
 export type TimelineEntry = DomainEvent & TimelineText;
 
 export interface Timeline {

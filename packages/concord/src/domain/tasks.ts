@@ -88,8 +88,13 @@ export interface TaskDefinition {
   readonly approval?: { readonly type: string; readonly approver: Approver };
   /** Kinds of data the task touches, for policies. */
   readonly dataTouched?: readonly string[];
-  /** Default `graceful`. */
+  /**
+   * Default `graceful`: what happened stands. With `compensate_then_stop` a cancellation undoes it, and so does a
+   * failure after something had happened (CMP-16).
+   */
   readonly cancellationMode?: CancellationMode;
+  /** For how long a success may be taken back, with `compensate_then_stop` (CAN-12). Default: not at all. */
+  readonly cancelWithinMinutes?: number;
   readonly queue?: QueueName;
   /** What the durable runtime must offer beyond the usual (RUN-4); checked at start. */
   readonly requires?: readonly RuntimeCapability[];
@@ -123,13 +128,37 @@ export interface ApprovalTypeDefinition {
   readonly allowSelfApproval?: boolean;
 }
 
-/** What undoes an effect (CMP-2). Registered and checked; see the registry for what is checked. */
+/** What the input of a compensation is made from: the command, and the effect that it undoes. */
+export interface CompensationView extends StepView {
+  readonly effect: { readonly effectType: string; readonly result: JsonObject };
+}
+
+/** What undoes an effect (CMP-2). Checked as a graph at start-up; see the registry for what is checked. */
 export interface CompensationDefinition {
   readonly name: string;
   /** The effect type it counteracts. */
   readonly of: string;
   readonly connector: string;
   readonly operation: string;
+  /** Pure: the input of the call. Default: what the vendor answered when the effect happened. */
+  readonly input?: (view: CompensationView) => JsonObject;
+  /** Effect types that undoing itself causes, e.g. an e-mail. Default: none, it is pure (CMP-9). */
+  readonly produces?: readonly string[];
+  /** Says that each of `produces` is the declared inverse of `of` (CMP-6). */
+  readonly counterEffects?: boolean;
+  /** Compensations that have to succeed first when the same command needs them (CMP-13). */
+  readonly after?: readonly string[];
+  /** Pure: which effect types the vendor's answer tells of, besides the undoing itself; compared with `produces` (CMP-10). */
+  readonly emitted?: (output: JsonObject) => readonly string[];
+}
+
+/** What the graph check has to know about an effect that no operation describes. */
+export interface EffectTypeDefinition {
+  readonly name: string;
+  /** The effect type that undoes this one by its nature (CMP-6). */
+  readonly inverse?: string;
+  /** Why an effect that a compensation causes need not be undone in turn (CMP-9). */
+  readonly standsBecause?: string;
 }
 
 /** A task as a tool that an agent may propose. */
@@ -153,6 +182,9 @@ export interface TaskCatalog {
   approvalType(name: string): ApprovalTypeDefinition;
   connector(name: string): ConnectorDefinition;
   operation(connector: string, operation: string): OperationDefinition;
+  /** For names from an older record, which the code of today may not know. */
+  findOperation(connector: string, operation: string): OperationDefinition | undefined;
   compensationOf(effectType: string): CompensationDefinition | undefined;
   schedules(): readonly ScheduleDefinition[];
+  compensation(name: string): CompensationDefinition | undefined;
 }

@@ -91,8 +91,28 @@ export interface EffectTable {
   satisfied_by_effect_id: string | null;
   compensates_effect_id: string | null;
   declared_compensation: string | null;
+  compensation_manifest: JsonbOrNull<JsonObject>;
+  attempts_forgiven: Generated<number>;
+  settled_as: string | null;
   created_at: Time;
   completed_at: TimeOrNull;
+}
+
+export interface IncidentTable {
+  incident_id: string;
+  tenant_id: string;
+  command_id: string;
+  root_command_id: string;
+  domain_effect_id: string | null;
+  kind: string;
+  status: Generated<string>;
+  message: string;
+  detail: Jsonb<JsonObject>;
+  created_at: Time;
+  closed_at: TimeOrNull;
+  closed_by: string | null;
+  action: string | null;
+  note: string | null;
 }
 
 export interface ApprovalTable {
@@ -128,6 +148,7 @@ export interface ArtifactTable {
   content: Jsonb<JsonObject>;
   checksum: string;
   lineage: Jsonb<JsonObject>;
+  metadata: JsonbDefault<JsonObject>;
   creator: string;
   created_at: Time;
 }
@@ -203,6 +224,7 @@ export interface Tables {
   "concord.policy_decisions": PolicyDecisionTable;
   "concord.domain_effects": EffectTable;
   "concord.approvals": ApprovalTable;
+  "concord.incidents": IncidentTable;
   "concord.artifacts": ArtifactTable;
   "concord.connector_invocations": InvocationTable;
   "concord.agent_moves": AgentMoveTable;

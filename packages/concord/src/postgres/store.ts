@@ -6,6 +6,7 @@ import { approvalRepository } from "./repositories/approvals.ts";
 import { commandRepository } from "./repositories/commands.ts";
 import { effectRepository } from "./repositories/effects.ts";
 import { eventRepository } from "./repositories/events.ts";
+import { incidentRepository } from "./repositories/incidents.ts";
 import {
   artifactRepository,
   invocationRepository,
@@ -30,6 +31,7 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
       effects: effectRepository(db),
       invocations: invocationRepository(db),
       approvals: approvalRepository(db),
+      incidents: incidentRepository(db),
       artifacts: artifactRepository(db),
       policyDecisions: policyDecisionRepository(db),
       turns: turnRepository(db),

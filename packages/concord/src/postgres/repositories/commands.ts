@@ -82,7 +82,7 @@ export function commandRepository(db: Db): CommandRepository {
           .set({
             status: to,
             updated_at: sql`now()`,
-            ...(patch.completed ? { completed_at: sql`now()` } : {}),
+            completed_at: patch.completed ? sql`now()` : null,
             ...(patch.result === undefined ? {} : { result: jsonb(patch.result) }),
             ...(patch.failure === undefined
               ? {}
