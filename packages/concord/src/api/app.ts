@@ -27,6 +27,7 @@ import {
   timelineEntryView,
   toolView,
 } from "./views.ts";
+import { addWaits, dependencyOf } from "./waits.ts";
 
 const UNSEEN_BY_SERVICE: readonly string[] = ["invalid_json", "invalid_request"];
 
@@ -59,6 +60,7 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   app.post("/commands", recordRejections(concord));
   addCommands(app, concord);
   addApprovals(app, concord);
+  addWaits(app, concord);
   addIncidents(app, concord);
   addTheRest(app, concord);
   addPolicies(app, concord, auth);
@@ -169,13 +171,14 @@ function addApprovals(app: ConcordApp, concord: Concord): void {
   });
   app.openapi(routes.resolveRoute, async (context) => {
     const { id } = context.req.valid("param");
-    const { decision, reason } = context.req.valid("json");
+    const { decision, reason, idempotency_key: idempotencyKey } = context.req.valid("json");
     const request = {
       approvalId: id,
       decision,
       principal: person(context.get("principal")),
       traceId: context.get("trace").traceId,
       ...(reason === undefined ? {} : { reason }),
+      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     };
     return context.json(
       approvalView(await answering(concord, () => concord.approvals.resolve(request))),
@@ -212,7 +215,7 @@ function submission(
   body: typeof routes.SubmitBody._output,
   caller: ApiEnv["Variables"],
 ): SubmitRequest {
-  const { idempotency_key: key, context } = body;
+  const { idempotency_key: key, context, depends_on: dependsOn } = body;
   return {
     taskName: body.task_name,
     payload: body.payload,
@@ -221,6 +224,7 @@ function submission(
     traceId: caller.trace.traceId,
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(context?.run_as === undefined ? {} : { runAs: context.run_as }),
+    ...(dependsOn === undefined ? {} : { dependsOn: dependsOn.map(dependencyOf) }),
     ...(context?.metadata === undefined ? {} : { metadata: context.metadata as JsonObject }),
   };
 }

@@ -1,5 +1,6 @@
 /** Owns the declarations of the routes (wire §2), from which the API document is generated. */
 import { createRoute, z } from "@hono/zod-openapi";
+import { APPROVAL_DECISIONS, type CommandStatus, RESTING_STATUSES } from "../core/vocabulary.ts";
 import { refusals } from "./refusals.ts";
 import {
   ApprovalView,
@@ -40,6 +41,17 @@ export const Name = z
   .max(200)
   .refine((text) => !text.includes("\u0000"), "contains a NUL character");
 
+export const DependencyBody = z
+  .strictObject({
+    command_id: z.string().max(64),
+    required_status: z
+      .enum(RESTING_STATUSES as readonly [CommandStatus, ...CommandStatus[]])
+      .optional(),
+    propagate_cancellation: z.boolean().optional().openapi({
+      description: "Default true: cancelled with it; otherwise blocked.",
+    }),
+  })
+  .openapi("Dependency");
 export const SubmitBody = z
   .strictObject({
     task_name: z.string().min(1).max(200),
@@ -54,6 +66,7 @@ export const SubmitBody = z
         metadata: z.record(z.string(), z.unknown()).optional(),
       })
       .optional(),
+    depends_on: z.array(DependencyBody).max(100).optional(),
   })
   .openapi("Submission", {
     example: {
@@ -67,8 +80,13 @@ export const CancelBody = z
   .openapi("Cancellation");
 export const ResolveBody = z
   .strictObject({
-    decision: z.enum(["approved", "rejected"]),
-    reason: z.string().max(2_000).optional(),
+    decision: z.enum(APPROVAL_DECISIONS),
+    reason: z.string().max(2_000).optional().openapi({
+      description: "Needed with request_changes: what is asked for.",
+    }),
+    idempotency_key: z.string().min(1).max(256).optional().openapi({
+      description: "A decision repeated under one key is one decision.",
+    }),
   })
   .openapi("Decision");
 export const CommandQuery = z.object({
@@ -101,6 +119,7 @@ export const submitRoute = createRoute({
       "policy_denied",
       "unknown_task",
       "idempotency_conflict",
+      "dependency_cycle",
       "request_too_large",
     ),
   },
@@ -201,7 +220,7 @@ export const resolveRoute = createRoute({
   method: "post",
   path: "/approvals/{id}/resolve",
   operationId: "resolveApproval",
-  summary: "Decide; the first decision counts.",
+  summary: "Decide; where several have to approve, the last of them counts.",
   security: PERSON,
   request: { params: Id, ...body(ResolveBody) },
   responses: {
@@ -215,6 +234,7 @@ export const resolveRoute = createRoute({
       "not_found",
       "approval_already_decided",
       "approval_stale",
+      "idempotency_conflict",
       "request_too_large",
     ),
   },

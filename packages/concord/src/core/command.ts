@@ -78,6 +78,8 @@ export interface Command {
   readonly rootCommandId: CommandId;
   readonly traceId: string;
   readonly workflowId: string | null;
+  /** It waits for other commands before it starts. */
+  readonly hasDependencies: boolean;
   readonly cancellationMode: CancellationMode;
   readonly cancellationRequestedAt: string | null;
   readonly result: Json;

@@ -19,6 +19,7 @@ export const REFUSAL_CODES = [
   "invalid_cursor",
   "cancellation_closed",
   "incident_closed",
+  "dependency_cycle",
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 

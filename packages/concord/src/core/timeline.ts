@@ -70,6 +70,33 @@ const TOLD: Readonly<Record<string, Told>> = {
         : `${text(p["decided_by"])} decided: ${text(p["decision"])}`,
     detail: (p) => text(p["reason"]) || null,
   },
+  approval_voted: {
+    kind: "approval",
+    tell: (p) => `${text(p["decided_by"])} approves; ${String(p["missing"])} more needed`,
+    detail: (p) => text(p["reason"]) || null,
+  },
+  approval_delegated: {
+    kind: "approval",
+    tell: (p) => `${text(p["by"])} lets ${text(p["to"])} decide`,
+  },
+  approval_escalated: {
+    kind: "approval",
+    tell: (p) => `Nobody decided yet; ${text(p["to"])} may decide as well`,
+  },
+  input_requested: {
+    kind: "other",
+    tell: (p) => `${text(p["asked_by"])} asks for more`,
+    detail: (p) => text(p["question"]) || null,
+  },
+  input_provided: {
+    kind: "other",
+    tell: (p) => `${text(p["provided_by"])} answered`,
+    detail: (p) => list(p["fields"]) || null,
+  },
+  dependency_added: {
+    kind: "other",
+    tell: (p) => `Waits until ${text(p["parent_command_id"])} is ${text(p["required_status"])}`,
+  },
   effect_planned: { kind: "effect", tell: (p) => `Will do ${text(p["effect_type"])}` },
   effect_reused: {
     kind: "effect",

@@ -106,6 +106,10 @@ export const APPROVAL_STATUSES = [
 ] as const;
 export type ApprovalStatus = (typeof APPROVAL_STATUSES)[number];
 
+/** V-14: what a person may answer. `request_changes` closes as `rejected` and sends the command back (X-17). */
+export const APPROVAL_DECISIONS = ["approved", "rejected", "request_changes"] as const;
+export type ApprovalDecision = (typeof APPROVAL_DECISIONS)[number];
+
 export const ERROR_CLASSES = [
   "validation_error",
   "policy_denied",

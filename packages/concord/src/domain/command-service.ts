@@ -5,7 +5,10 @@ import { type CommandId, decodeId } from "../core/ids.ts";
 import { unstorable } from "../core/json.ts";
 import type { IngressType } from "../core/vocabulary.ts";
 import { cancelCommand } from "./cancellation.ts";
+import { addDependencies, type DependencyRequest } from "./dependencies.ts";
+import { provideInput } from "./input-service.ts";
 import type { Kit } from "./kit.ts";
+import { wake } from "./move.ts";
 import { isReversal, reverseCommand } from "./reversal.ts";
 import type { Store, Tx } from "./store.ts";
 import { type SubmitRequest, type Submitted, submitWithin } from "./submission.ts";
@@ -15,6 +18,7 @@ const AUDITED: readonly RefusalCode[] = [
   "unknown_task",
   "validation_error",
   "idempotency_conflict",
+  "dependency_cycle",
 ];
 const NAME_CHARACTERS_MAX = 200;
 
@@ -37,6 +41,17 @@ export interface CommandService {
   get(principal: Principal, id: string): Promise<Command>;
   /** Stops it, or takes its success back. Throws `not_found`, `forbidden`, `cancellation_closed`. */
   cancel(principal: Principal, id: string, reason?: string): Promise<Command>;
+  /**
+   * Answers what the command waits for: `input` is laid over its payload, and it is judged anew. Throws
+   * `not_found`, `forbidden`, `illegal_transition` (it asks for nothing), `validation_error` (it goes on waiting).
+   */
+  provideInput(principal: Principal, id: string, input: unknown): Promise<Command>;
+  /** Makes it wait for others. Throws `not_found`, `forbidden`, `dependency_cycle`, `illegal_transition`. */
+  dependOn(
+    principal: Principal,
+    id: string,
+    dependencies: readonly DependencyRequest[],
+  ): Promise<Command>;
 }
 
 export function createCommandService(store: Store, kit: Kit): CommandService {
@@ -57,17 +72,45 @@ export function createCommandService(store: Store, kit: Kit): CommandService {
     cancel: async (principal, id, reason) => {
       const problem = unstorable(reason ?? "", "reason");
       if (problem !== undefined) throw new Refusal("validation_error", problem);
-      const command = await findOwn(store, principal, id);
-      if (command.requestedBy !== principal.user && !principal.roles.includes("owner")) {
-        throw new Refusal("forbidden", "Only the requester or an owner may cancel this command.");
-      }
+      const command = await findMine(store, principal, id, "cancel");
       const outcome = await store.transaction((tx) =>
         stopOrReverse(tx, kit, command.commandId, principal, reason ?? null),
       );
       if (outcome instanceof Refusal) throw outcome;
       return outcome;
     },
+    provideInput: async (principal, id, input) => {
+      const { commandId } = await findMine(store, principal, id, "answer");
+      const outcome = await store.transaction((tx) =>
+        provideInput(tx, kit, commandId, principal, input),
+      );
+      if (outcome instanceof Refusal) throw outcome;
+      return outcome;
+    },
+    dependOn: async (principal, id, dependencies) => {
+      const { commandId } = await findMine(store, principal, id, "change");
+      return store.transaction(async (tx) => {
+        // The graph first: an edge locks its parent a little, which somebody who waits for the graph may hold.
+        await tx.dependencies.lockGraph(principal.tenant);
+        const command = await tx.commands.lock(commandId);
+        if (command === undefined) throw new Error(`there is no command ${commandId}`);
+        await addDependencies(tx, command, principal, dependencies);
+        await wake(tx, command);
+        return { ...command, hasDependencies: true };
+      });
+    },
   };
+}
+
+async function findMine(
+  store: Store,
+  principal: Principal,
+  id: string,
+  verb: string,
+): Promise<Command> {
+  const command = await findOwn(store, principal, id);
+  if (command.requestedBy === principal.user || principal.roles.includes("owner")) return command;
+  throw new Refusal("forbidden", `Only the requester or an owner may ${verb} this command.`);
 }
 
 /** Which of the two it is, is decided under the command's lock. */

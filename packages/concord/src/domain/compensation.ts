@@ -98,11 +98,9 @@ export async function failAndUndo(
 
 /** A new workflow each time: a run that ended answers with its old outcome (CMD-17). */
 async function runChain(tx: Tx, command: Command): Promise<Command> {
-  const { plan } = command;
-  if (plan === null) throw new Error(`the command ${command.commandId} has no plan to undo`);
-  const before = /:compensate:(\d+)$/.exec(command.workflowId ?? "")?.[1];
+  const before = /:compensate:(\d+)/.exec(command.workflowId ?? "")?.[1];
   const workflowId = `${workflowIdOf(command)}:compensate:${Number(before ?? "0") + 1}`;
-  await tx.commands.setPlan(command.commandId, plan, workflowId);
+  await tx.commands.setWorkflow(command.commandId, workflowId);
   await tx.outbox.start(workflowId, command.commandId, QUEUE, command.context.actor);
   return { ...command, workflowId };
 }

@@ -20,8 +20,12 @@ import {
   undoesItself,
 } from "./compensation.ts";
 import { guarded, viewOf } from "./contract-code.ts";
+import { BEFORE_WORK } from "./dependencies.ts";
 import { type Directive, DONE } from "./directive.ts";
+import { escalateDue } from "./escalation.ts";
 import { boundHash } from "./gate.ts";
+import { holdBack } from "./hold-back.ts";
+import { expireInput } from "./input.ts";
 import type { Kit } from "./kit.ts";
 import { findLateTruth, reportUnknown, waitBeforeProbeMs } from "./late-truth.ts";
 import { type MoveDetails, moveCommand } from "./move.ts";
@@ -34,12 +38,19 @@ import { advanceTurn, settleCancelledTurn } from "./turn-engine.ts";
 export async function advance(tx: Tx, kit: Kit, commandId: CommandId): Promise<Directive> {
   const command = await tx.commands.lock(commandId);
   if (command === undefined || isResting(command.status)) return DONE;
+  if (command.hasDependencies && BEFORE_WORK.includes(command.status)) {
+    const held = await holdBack(tx, kit, command);
+    if (held !== undefined) return held;
+  }
   switch (command.status) {
+    case "waiting_for_input":
+      return awaitInput(tx, kit, command);
     case "waiting_for_approval":
       return awaitApproval(tx, kit, command);
     case "approved":
       return enterApproved(tx, kit, command);
     case "queued":
+    case "blocked":
       return run(tx, kit, await moveCommand(tx, command, "running"));
     case "running":
       return run(tx, kit, command);
@@ -52,15 +63,27 @@ export async function advance(tx: Tx, kit: Kit, commandId: CommandId): Promise<D
   }
 }
 
+async function awaitInput(tx: Tx, kit: Kit, command: Command): Promise<Directive> {
+  const asked = await tx.inputs.open(command.commandId);
+  const deadlineMs = asked === undefined ? undefined : Date.parse(asked.expiresAt);
+  if (deadlineMs === undefined || kit.nowMs() < deadlineMs) {
+    return { kind: "wait", untilMs: deadlineMs ?? null };
+  }
+  await expireInput(tx, command);
+  return DONE;
+}
+
 async function awaitApproval(tx: Tx, kit: Kit, command: Command): Promise<Directive> {
   const approvals = await tx.approvals.ofCommand(command.commandId);
   const pending = approvals.filter((one) => one.status === "pending");
+  if (pending.length === 0) return { kind: "wait", untilMs: null };
   const deadlineMs = Math.min(...pending.map((one) => Date.parse(one.expiresAt)));
-  if (pending.length === 0 || kit.nowMs() < deadlineMs) {
-    return { kind: "wait", untilMs: Number.isFinite(deadlineMs) ? deadlineMs : null };
+  if (kit.nowMs() >= deadlineMs) {
+    await expireApprovals(tx, kit, command);
+    return DONE;
   }
-  await expireApprovals(tx, command);
-  return DONE;
+  const escalationMs = await escalateDue(tx, kit, command, pending);
+  return { kind: "wait", untilMs: Math.min(deadlineMs, escalationMs) };
 }
 
 /** G5: what was approved is what runs, or nothing runs. */
@@ -68,7 +91,10 @@ async function enterApproved(tx: Tx, kit: Kit, command: Command): Promise<Direct
   const approvals = await tx.approvals.ofCommand(command.commandId);
   const queued = await moveCommand(tx, command, "queued");
   const now = boundHash(kit, command, planOf(command));
-  if (approvals.every((one) => one.boundHash === now)) {
+  // Answers to questions about an earlier payload do not count.
+  const plan = planOf(command);
+  const approved = approvals.filter((one) => one.status === "approved" && one.boundHash === now);
+  if (approved.length >= plan.requiredApprovals.length) {
     return run(tx, kit, await moveCommand(tx, queued, "running"));
   }
   const message = "approval_stale: the command is no longer what was approved; submit it again";

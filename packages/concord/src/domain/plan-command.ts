@@ -48,7 +48,8 @@ export async function planCommand(
     steps.push(step);
   }
   const plan = makePlan(kit, command, task, combined, steps);
-  await tx.commands.setPlan(command.commandId, plan, workflowIdOf(command));
+  const workflowId = command.workflowId ?? workflowIdOf(command);
+  await tx.commands.setPlan(command.commandId, plan, workflowId);
   const effects = steps.flatMap(({ stepId, effect }) =>
     effect === undefined ? [] : [{ ...effect, stepId }],
   );
@@ -63,7 +64,7 @@ export async function planCommand(
       }),
     ),
   ]);
-  return { command: { ...command, plan, workflowId: workflowIdOf(command) }, plan };
+  return { command: { ...command, plan, workflowId }, plan };
 }
 
 /** Outcomes that end the command here. What this version cannot perform is refused, never skipped. */
@@ -72,8 +73,6 @@ function refusalOf(task: Task, combined: CombinedDecision): Failure | undefined 
   switch (combined.decision) {
     case "deny":
       return { errorClass: "policy_denied", message };
-    case "require_more_input":
-      return { errorClass: "human_input_missing", message };
     case "escalate":
     case "require_approval":
       return approvalsNeeded(task, combined).length > 0

@@ -16,10 +16,12 @@ import type {
   QueueName,
 } from "../core/vocabulary.ts";
 import type { AgentMove, RecordedCall, RecordedMove, TokenUsage } from "./agents.ts";
-import type { Approval } from "./approvals.ts";
+import type { Approval, Delegation, Vote } from "./approvals.ts";
 import type { Artifact } from "./artifacts.ts";
 import type { NewEvent } from "./audit.ts";
+import type { Dependency } from "./dependencies.ts";
 import type { Incident } from "./incidents.ts";
+import type { InputRequest } from "./input.ts";
 
 export type NewCommand = {
   /** The key that the task derived, without the number of its generation; null when the caller brought one. */
@@ -29,6 +31,7 @@ export type NewCommand = {
   | "status"
   | "facts"
   | "plan"
+  | "hasDependencies"
   | "stepResults"
   | "workflowId"
   | "cancellationRequestedAt"
@@ -74,6 +77,8 @@ export interface CommandRepository {
   /** Only ever to mask what a policy wants masked. */
   setPayload(id: CommandId, payload: JsonObject): Promise<void>;
   setPlan(id: CommandId, plan: ExecutionPlan, workflowId: string): Promise<void>;
+  setPayload(id: CommandId, payload: JsonObject): Promise<void>;
+  setWorkflow(id: CommandId, workflowId: string): Promise<void>;
   setStepResult(id: CommandId, stepId: string, result: Json): Promise<void>;
   requestCancellation(id: CommandId, by: string, reason: string | null): Promise<Command>;
 }
@@ -192,13 +197,24 @@ export interface InvocationRepository {
 
 export type NewApproval = Omit<
   Approval,
-  "status" | "createdAt" | "decidedAt" | "decidedBy" | "decision" | "decisionReason"
+  | "status"
+  | "votes"
+  | "delegations"
+  | "escalatedAt"
+  | "createdAt"
+  | "decidedAt"
+  | "decidedBy"
+  | "decision"
+  | "decisionReason"
 >;
 
 export interface ApprovalRepository {
   insert(approval: NewApproval): Promise<void>;
   find(id: ApprovalId): Promise<Approval | undefined>;
   ofCommand(commandId: CommandId): Promise<readonly Approval[]>;
+  vote(id: ApprovalId, vote: Vote): Promise<Approval>;
+  delegate(id: ApprovalId, delegation: Delegation): Promise<Approval>;
+  escalate(id: ApprovalId): Promise<void>;
   /** Compare-and-set out of `pending`; undefined when somebody was first. */
   close(
     id: ApprovalId,
@@ -207,6 +223,29 @@ export interface ApprovalRepository {
     decision: string,
     reason: string | null,
   ): Promise<Approval | undefined>;
+}
+
+export interface InputRepository {
+  ask(command: Command, request: InputRequest): Promise<void>;
+  open(commandId: CommandId): Promise<InputRequest | undefined>;
+  /** Closes the open question, if there is one. */
+  close(
+    commandId: CommandId,
+    as: "answered" | "expired" | "cancelled",
+    by: string | null,
+  ): Promise<void>;
+}
+
+export interface DependencyRepository {
+  /** Holds everyone else who changes the dependencies of the tenant until the transaction ends. */
+  lockGraph(tenantId: string): Promise<void>;
+  add(child: Command, dependency: Dependency): Promise<void>;
+  of(childId: CommandId): Promise<readonly Dependency[]>;
+  parentsOf(childIds: readonly CommandId[]): Promise<readonly CommandId[]>;
+  /** Commands not at rest that wait for this one. */
+  dependents(
+    parentId: CommandId,
+  ): Promise<readonly { readonly command: Command; readonly dependency: Dependency }[]>;
 }
 
 export interface ArtifactRepository {
@@ -236,7 +275,7 @@ export interface TurnRepository {
   moves(commandId: CommandId): Promise<readonly RecordedMove[]>;
   /** The commands that the turn's calls became or found. */
   called(commandId: CommandId): Promise<readonly Command[]>;
-  /** Workflows of unfinished commands that wait for this one: its parent, and turns whose calls found it. */
+  /** Workflows of unfinished commands that wait for this one: its parent, turns whose calls found it, dependents. */
   waitingFor(command: Command): Promise<readonly string[]>;
   calls(commandId: CommandId): Promise<readonly RecordedCall[]>;
   /** False when the move of that step is already recorded. */
@@ -271,6 +310,8 @@ export interface Tx {
   readonly invocations: InvocationRepository;
   readonly approvals: ApprovalRepository;
   readonly incidents: IncidentRepository;
+  readonly inputs: InputRepository;
+  readonly dependencies: DependencyRepository;
   readonly artifacts: ArtifactRepository;
   readonly policyDecisions: PolicyDecisionRepository;
   readonly turns: TurnRepository;

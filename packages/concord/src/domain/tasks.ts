@@ -7,7 +7,13 @@ import type { JsonObject } from "../core/json.ts";
 import type { Approver, Policy } from "../core/policy.ts";
 import type { ReviewSummary } from "../core/review-packet.ts";
 import type { Validator } from "../core/validation.ts";
-import type { CancellationMode, IngressType, QueueName, RiskLevel } from "../core/vocabulary.ts";
+import type {
+  ApprovalDecision,
+  CancellationMode,
+  IngressType,
+  QueueName,
+  RiskLevel,
+} from "../core/vocabulary.ts";
 import type { RuntimeCapability } from "../runtime/protocol/index.ts";
 import type { Artifact } from "./artifacts.ts";
 import type { ConnectorDefinition, OperationDefinition } from "./connectors.ts";
@@ -106,6 +112,13 @@ export interface TaskDefinition {
   readonly result: (view: StepView) => JsonObject;
   /** What an approver reads. Default: the task's description and its payload. */
   readonly review?: (view: Omit<StepView, "results">) => ReviewSummary;
+  /** Pure: what approvers may open beside the packet, kept as an artifact `approval_packet` of the command. */
+  readonly preview?: (view: Omit<StepView, "results">) => {
+    readonly title: string;
+    readonly content: JsonObject;
+  };
+  /** How long the requester has to answer when more is asked for. Default a day. */
+  readonly inputWithinMinutes?: number;
   /** Set when an agent may propose the task. */
   readonly tool?: { readonly name: string; readonly description?: string };
 }
@@ -124,6 +137,16 @@ export interface ApprovalTypeDefinition {
   readonly name: string;
   readonly description: string;
   readonly defaultExpiryMinutes: number;
+  /** How many different people have to approve. Default 1. */
+  readonly quorum?: number;
+  /** What may be answered. Default all. */
+  readonly decisionValues?: readonly ApprovalDecision[];
+  /** Labels that `affected` of the packet has to hold; without them nobody is asked (APR-11). */
+  readonly requiredFields?: readonly string[];
+  /** Who may decide as well when nobody did for that long. */
+  readonly escalation?: { readonly afterMinutes: number; readonly to: Approver };
+  /** What becomes of a command about which nobody decided in time (X-47). Default `expired`. */
+  readonly onExpired?: "expired" | "failed";
   /** Default false: whoever asked may not decide. */
   readonly allowSelfApproval?: boolean;
 }

@@ -9,6 +9,7 @@ import {
 import type { ClientBase } from "pg";
 import type { JsonObject } from "../core/json.ts";
 import type { RequiredApproval } from "../core/policy.ts";
+import type { Delegation, Vote } from "../domain/approvals.ts";
 
 /** JSONB: read as a value, written as text, since pg would turn an array into a Postgres array. */
 type Jsonb<T> = ColumnType<T, string, string>;
@@ -37,6 +38,7 @@ export interface CommandTable {
   root_command_id: string;
   trace_id: string;
   dbos_workflow_id: string | null;
+  has_dependencies: Generated<boolean>;
   cancellation_mode: string;
   cancellation_requested_at: TimeOrNull;
   cancellation_requested_by: string | null;
@@ -98,6 +100,28 @@ export interface EffectTable {
   completed_at: TimeOrNull;
 }
 
+export interface InputRequestTable {
+  input_request_id: string;
+  tenant_id: string;
+  command_id: string;
+  question: string;
+  asked_by: string;
+  status: Generated<string>;
+  expires_at: ColumnType<Date, string, string>;
+  created_at: Time;
+  closed_at: TimeOrNull;
+  answered_by: string | null;
+}
+
+export interface DependencyTable {
+  child_command_id: string;
+  parent_command_id: string;
+  tenant_id: string;
+  required_status: string;
+  propagate_cancellation: boolean;
+  created_at: Time;
+}
+
 export interface IncidentTable {
   incident_id: string;
   tenant_id: string;
@@ -129,6 +153,13 @@ export interface ApprovalTable {
   bound_hash: string;
   risk_level: string;
   expires_at: ColumnType<Date, string, string>;
+  quorum: Generated<number>;
+  votes: JsonbDefault<readonly Vote[]>;
+  delegations: JsonbDefault<readonly Delegation[]>;
+  escalates_at: TimeOrNull;
+  escalate_to_kind: string | null;
+  escalate_to: string | null;
+  escalated_at: TimeOrNull;
   created_at: Time;
   decided_at: TimeOrNull;
   decided_by: string | null;
@@ -225,6 +256,8 @@ export interface Tables {
   "concord.domain_effects": EffectTable;
   "concord.approvals": ApprovalTable;
   "concord.incidents": IncidentTable;
+  "concord.input_requests": InputRequestTable;
+  "concord.command_dependencies": DependencyTable;
   "concord.artifacts": ArtifactTable;
   "concord.connector_invocations": InvocationTable;
   "concord.agent_moves": AgentMoveTable;

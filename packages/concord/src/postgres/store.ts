@@ -13,6 +13,7 @@ import {
   policyDecisionRepository,
 } from "./repositories/records.ts";
 import { turnRepository } from "./repositories/turns.ts";
+import { dependencyRepository, inputRepository } from "./repositories/waits.ts";
 import { overClient } from "./schema.ts";
 
 /** Makes the outbox of a transaction from its connection. */
@@ -32,6 +33,8 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
       invocations: invocationRepository(db),
       approvals: approvalRepository(db),
       incidents: incidentRepository(db),
+      inputs: inputRepository(db),
+      dependencies: dependencyRepository(db),
       artifacts: artifactRepository(db),
       policyDecisions: policyDecisionRepository(db),
       turns: turnRepository(db),

@@ -30,6 +30,7 @@ function effectOf(row: Selectable<EffectTable>): Effect {
 export function effectRepository(db: Db): EffectRepository {
   const select = () => db.selectFrom("concord.domain_effects").selectAll();
   return {
+    ...effectPlans(db),
     ...effectWrites(db),
     lockByStep: async (commandId, stepId) => {
       const row = await select()
@@ -84,14 +85,7 @@ const UNDOING = sql<"under_way" | "done" | null>`(
   FROM concord.domain_effects undo
   WHERE undo.compensates_effect_id = domain_effects.domain_effect_id)`;
 
-type EffectWrites = Pick<
-  EffectRepository,
-  "plan" | "planLinks" | "begin" | "succeed" | "fail" | "satisfy" | "rekey" | "forgive" | "settle"
->;
-
-function effectWrites(db: Db): EffectWrites {
-  const update = (id: string) =>
-    db.updateTable("concord.domain_effects").where("domain_effect_id", "=", id);
+function effectPlans(db: Db): Pick<EffectRepository, "plan" | "planLinks"> {
   return {
     plan: async (command, effects, newId) => {
       if (effects.length === 0) return;
@@ -106,7 +100,21 @@ function effectWrites(db: Db): EffectWrites {
         declared_compensation: effect.declaredCompensation,
         compensation_manifest: effect.compensation === null ? null : jsonb(effect.compensation),
       }));
-      await db.insertInto("concord.domain_effects").values(values).execute();
+      // A command that came back for more input is planned again: what has not begun is what it now is.
+      await db
+        .insertInto("concord.domain_effects")
+        .values(values)
+        .onConflict((conflict) =>
+          conflict
+            .columns(["command_id", "step_id"])
+            .doUpdateSet((row) => ({
+              idempotency_key: row.ref("excluded.idempotency_key"),
+              declared_compensation: row.ref("excluded.declared_compensation"),
+              compensation_manifest: row.ref("excluded.compensation_manifest"),
+            }))
+            .where(sql<boolean>`domain_effects.status = 'planned'`),
+        )
+        .execute();
     },
     planLinks: async (command, links, newId) => {
       if (links.length === 0) return;
@@ -124,6 +132,18 @@ function effectWrites(db: Db): EffectWrites {
       }));
       await db.insertInto("concord.domain_effects").values(values).execute();
     },
+  };
+}
+
+type EffectWrites = Pick<
+  EffectRepository,
+  "begin" | "succeed" | "fail" | "satisfy" | "rekey" | "forgive" | "settle"
+>;
+
+function effectWrites(db: Db): EffectWrites {
+  const update = (id: string) =>
+    db.updateTable("concord.domain_effects").where("domain_effect_id", "=", id);
+  return {
     rekey: async (effect, key) => {
       await update(effect.effectId)
         .set({ idempotency_key: key })
