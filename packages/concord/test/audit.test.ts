@@ -78,8 +78,8 @@ describe("the audit trail", () => {
       [command.commandId],
     );
     expect(rows).toMatchObject([
-      { policy: "limit", policy_version: "1", decision: "require_approval" },
-      { policy: "may_buy", policy_version: "1", decision: "allow", reasons: ["anna may buy"] },
+      { policy: "limit", policy_version: "1+500.00,EUR", decision: "require_approval" },
+      { policy: "may_buy", policy_version: "1+buy", decision: "allow", reasons: ["anna may buy"] },
     ]);
     for (const row of rows) expect(row["inputs_hash"]).toMatch(/^[0-9a-f]{64}$/);
     const same = await h.submit(DEAR);

@@ -19,7 +19,7 @@ export async function commandsWithoutRun(
 ): Promise<readonly CommandId[]> {
   const { rows } = await pool.query<{ command_id: string }>(
     `SELECT command_id FROM concord.commands
-     WHERE status NOT IN (${RESTING}) AND plan IS NOT NULL AND NOT EXISTS (
+     WHERE status NOT IN (${RESTING}) AND dbos_workflow_id IS NOT NULL AND NOT EXISTS (
        SELECT 1 FROM dbos.workflow_status run
        WHERE run.workflow_uuid = commands.dbos_workflow_id
          AND run.status NOT IN ('SUCCESS', 'ERROR', 'CANCELLED')
