@@ -77,7 +77,6 @@ export interface CommandRepository {
   /** Only ever to mask what a policy wants masked. */
   setPayload(id: CommandId, payload: JsonObject): Promise<void>;
   setPlan(id: CommandId, plan: ExecutionPlan, workflowId: string): Promise<void>;
-  setPayload(id: CommandId, payload: JsonObject): Promise<void>;
   setWorkflow(id: CommandId, workflowId: string): Promise<void>;
   setStepResult(id: CommandId, stepId: string, result: Json): Promise<void>;
   requestCancellation(id: CommandId, by: string, reason: string | null): Promise<Command>;
