@@ -3,37 +3,27 @@
  * then each run dies just before or just after one of them and has to end as if nothing had happened.
  * A normal run takes a seeded sample; `KILL_EVERYWHERE=1` takes all of them.
  */
-import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort } from "@concert/postgres-host";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ConcordClient, ConcordError, createConcordClient } from "../src/client/index.ts";
-import { canTransition, NO_FACTS } from "../src/core/transitions.ts";
 import type { CommandStatus } from "../src/index.ts";
 import { startTestPostgres, type TestPostgres } from "../src/testing/index.ts";
-import {
-  BUN,
-  type KillableServer,
-  startKillableServer,
-  untilReady,
-} from "./support/killable-server.ts";
+import { HOTEL, type Hotel, startHotel } from "./support/hotel.ts";
+import { type KillableServer, startKillableServer, untilReady } from "./support/killable-server.ts";
 import { type Ledger, startLedger } from "./support/ledger.ts";
+import { expectWhole, randomBy } from "./support/whole.ts";
 
 const ALL = process.env["KILL_EVERYWHERE"] === "1";
 const SEED = Number(process.env["KILL_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const SAMPLE = 3;
-const HOTEL = new URL("../../../examples/hotel-booking/", import.meta.url);
 const path = (url: URL) => fileURLToPath(url);
 
 let postgres: TestPostgres;
 let pool: pg.Pool;
 let ledger: Ledger;
 let server: KillableServer;
-let hotel: { readonly url: string; stop(): Promise<void> };
+let hotel: Hotel;
 let anna: ConcordClient;
 let fred: ConcordClient;
 
@@ -48,13 +38,7 @@ beforeAll(async () => {
       path(new URL("contracts/index.ts", HOTEL)),
     ],
     apiKeys: "anna=t1:anna:owner:book_travel,fred=t1:fred:finance_approvers|auditor",
-    env: {
-      TEST_LEDGER_URL: ledger.url,
-      HOTEL_VENDOR_URL: hotel.url,
-      HOTEL_VENDOR_API_KEY: "vendor-dev",
-      HOTEL_BOOKINGS_PER_HOUR: "1000000",
-      HOTEL_RETRY_FACTOR: "0.01",
-    },
+    env: { ...hotel.env, TEST_LEDGER_URL: ledger.url },
   });
   anna = createConcordClient({ url: server.url, key: "anna", timeoutMs: 10_000 });
   fred = createConcordClient({ url: server.url, key: "fred", timeoutMs: 10_000 });
@@ -66,22 +50,6 @@ afterAll(async () => {
   await ledger?.stop();
   await postgres?.stop();
 });
-
-async function startHotel() {
-  const dataDir = await mkdtemp(join(tmpdir(), "concord-hotel-"));
-  const port = await freePort();
-  const flags = [`--listen=127.0.0.1:${port}`, `--data-dir=${dataDir}`, "--api-key=vendor-dev"];
-  const child = spawn(BUN, [path(new URL("vendor/main.ts", HOTEL)), ...flags], { stdio: "ignore" });
-  const url = `http://127.0.0.1:${port}`;
-  await untilReady(url);
-  return {
-    url,
-    stop: async () => {
-      child.kill("SIGKILL");
-      await rm(dataDir, { recursive: true, force: true });
-    },
-  };
-}
 
 /** Asks until somebody answers: the server may be dead just now, and whether it heard is not known. */
 async function insist<T>(work: () => Promise<T>): Promise<T> {
@@ -143,18 +111,14 @@ const JOURNEYS: readonly Journey[] = [
       };
       const confirm = await submit(
         "hotel_reservation.confirm",
-        drafted && { booking_draft_id: drafted.booking_draft_id },
+        { booking_draft_id: drafted.booking_draft_id },
         `confirm:${id}`,
       );
       await reaches(confirm.command_id, "waiting_for_approval");
       await approve(confirm.command_id);
       await cancelled(confirm.command_id);
-      const query = `idempotency_key=book_hotel:${drafted.booking_draft_id}`;
-      const response = await fetch(`${hotel.url}/v1/bookings?${query}`, {
-        headers: { authorization: "Bearer vendor-dev" },
-      });
-      const { items } = (await response.json()) as { items: { status: string }[] };
-      expect(items.map((one) => one.status)).toEqual(["cancelled"]);
+      const key = `book_hotel:${drafted.booking_draft_id}`;
+      expect(await hotel.statuses(key)).toEqual(["cancelled"]);
       return [draft.command_id, confirm.command_id];
     },
   },
@@ -197,69 +161,6 @@ function expectLedger(id: string, undone: boolean): void {
 }
 const byKind = (a: { kind: string }, b: { kind: string }) => a.kind.localeCompare(b.kind);
 
-interface Told {
-  readonly event_type: string;
-  readonly payload: Record<string, unknown>;
-}
-
-/** Whatever was cut: one legal path without a gap, every effect once, and a record that tells all of it. */
-async function expectWhole(external: string): Promise<void> {
-  const id = external.replace("cmd_", "");
-  const { rows: told } = await pool.query<Told>(
-    "SELECT event_type, payload FROM concord.domain_events WHERE command_id = $1 ORDER BY transaction_id, seq",
-    [id],
-  );
-  const count = (type: string) => told.filter((one) => one.event_type === type).length;
-  expect([count("command_created"), count("plan_created")]).toEqual([1, 1]);
-  const all = Object.fromEntries(
-    Object.keys(NO_FACTS).map((key) => [key, true]),
-  ) as unknown as typeof NO_FACTS;
-  let at: unknown = "created";
-  for (const { payload } of told.filter((one) => one.event_type === "state_transitioned")) {
-    const { from, to } = payload as { from: CommandStatus; to: CommandStatus };
-    expect(from).toBe(at);
-    const isLegal = canTransition(from, to, all) || canTransition(from, to);
-    expect([from, to, isLegal]).toEqual([from, to, true]);
-    at = to;
-  }
-  const { rows: effects } = await pool.query<{ effect_type: string; status: string }>(
-    "SELECT effect_type, status FROM concord.domain_effects WHERE command_id = $1",
-    [id],
-  );
-  for (const { effect_type, status } of effects) {
-    const of = (type: string) =>
-      told.filter((one) => one.event_type === type && one.payload["effect_type"] === effect_type)
-        .length;
-    expect([effect_type, status, of("effect_planned"), of("task_succeeded")]).toEqual([
-      effect_type,
-      "succeeded",
-      1,
-      1,
-    ]);
-    expect(of("task_started")).toBeGreaterThan(0);
-  }
-  const { rows } = await pool.query(
-    `SELECT c.status, (SELECT count(*)::int FROM concord.connector_invocations i
-       WHERE i.command_id = c.command_id AND i.status = 'started') AS unended,
-      (SELECT count(*)::int FROM concord.artifacts a WHERE a.command_id = c.command_id) AS artifacts
-     FROM concord.commands c WHERE command_id = $1`,
-    [id],
-  );
-  expect(rows[0]).toMatchObject({ status: at, unended: 0 });
-  expect(count("artifact_created")).toBe(rows[0]?.artifacts);
-}
-
-/** Mulberry32: the same seed, the same sample. */
-function randomBy(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 interface Cut {
   readonly when: "before" | "after";
   readonly at: number;
@@ -278,7 +179,7 @@ describe(`kill -9 at every durable moment (seed ${SEED}${ALL ? ", all of them" :
   let round = 0;
   const go = async ({ run }: Journey) => {
     round += 1;
-    for (const id of await run(`r${round}`)) await expectWhole(id);
+    for (const id of await run(`r${round}`)) await expectWhole(pool, id);
   };
 
   test.each(JOURNEYS)(

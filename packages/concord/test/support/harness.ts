@@ -26,6 +26,8 @@ export const TRACE = "0af7651916cd43dd8448eb211c80319c";
 
 export interface HarnessOptions {
   readonly agent?: AgentRuntime;
+  /** The test breaks things inside on purpose: even our own failures are not worth a line. */
+  readonly quiet?: boolean;
   /** Contracts beside the common ones. */
   readonly more?: () => Contracts;
   /** Between Concord and its database; the harness itself looks directly. */
@@ -46,7 +48,7 @@ export async function startHarness(options: HarnessOptions = {}) {
       databaseUrl,
       contracts: [contracts, ...(options.more === undefined ? [] : [options.more()])],
       // What the tests break on purpose is warned about; only our own failures are worth a line.
-      log: pino({ level: "error" }),
+      log: pino({ level: options.quiet === true ? "silent" : "error" }),
       nowMs: () => Date.now() + clock.aheadMs,
       ...(options.agent === undefined ? {} : { agentRuntimes: { podium: options.agent } }),
     });
