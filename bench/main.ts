@@ -1,17 +1,19 @@
-/** `npm run bench -- turn|start`: runs one benchmark and prints its result as a Markdown table. */
+/** `npm run bench -- <name> [options]`: runs one benchmark and prints its result as a Markdown table. */
+import { benchConcordance } from "./concordance/index.ts";
 import { benchStart } from "./start.ts";
 import { benchTurn } from "./turn.ts";
 
-const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
+const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<string>>> = {
   turn: benchTurn,
   start: benchStart,
+  concordance: benchConcordance,
 };
 
-const [name = ""] = process.argv.slice(2);
+const [name = "", ...args] = process.argv.slice(2);
 const bench = BENCHES[name];
 if (bench === undefined) {
   process.stderr.write(`bench: choose one of ${Object.keys(BENCHES).join(", ")}\n`);
   process.exit(2);
 }
-process.stdout.write(`${await bench()}\n`);
+process.stdout.write(`${await bench(args)}\n`);
 process.exit(0);

@@ -17,6 +17,7 @@ const steps: readonly { readonly name: string; readonly command: readonly string
     command: ["node", "node_modules/typescript/bin/tsc", "-p", project],
   })),
   { name: "boundaries and tidy", command: [process.execPath, "scripts/tidy/main.ts"] },
+  { name: "requirements in tests", command: [process.execPath, "scripts/requirements.ts"] },
 ];
 
 let failed = 0;

@@ -42,7 +42,19 @@ export const ROOMS: readonly Room[] = [
   },
   {
     path: `${CONCORD}/postgres`,
-    rooms: [`${CONCORD}/core`, `${CONCORD}/domain`, `${CONCORD}/runtime/protocol`],
+    rooms: [
+      `${CONCORD}/core`,
+      `${CONCORD}/domain`,
+      `${CONCORD}/evidence`,
+      `${CONCORD}/runtime/protocol`,
+    ],
+  },
+  // Checked where there is no Concord: it knows nothing but its own file.
+  {
+    path: `${CONCORD}/evidence`,
+    rooms: [`${CONCORD}/core`],
+    packages: ["node:crypto"],
+    pure: true,
   },
   { path: `${CONCORD}/adapters`, rooms: [`${CONCORD}/core`, `${CONCORD}/domain`] },
   {

@@ -2,7 +2,13 @@
  * Owns showing Concord as a library: no server, no agent, one program that drafts a booking, has it approved and
  * books it. Needs a Postgres (`DATABASE_URL`) and the hotel vendor (`HOTEL_VENDOR_URL`, `HOTEL_VENDOR_API_KEY`).
  */
-import { createConcord, encodeId, type Json, type JsonObject } from "@concert/concord";
+import {
+  type ConcordOptions,
+  createConcord,
+  encodeId,
+  type Json,
+  type JsonObject,
+} from "@concert/concord";
 import contracts from "../contracts/index.ts";
 
 const TRAVELLER = {
@@ -14,9 +20,16 @@ const TRAVELLER = {
 const STAY = { check_in: "2027-03-01", check_out: "2027-03-05", guests: 2 };
 const PATIENCE_MS = 60_000;
 
-/** Books the dearest hotel of `city` and returns the confirmation. Throws when a step of it is refused. */
-export async function bookDearest(databaseUrl: string, city: string): Promise<JsonObject> {
-  const concord = createConcord({ databaseUrl, contracts, executorId: "library-1" });
+/**
+ * Books the dearest hotel of `city` and returns the confirmation. Throws when a step of it is refused. `engine` may
+ * name another durable runtime than DBOS; nothing else changes.
+ */
+export async function bookDearest(
+  databaseUrl: string,
+  city: string,
+  engine: Pick<ConcordOptions, "runtime"> = {},
+): Promise<JsonObject> {
+  const concord = createConcord({ databaseUrl, contracts, executorId: "library-1", ...engine });
   await concord.start();
   const run = async (taskName: string, payload: JsonObject): Promise<JsonObject> => {
     const traceId = crypto.randomUUID().replaceAll("-", "");

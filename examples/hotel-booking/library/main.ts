@@ -8,6 +8,6 @@ if (databaseUrl === undefined) {
   );
   process.exit(2);
 }
-const confirmation = await bookDearest(databaseUrl, process.argv[2] ?? "Zurich");
+const confirmation = await bookDearest(databaseUrl, process.argv[2] ?? "Vienna");
 process.stdout.write(`${JSON.stringify(confirmation, null, 2)}\n`);
 process.exit(0);

@@ -19,27 +19,33 @@ import type { SecretResolver } from "./domain/connectors.ts";
 import { explain } from "./domain/explain.ts";
 import type { Concord } from "./domain/face.ts";
 import { createIncidentService } from "./domain/incident-service.ts";
-import type { Kit } from "./domain/kit.ts";
+import { isoTime, type Kit } from "./domain/kit.ts";
 import { createPolicyService } from "./domain/policy-service.ts";
 import { RateGate } from "./domain/RateGate.ts";
 import type { EventFeed } from "./domain/reading.ts";
+import { createScheduleService, runTick } from "./domain/schedule-service.ts";
 import type { Store } from "./domain/store.ts";
 import type { TaskCatalog } from "./domain/tasks.ts";
+import { packEvidence } from "./evidence/bundle.ts";
 import { sealAudit, verifyAudit } from "./postgres/audit-chain.ts";
 import { isConnectionLost } from "./postgres/connection.ts";
 import { createEventFeed } from "./postgres/event-feed.ts";
 import { migrate, missingMigrations } from "./postgres/migrate.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
+import { readEvidence } from "./postgres/projections/evidence.ts";
 import { listIncidents } from "./postgres/projections/incidents.ts";
 import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
 import { readPolicyCases } from "./postgres/projections/policy-cases.ts";
+import { listRecord } from "./postgres/projections/record.ts";
 import { readTimeline } from "./postgres/projections/timeline.ts";
+import { tenantsWithCommands } from "./postgres/projections/upkeep.ts";
 import { createPgStore } from "./postgres/store.ts";
 import { type Contracts, loadCatalog } from "./registry/define-contracts.ts";
 import { createDbosRuntime } from "./runtime/dbos/index.ts";
-import type { DurableRuntime } from "./runtime/protocol/index.ts";
+import type { DurableRuntime, ScheduleSpec } from "./runtime/protocol/index.ts";
 import { createReconciler } from "./runtime/reconcile.ts";
 import { defineRunCommand, outboxOver } from "./runtime/run-command.ts";
+import { upkeepContracts } from "./upkeep.ts";
 
 export interface ConcordOptions {
   readonly databaseUrl: string;
@@ -53,6 +59,8 @@ export interface ConcordOptions {
   readonly agentRuntimes?: Readonly<Record<"podium", AgentRuntime>>;
   /** Stable per slot, default `concord-1`: a restart with the same id continues what was running. */
   readonly executorId?: string;
+  /** How long runs that ended are remembered by the runtime; the record stays. Default 30. */
+  readonly runRetentionDays?: number;
   readonly secrets?: SecretResolver;
   readonly log?: Logger;
   /** What keeps work going across crashes. Default: DBOS over the same database. */
@@ -72,6 +80,7 @@ export interface RuntimeParts {
 export type RuntimeFactory = (parts: RuntimeParts) => DurableRuntime<pg.ClientBase>;
 
 const AUDITORS = ["owner", "auditor"] as const;
+const RUN_RETENTION_DAYS = 30;
 const SEAL_EVERY_MS = 5_000;
 const POOL_SIZE = 20;
 /** A database that does not answer is away, and is told as such. */
@@ -81,7 +90,6 @@ const DATABASE_RETRY_MS = 500;
 
 /** Checks the contracts (throws `CatalogError` with every problem) and prepares; `start()` connects. */
 export function createConcord(options: ConcordOptions): Concord {
-  const contracts = "kind" in options.contracts ? [options.contracts] : options.contracts;
   const log = options.log ?? pino({ level: "warn" });
   const pool = new pg.Pool({
     connectionString: options.databaseUrl,
@@ -89,30 +97,15 @@ export function createConcord(options: ConcordOptions): Concord {
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
   });
   pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
-  const makeRuntime: RuntimeFactory = options.runtime ?? createDbosRuntime;
-  const runtime = makeRuntime({
-    databaseUrl: options.databaseUrl,
-    ownerDatabaseUrl: options.ownerDatabaseUrl,
-    pool,
-    executorId: options.executorId ?? "concord-1",
-    log,
-  });
-  const catalog = loadCatalog(contracts, { runtime });
-  const kit = createKit(catalog, options.nowMs ?? Date.now);
-  const store = createPgStore(pool, kit.newId, (client) => outboxOver(runtime.messages(client)));
-  defineRunCommand(runtime, {
-    over: store.over,
-    store,
-    kit,
-    vendors: { secrets: options.secrets ?? envSecrets(process.env), gate: new RateGate() },
-    agentRuntime: options.agentRuntimes?.podium,
-    onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
-  });
-  const reconciler = createReconciler(runtime, store, log);
+  const { given, runtime, catalog, kit, store, reconciler } = engineOf(options, pool, log);
   const events = createEventFeed(pool, (error) =>
     log.warn({ err: error }, "the event feed lost its connection"),
   );
   const commands = createCommandService(store, kit);
+  const { schedules } = runtime;
+  const everyTenant = () => tenantsWithCommands(pool);
+  const scheduling = { kit, store, commands, schedules, everyTenant };
+  schedules?.onTick((name, dueAt) => runTick(scheduling, name, dueAt));
   const state: { isStarted: boolean; sealing?: NodeJS.Timeout } = { isStarted: false };
   return {
     commands: {
@@ -134,17 +127,22 @@ export function createConcord(options: ConcordOptions): Concord {
       ...createIncidentService(store, kit),
       list: (principal, filter) => listIncidents(pool, principal.tenant, filter),
     },
+    record: (principal, filter) => listRecord(pool, principal.tenant, filter),
+    schedules: createScheduleService(scheduling),
     events,
     tools: catalog.tools,
     counts: () => readCounts(pool),
     isUnavailable: isConnectionLost,
     missing: async () =>
-      state.isStarted ? missing(pool, catalog) : ["start: migrations and recovery are under way"],
+      state.isStarted
+        ? missing(pool, given.length > 0)
+        : ["start: migrations and recovery are under way"],
     start: async () => {
       await reachable(pool, log);
       await migrateAs(options.ownerDatabaseUrl, pool);
       await runtime.start();
       await reconciler.start();
+      await schedules?.apply(specsOf(catalog));
       await events.start();
       state.sealing = setInterval(() => {
         sealAudit(pool).catch((error) => log.warn({ err: error }, "could not seal the record"));
@@ -162,7 +160,40 @@ export function createConcord(options: ConcordOptions): Concord {
   };
 }
 
-type Reads = Pick<Concord, "artifacts" | "explain" | "timeline" | "verifyAudit">;
+/** The catalog, checked against the runtime that is to carry it, and the storage both work on. */
+function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
+  const makeRuntime: RuntimeFactory = options.runtime ?? createDbosRuntime;
+  const runtime = makeRuntime({
+    databaseUrl: options.databaseUrl,
+    ownerDatabaseUrl: options.ownerDatabaseUrl,
+    pool,
+    executorId: options.executorId ?? "concord-1",
+    log,
+  });
+  const given = "kind" in options.contracts ? [options.contracts] : options.contracts;
+  const upkeep = upkeepContracts(() => ({
+    pool,
+    store,
+    kit,
+    runtime,
+    runRetentionDays: options.runRetentionDays ?? RUN_RETENTION_DAYS,
+  }));
+  const catalog = loadCatalog([...given, upkeep], { runtime });
+  const kit = createKit(catalog, options.nowMs ?? Date.now);
+  const store = createPgStore(pool, kit.newId, (client) => outboxOver(runtime.messages(client)));
+  defineRunCommand(runtime, {
+    over: store.over,
+    store,
+    kit,
+    vendors: { secrets: options.secrets ?? envSecrets(process.env), gate: new RateGate() },
+    agentRuntime: options.agentRuntimes?.podium,
+    onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
+  });
+  const reconciler = createReconciler(runtime, store, log);
+  return { given, runtime, catalog, kit, store, reconciler };
+}
+
+type Reads = Pick<Concord, "artifacts" | "evidence" | "explain" | "timeline" | "verifyAudit">;
 
 interface ReadParts {
   readonly pool: pg.Pool;
@@ -184,6 +215,21 @@ function reads({ pool, store, kit, commands, runtime }: ReadParts): Reads {
         if (found === undefined) throw new Refusal("not_found", "There is no such artifact.");
         return found;
       },
+    },
+    evidence: async (principal, id) => {
+      const command = await commands.get(principal, id);
+      const isAuditor = AUDITORS.some((role) => principal.roles.includes(role));
+      if (!isAuditor && command.requestedBy !== principal.user) {
+        const message = `Only the requester or ${AUDITORS.join(" or ")} may export the evidence.`;
+        throw new Refusal("forbidden", message);
+      }
+      return packEvidence({
+        command_id: id,
+        tenant_id: command.tenantId,
+        exported_at: isoTime(kit.nowMs()),
+        exported_by: principal.user,
+        ...(await readEvidence(pool, command.commandId)),
+      });
     },
     explain: async (principal, id) => {
       const command = await commands.get(principal, id);
@@ -250,8 +296,12 @@ async function settled(
   }
 }
 
-async function missing(pool: pg.Pool, catalog: TaskCatalog): Promise<readonly string[]> {
-  const contracts = catalog.taskNames().length > 1 ? [] : ["contracts: no task is registered"];
+function specsOf(catalog: TaskCatalog): readonly ScheduleSpec[] {
+  return catalog.schedules().map(({ name, cron, missed = "skip" }) => ({ name, cron, missed }));
+}
+
+async function missing(pool: pg.Pool, hasContracts: boolean): Promise<readonly string[]> {
+  const contracts = hasContracts ? [] : ["contracts: no task is registered"];
   try {
     const migrations = await missingMigrations(pool);
     return [...contracts, ...migrations.map((name) => `migration ${name}`)];

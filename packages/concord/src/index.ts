@@ -1,11 +1,17 @@
 /** Concord's public face: everything a contract author or an embedding service may use. */
 
 export { podiumRuntime } from "./adapters/agents/podium.ts";
-export { type HttpJson, type HttpRequest, httpJson } from "./adapters/connectors/http-json.ts";
-export { envSecrets } from "./adapters/connectors/secrets.ts";
+export { type HttpConnectorOptions, httpConnector } from "./adapters/connectors/http/connector.ts";
+export { type HttpJson, type HttpRequest, httpJson } from "./adapters/connectors/http/http-json.ts";
+export { envSecrets, type SecretSources, secretsFrom } from "./adapters/connectors/secrets.ts";
 export { type CedarDocument, type CedarPolicy, loadCedar } from "./adapters/policies/cedar.ts";
 export { celPolicy } from "./adapters/policies/cel.ts";
-export { type ConcordOptions, createConcord } from "./concord.ts";
+export {
+  type ConcordOptions,
+  createConcord,
+  type RuntimeFactory,
+  type RuntimeParts,
+} from "./concord.ts";
 export type { Command, CommandContext, ExecutionPlan, Principal } from "./core/command.ts";
 export { ContractFailure, Refusal, type RefusalCode } from "./core/errors.ts";
 export * from "./core/idempotency-keys.ts";
@@ -65,6 +71,7 @@ export type {
 export type { Concord } from "./domain/face.ts";
 export type { Incident } from "./domain/incidents.ts";
 export type { AuditReport } from "./domain/reading.ts";
+export type { ScheduleDefinition } from "./domain/schedules.ts";
 export type {
   ApprovalTypeDefinition,
   ArtifactStep,
@@ -81,3 +88,4 @@ export type {
 export type { Catalog } from "./registry/catalog.ts";
 export { CatalogError } from "./registry/check-catalog.ts";
 export { type Contracts, defineContracts, loadCatalog } from "./registry/define-contracts.ts";
+export * from "./runtime/protocol/index.ts";

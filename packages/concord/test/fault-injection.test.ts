@@ -3,6 +3,7 @@
  * statements, then each run fails after one of them. Nothing half done may be seen, and the journey has to end as
  * ever. A normal run takes a seeded sample; `FAULTS_EVERYWHERE=1` takes all of them.
  */
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   type Command,
@@ -33,7 +34,7 @@ beforeAll(async () => {
     default: Contracts;
   };
   failpoint = installFailpoint();
-  h = await startHarness({ more: () => module.default, quiet: true });
+  h = await startHarness({ more: () => module.default, log: pino({ level: "silent" }) });
 });
 afterAll(async () => {
   failpoint.remove();

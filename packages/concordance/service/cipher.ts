@@ -39,7 +39,7 @@ export class Cipher {
 
   /** Throws `credentials_unavailable` without a key. */
   seal(place: Place, valueJson: string): Sealed {
-    if (this.#ring === null) throw noKey();
+    if (this.#ring === null) throw this.noKey();
     const [active] = this.#ring;
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv(ALGORITHM, active.sealing, nonce);
@@ -61,6 +61,14 @@ export class Cipher {
     } catch {
       throw damaged(place);
     }
+  }
+
+  /** Why nothing can be sealed, and what to do. */
+  noKey(): Refusal {
+    return new Refusal(
+      "credentials_unavailable",
+      "Credentials are kept encrypted, and this member has no key. Give every member the same one: CONCORDANCE_ENCRYPTION_KEY=<base64 of 32 bytes>, or --encryption-key-file=<path>. `openssl rand -base64 32` makes one.",
+    );
   }
 
   /** By the oldest key: a rotation between a write and its retry must not make it another write. */
@@ -91,13 +99,6 @@ function opened(key: RingKey, place: Place, bytes: Buffer): string {
 
 function nameOf(keyId: string, { namespace, key }: Place): Buffer {
   return Buffer.from(JSON.stringify(["concordance/1", keyId, namespace, key]));
-}
-
-function noKey(): Refusal {
-  return new Refusal(
-    "credentials_unavailable",
-    "Credentials are kept encrypted, and this member has no key. Give every member the same one: CONCORDANCE_ENCRYPTION_KEY=<base64 of 32 bytes>, or --encryption-key-file=<path>. `openssl rand -base64 32` makes one.",
-  );
 }
 
 function unknownKey({ namespace, key }: Place, id: string): Refusal {

@@ -4,6 +4,7 @@
  */
 import type { ClusterMember, ClusterStatus, JoinRequest } from "../shared/protocol.ts";
 import type { KvStore } from "../shared/store.ts";
+import { BACKUP_FORMAT, backupBytes } from "./backup.ts";
 import type { ApplyResult } from "./fsm.ts";
 import { type RaftDriver, successorsOf } from "./raft/driver.ts";
 import { type Change, inForce, memberOf } from "./raft/membership.ts";
@@ -11,11 +12,15 @@ import type { ChangeOutcome } from "./raft/ports.ts";
 import { type NodeId, nodeId } from "./raft/types.ts";
 import type { RaftEngine } from "./raft-engine.ts";
 import { Refusal } from "./refusal.ts";
+import type { Snapshots } from "./snapshots.ts";
 
 export interface ClusterParts {
   readonly engine: RaftEngine;
   readonly driver: RaftDriver<ApplyResult>;
   readonly store: KvStore;
+  readonly snapshots: Snapshots;
+  /** Writes what was applied to the file that a copy is taken of. */
+  readonly flush: () => void;
   readonly addressOf: (id: NodeId) => string | null;
 }
 
@@ -34,6 +39,7 @@ export class ClusterApi {
     const { engine, driver, store, addressOf } = this.#parts;
     const { nodeId: id, role, term, leaderId, commitIndex, memberships } = driver.state;
     const { members, removed } = inForce(memberships);
+    const isLearner = members.some((one) => one.nodeId === id && one.role === "learner");
     const matchOf = (other: NodeId) => {
       if (role.kind !== "leader") return {};
       const matchIndex =
@@ -43,7 +49,7 @@ export class ClusterApi {
     return {
       clusterId: engine.clusterId,
       nodeId: id,
-      role: role.kind,
+      role: isLearner ? "learner" : role.kind,
       term,
       leaderId,
       leaderAddress: leaderId === null ? null : addressOf(leaderId),
@@ -53,6 +59,7 @@ export class ClusterApi {
         (one): ClusterMember => ({
           nodeId: one.nodeId,
           address: addressOf(one.nodeId),
+          voter: one.role === "voter",
           role: one.role,
           ...matchOf(one.nodeId),
         }),
@@ -77,6 +84,18 @@ export class ClusterApi {
   async promote(id: NodeId): Promise<string> {
     await this.#change({ kind: "promote", nodeId: id }, id);
     return JSON.stringify(this.status());
+  }
+
+  /** What this member has applied, as one file that proves itself (backup.ts). */
+  async backup(): Promise<AsyncGenerator<Uint8Array>> {
+    const { engine, driver, snapshots, flush } = this.#parts;
+    flush();
+    const { path, copy } = await snapshots.copyForBackup();
+    const { appliedIndex, revision, timeMs, bytes, sha256 } = copy;
+    const from = { clusterId: engine.clusterId, nodeId: driver.state.nodeId };
+    const content = { appliedIndex, revision, timeMs, bytes, sha256 };
+    const facts = { format: BACKUP_FORMAT, ...from, createdAt: Date.now(), ...content };
+    return backupBytes(facts, path);
   }
 
   /** To `id`, or to whoever is best informed. Answers once it has begun. */

@@ -1,14 +1,18 @@
 /** Owns the routes below `/api/v1/cluster/`: who may ask, and what the bodies look like. */
 import type { ClusterApi } from "./cluster-api.ts";
+import { bodyOf, type Handler, only } from "./http.ts";
+import { mayAdminister, mayReachAll } from "./keys.ts";
 import * as parse from "./parse.ts";
 import { Refusal } from "./refusal.ts";
-import { bodyOf, type Handler, mayWrite, only } from "./server.ts";
 
 /** The handler of `cluster/<name>`. Throws `route_not_found` when there is none. */
 export function clusterRoute(cluster: ClusterApi, method: string, name: string): Handler {
   if (name === "status") {
     only(method, ["GET"]);
-    return () => JSON.stringify(cluster.status());
+    return ({ caller }) => {
+      mayReachAll(caller);
+      return JSON.stringify(cluster.status());
+    };
   }
   const order = ORDERS[name];
   if (order === undefined) {
@@ -16,8 +20,8 @@ export function clusterRoute(cluster: ClusterApi, method: string, name: string):
     throw new Refusal("route_not_found", `There is no such route; cluster has ${names}.`);
   }
   only(method, ["POST"]);
-  return async ({ request, access }) => {
-    mayWrite(access);
+  return async ({ request, caller }) => {
+    mayAdminister(caller);
     return order.run(cluster, parse.fieldsOf(await bodyOf(request), order.fields, "The body"));
   };
 }

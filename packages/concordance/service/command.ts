@@ -2,13 +2,17 @@
  * Owns the replicated commands: what a log payload says, and its text form. Values travel as the JSON text
  * that the leader's edge produced, so that no replica serialises anything itself (pitfall 33).
  */
+import type { Quota } from "../shared/types.ts";
 import { assert } from "./raft/assert.ts";
 
 export interface SetCommand {
   readonly op: "set";
   readonly namespace: string;
   readonly key: string;
+  /** JSON text, or sealed text (cipher.ts). */
   readonly valueJson: string;
+  /** Of a sealed value: what stands for it when two writes are compared. */
+  readonly digest?: string;
   readonly cas: number | null;
   readonly expiresAt: number | null;
   /** Counted from the entry's stamp; null when `expiresAt` speaks. */
@@ -29,6 +33,10 @@ export interface WriteCommand {
   readonly operations: readonly WriteOperation[];
   /** A write that arrives again under its id is answered again, not done again. */
   readonly requestId?: string;
+  /** The tenant key it came under: it must still be good when this is applied (pitfall 39). */
+  readonly keyId?: string;
+  /** What each tenant named may hold after this, as the proposer was told. */
+  readonly quota?: Quota;
 }
 /** Removes each key only if it still has this version and is past its time: a renewal wins. */
 export interface ExpireCommand {
@@ -39,7 +47,18 @@ export interface ExpireCommand {
     readonly version: number;
   }[];
 }
-export type Command = WriteCommand | ExpireCommand;
+/** Puts values sealed under another key in place of the old ones; nothing a reader sees changes. */
+export interface ResealCommand {
+  readonly type: "reseal";
+  readonly entries: readonly {
+    readonly namespace: string;
+    readonly key: string;
+    readonly version: number;
+    readonly value: string;
+  }[];
+  readonly changes: readonly { readonly seq: number; readonly value: string }[];
+}
+export type Command = WriteCommand | ExpireCommand | ResealCommand;
 
 const COMMAND_FORMAT = 1;
 

@@ -2,6 +2,9 @@
  * Owns the settings of a member: flag > environment > default, from one table that also prints `--help`.
  * Written here because Concordance takes no package at run time. Refuses to own: acting on them (main.ts).
  */
+import { LIMITS, type Quota } from "../shared/types.ts";
+import { type Flag, TABLE } from "./settings.ts";
+import type { TlsFiles } from "./transport.ts";
 
 export interface Config {
   /** Null = the data directory's own id, or a new one for a new directory. */
@@ -19,117 +22,23 @@ export interface Config {
   readonly engine: string | null;
   readonly apiKey: string;
   readonly agentKey: string;
+  /** Whether a key that everyone knows is in use. */
+  readonly development: boolean;
+  /** Base64 of 32 bytes, or null. */
+  readonly encryptionKey: string | null;
+  readonly encryptionKeyFile: string | null;
+  readonly tls: TlsFiles;
+  readonly valueBytesMax: number;
+  /** What each tenant may hold. */
+  readonly quota: Quota;
 }
 
 /** Settings that cannot be used; one sentence a line, each saying what is accepted. */
 export class SettingError extends Error {}
 
-interface Row {
-  readonly flag: string;
-  readonly env: string;
-  readonly placeholder: string;
-  readonly help: string;
-  readonly fallback: string;
-  /** Shown by `--help` instead of the fallback. */
-  readonly fallbackText?: string;
-}
-
-const TABLE = [
-  {
-    flag: "node-id",
-    env: "CONCORDANCE_NODE_ID",
-    placeholder: "id",
-    help: "Name of this member; fixed once a data directory has one.",
-    fallback: "",
-    fallbackText: "the data directory's, or node-<pid> in a new one",
-  },
-  {
-    flag: "listen",
-    env: "CONCORDANCE_LISTEN",
-    placeholder: "host:port",
-    help: "Address for HTTP and WebSocket; port 0 takes a free one.",
-    fallback: "127.0.0.1:4100",
-  },
-  {
-    flag: "data-dir",
-    env: "CONCORDANCE_DATA_DIR",
-    placeholder: "path",
-    help: "Holds raft.db and state.db; one process at a time.",
-    fallback: "./data",
-  },
-  {
-    flag: "bootstrap",
-    env: "CONCORDANCE_BOOTSTRAP",
-    placeholder: "true|false",
-    help: "Make a new data directory the first member of a new cluster; an existing one is kept.",
-    fallback: "false",
-  },
-  {
-    flag: "join",
-    env: "CONCORDANCE_JOIN",
-    placeholder: "host:port",
-    help: "Any member of the cluster that a new data directory joins; ignored by a member.",
-    fallback: "",
-    fallbackText: "none",
-  },
-  {
-    flag: "advertise",
-    env: "CONCORDANCE_ADVERTISE",
-    placeholder: "host:port",
-    help: "Address at which other members and clients reach this one.",
-    fallback: "",
-    fallbackText: "where it listens",
-  },
-  {
-    flag: "compact-entries",
-    env: "CONCORDANCE_COMPACT_ENTRIES",
-    placeholder: "count",
-    help: "Applied log entries after which the log is compacted; a tenth is kept for slow members.",
-    fallback: "10000",
-  },
-  {
-    flag: "engine",
-    env: "CONCORDANCE_ENGINE",
-    placeholder: "raft|valkey://host:port/db",
-    help: "What keeps the data: this program, or a Valkey 7.2 or Redis 7 server (Unison; also redis, and valkeys or rediss for TLS).",
-    fallback: "raft",
-  },
-  {
-    flag: "api-key",
-    env: "CONCORDANCE_API_KEY",
-    placeholder: "secret",
-    help: "Key that reads and writes.",
-    fallback: "dev",
-    fallbackText: "dev, on loopback only",
-  },
-  {
-    flag: "agent-key",
-    env: "CONCORDANCE_AGENT_API_KEY",
-    placeholder: "secret",
-    help: "Key that only reads.",
-    fallback: "dev-agent",
-    fallbackText: "dev-agent, on loopback only",
-  },
-] as const satisfies readonly Row[];
-type Flag = (typeof TABLE)[number]["flag"];
 type Values = ReadonlyMap<Flag, string>;
 
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
-
-/** The text of `--help`. */
-export function helpText(): string {
-  const rows: readonly Row[] = TABLE;
-  const left = ({ flag, placeholder }: Row) => `  --${flag}=<${placeholder}>`;
-  const width = Math.max(...rows.map((row) => left(row).length)) + 2;
-  const lines = rows.map((row) => {
-    const facts = `(env ${row.env}; default ${row.fallbackText ?? row.fallback})`;
-    return `${left(row).padEnd(width)}${row.help} ${facts}`;
-  });
-  const help = `${"  --help".padEnd(width)}Print this and exit.`;
-  const head = "concordance: linearizable, watchable configuration on Raft and SQLite.";
-  const order = "Settings (flag wins over environment, environment over default):";
-  return `${head}\n\n${order}\n${[...lines, help].join("\n")}\n`;
-}
 
 /** Reads the settings. Throws `SettingError` with every problem at once; never repeats a secret. */
 export function readConfig(
@@ -152,15 +61,45 @@ export function readConfig(
   if (join !== null && bootstrap) {
     problems.push("--bootstrap founds a cluster and --join enters one: give one of them");
   }
-  const compactEntries = Number(values.get("compact-entries"));
-  if (!Number.isSafeInteger(compactEntries) || compactEntries < 100) {
-    problems.push("--compact-entries needs a whole number from 100");
-  }
+  const compactEntries = wholeOf(values, "compact-entries", { min: 100 }, problems);
+  const sizes = { min: 64, max: LIMITS.valueBytesMax };
+  const valueBytesMax = wholeOf(values, "value-bytes-max", sizes, problems);
+  const quota = {
+    keysMax: wholeOf(values, "tenant-keys-max", { min: 1 }, problems),
+    bytesMax: wholeOf(values, "tenant-bytes-max", { min: 1_024 }, problems),
+  };
   const engine = engineOf(values, problems);
   if (problems.length > 0) throw new SettingError(problems.join("\n"));
   const dataDir = values.get("data-dir") ?? "";
-  const cluster = { bootstrap, join, advertise, compactEntries };
-  return { nodeId, ...listen, dataDir, ...cluster, engine, apiKey, agentKey };
+  const cluster = { bootstrap, join, advertise, compactEntries, engine };
+  const encryption = {
+    encryptionKey: values.get("encryption-key") || null,
+    encryptionKeyFile: values.get("encryption-key-file") || null,
+  };
+  const tls = {
+    certFile: values.get("tls-cert") || null,
+    keyFile: values.get("tls-key") || null,
+    peerCaFile: values.get("tls-peer-ca") || null,
+  };
+  const keys = { apiKey, agentKey, tls, development: isDevelopment(apiKey, agentKey) };
+  return { nodeId, ...listen, dataDir, ...cluster, ...keys, ...encryption, valueBytesMax, quota };
+}
+
+function wholeOf(
+  values: Values,
+  flag: Flag,
+  { min, max = Number.MAX_SAFE_INTEGER }: { readonly min: number; readonly max?: number },
+  problems: string[],
+): number {
+  const number = Number(values.get(flag));
+  if (Number.isSafeInteger(number) && number >= min && number <= max) return number;
+  const upTo = max === Number.MAX_SAFE_INTEGER ? "" : ` to ${max}`;
+  problems.push(`--${flag} needs a whole number from ${min}${upTo}`);
+  return min;
+}
+
+function isDevelopment(apiKey: string, agentKey: string): boolean {
+  return apiKey === "dev" || agentKey === "dev-agent";
 }
 
 function addressOf(values: Values, flag: "join" | "advertise", problems: string[]): string | null {
@@ -241,8 +180,7 @@ function keyProblems(apiKey: string, agentKey: string, host: string): readonly s
   const problems: string[] = [];
   if (/\s/.test(apiKey + agentKey)) problems.push("keys must not contain white space");
   if (apiKey === agentKey) problems.push("--api-key and --agent-key must differ: one may write");
-  const development = apiKey === "dev" || agentKey === "dev-agent";
-  if (development && !LOOPBACK.has(host)) {
+  if (isDevelopment(apiKey, agentKey) && !LOOPBACK.has(host)) {
     problems.push(
       `--listen=${host} reaches other machines: set CONCORDANCE_API_KEY and CONCORDANCE_AGENT_API_KEY to keys of your own`,
     );

@@ -4,8 +4,9 @@
  * An engine's matters: order and atomicity, versions, revisions, conditions, expiry, request ids, the
  * change log and its floor. The surface's: keys, parsing, limits, what is encrypted, how answers look.
  */
-import type { PageLimits, StoredChange, StoredEntry } from "../shared/store.ts";
-import type { WriteCommand } from "./command.ts";
+import type { AuditRow } from "../shared/ledger.ts";
+import type { PageLimits, SealedRows, StoredChange, StoredEntry } from "../shared/store.ts";
+import type { ResealCommand, WriteCommand } from "./command.ts";
 import type { ApplyResult } from "./fsm.ts";
 import type { Freshness } from "./parse.ts";
 
@@ -60,6 +61,22 @@ export interface Engine {
     readonly more: boolean;
     readonly revision: number;
   }>;
+  /** Entries of a namespace and all beneath it, whose key starts with `prefix`, at one revision. */
+  listUnder(
+    namespace: string,
+    prefix: string,
+    limits: PageLimits,
+  ): Now<{
+    readonly items: readonly StoredEntry[];
+    readonly more: boolean;
+    readonly revision: number;
+  }>;
+  /** Who changed what under a root (`tenant:{id}` or `system`): rows after `afterSeq`, oldest first. */
+  audit(
+    root: string,
+    afterSeq: number,
+    rowsMax: number,
+  ): Now<{ readonly rows: readonly AuditRow[]; readonly revision: number }>;
   /** Throws `compacted` unless every change after `revision` can be told (C4). */
   changes(
     revision: number,
@@ -68,8 +85,20 @@ export interface Engine {
   ): Now<ChangesPage & { readonly revision: number }>;
   /** Where a watch begins: at `fromRevision`, or now when null. Throws `compacted`. */
   watchFrom(fromRevision: number | null): Now<number>;
-  /** All operations or none, once for each request id. Throws when it was not decided. */
+  /**
+   * All operations or none, once for each request id, if the key named in it is still good and the quota
+   * is kept, judged in the order of writes. Throws when it was not decided.
+   */
   write(command: WriteCommand): Promise<ApplyResult>;
+  /** Null for an engine that cannot put other ciphertexts in place. */
+  readonly resealing: Resealing | null;
+}
+
+/** What rotating the encryption key needs. */
+export interface Resealing {
+  /** Values that are sealed, but not under `keyId`. */
+  sealedOtherwise(keyId: string, rowsMax: number): Now<SealedRows>;
+  reseal(command: ResealCommand): Promise<void>;
 }
 
 /** Uses an answer as soon as it is there: at once, where it is at hand. */

@@ -1,45 +1,21 @@
-import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { STATE_DDL } from "../shared/schema.ts";
-import { claimState, KvStore, type StoredChange } from "../shared/store.ts";
-import { type Command, encodeCommand, type WriteOperation } from "./command.ts";
+import { KvStore, type StoredChange } from "../shared/store.ts";
+import { dump, entriesOf, machine, NAMESPACE, set, write } from "../test/state-machine.ts";
+import type { Command, WriteOperation } from "./command.ts";
 import { type ApplyResult, Fsm, type HistoryLimits } from "./fsm.ts";
 import type { LogEntry } from "./raft/types.ts";
 
-const NAMESPACES = ["tenant:a/settings", "tenant:a/settings/deep", "tenant:ab/settings"] as const;
+const NAMESPACES = [NAMESPACE, "tenant:a/settings/deep", "tenant:ab/settings"] as const;
 const KEYS = ["x", "y"] as const;
-const AMPLE: HistoryLimits = { changesMax: 1_000_000, bytesMax: 1 << 30 };
 const EVERYTHING = { itemsMax: 1_000_000, bytesMax: 1 << 30 };
 
-function machine(history: HistoryLimits = AMPLE) {
-  const db = new Database(":memory:", { strict: true });
-  db.run(STATE_DDL);
-  claimState(db, "test");
-  const store = new KvStore(db);
-  return { db, store, fsm: new Fsm(store, history) };
-}
-
-/** Every row of every table: what two members must agree on byte for byte. */
-function dump(db: Database): string {
-  const tables = ["applied", "kv", "changes", "tombstones", "requests"];
-  const rows = tables.map((table) => db.query(`SELECT * FROM ${table} ORDER BY 1, 2`).all());
-  return JSON.stringify(rows);
-}
-
+/** Sealing again changes nothing that a twin knows of; it has tests of its own. */
+type TwinCommand = Exclude<Command, { type: "reseal" }>;
 interface Timed {
   readonly timeMs: number;
-  readonly command: Command | null;
+  readonly command: TwinCommand | null;
 }
-const entriesOf = (timeline: readonly Timed[]): readonly LogEntry[] =>
-  timeline.map(({ timeMs, command }, offset) => ({
-    index: offset + 1,
-    term: 1,
-    kind: command === null ? "noop" : "command",
-    timeMs,
-    payload: command === null ? "" : encodeCommand(command),
-  }));
-
 /** The dumb twin: a Map and a list, written straight from the rules. */
 class Twin {
   readonly entries = new Map<
@@ -103,6 +79,7 @@ function told(result: ApplyResult | null | undefined): string {
   if (result === null || result === undefined) return "noop";
   if (result.kind === "request_reused") return `reused ${result.requestId}`;
   if (result.kind === "cas_conflict") return `conflict ${result.operation}`;
+  if (result.kind !== "committed") return result.kind;
   const done = result.results.map((one) => {
     if (one.op === "set") return `set ${nameOf(one.entry)} ${one.entry.version}`;
     return one.deleted ? `delete ${nameOf(one)} ${one.version}` : "nothing";
@@ -125,7 +102,7 @@ const operation: fc.Arbitrary<WriteOperation> = fc.oneof(
   fc.record({ ...place, op: fc.constant("delete" as const), cas }),
 );
 const operations = fc.uniqueArray(operation, { minLength: 1, maxLength: 3, selector: nameOf });
-const command: fc.Arbitrary<Command | null> = fc.oneof(
+const command: fc.Arbitrary<TwinCommand | null> = fc.oneof(
   {
     weight: 8,
     arbitrary: fc.record({
@@ -275,7 +252,7 @@ describe("the state machine", () => {
     const { fsm, store } = machine();
     const expire: Command = {
       type: "expire",
-      keys: [{ namespace: NAMESPACES[0], key: "x", version: 1 }],
+      keys: [{ namespace: NAMESPACE, key: "x", version: 1 }],
     };
     fsm.apply(
       entriesOf([
@@ -284,7 +261,7 @@ describe("the state machine", () => {
         { timeMs: 30, command: expire },
       ]),
     );
-    expect(store.row(NAMESPACES[0], "x")).toMatchObject({ version: 2, value: "2" });
+    expect(store.row(NAMESPACE, "x")).toMatchObject({ version: 2, value: "2" });
   });
 
   test("pitfall 32: expiry is judged by replicated time, before anything removed the row", () => {
@@ -295,7 +272,7 @@ describe("the state machine", () => {
         write(15, { ...set("x", "2"), cas: 0 }),
       ]),
     );
-    expect(store.row(NAMESPACES[0], "x")).toMatchObject({
+    expect(store.row(NAMESPACE, "x")).toMatchObject({
       version: 2,
       value: "2",
       expiresAt: null,
@@ -311,7 +288,7 @@ describe("the state machine", () => {
     ];
     const visible = entriesOf(timeline).map((entry) => {
       fsm.apply([entry]);
-      return store.list(NAMESPACES[0], "", null, EVERYTHING).items.map((one) => one.key);
+      return store.list(NAMESPACE, "", null, EVERYTHING).items.map((one) => one.key);
     });
     expect(visible).toEqual([["x"], ["x", "y"], ["y"]]);
     expect(store.expiredBy(20, 9)).toMatchObject([{ key: "x", version: 1 }]);
@@ -319,7 +296,7 @@ describe("the state machine", () => {
 
   test("versions never repeat: not after a delete, not after its history was compacted (C4)", () => {
     const { fsm, store } = machine({ changesMax: 2, bytesMax: 1 << 30 });
-    const erase: WriteOperation = { op: "delete", namespace: NAMESPACES[0], key: "x", cas: null };
+    const erase: WriteOperation = { op: "delete", namespace: NAMESPACE, key: "x", cas: null };
     fsm.apply(
       entriesOf([
         write(1, set("x", "1")),
@@ -331,15 +308,6 @@ describe("the state machine", () => {
       ]),
     );
     expect(store.position.compactedRevision).toBe(4);
-    expect(store.row(NAMESPACES[0], "x")?.version).toBe(3);
+    expect(store.row(NAMESPACE, "x")?.version).toBe(3);
   });
 });
-
-function set(key: string, valueJson: string) {
-  const facts = { cas: null, expiresAt: null, ttlMs: null };
-  return { op: "set" as const, namespace: NAMESPACES[0], key, valueJson, ...facts };
-}
-
-function write(timeMs: number, operation_: WriteOperation): Timed {
-  return { timeMs, command: { type: "write", actor: "me", operations: [operation_] } };
-}

@@ -3,11 +3,13 @@
  * change log and applied index change together (C3, pitfall 6), and reach the disk together at `flush`.
  * Refuses to own: rows (shared/store.ts), validation of requests (parse.ts).
  */
-import type { KvStore, Position, StoredChange, StoredEntry } from "../shared/store.ts";
-import { EXPIRY_ACTOR } from "../shared/types.ts";
+import type { Held, KvStore, Position, StoredChange, StoredEntry } from "../shared/store.ts";
+import { covers, EXPIRY_ACTOR, KEYS_NAMESPACE } from "../shared/types.ts";
 import {
+  type Command,
   decodeCommand,
   type ExpireCommand,
+  type ResealCommand,
   type SetCommand,
   type WriteCommand,
   type WriteOperation,
@@ -15,6 +17,8 @@ import {
 import { assert } from "./raft/assert.ts";
 import type { LogEntry } from "./raft/types.ts";
 import { fingerprintOf, outcomeOf, outcomeText } from "./requests.ts";
+import { type AuditLimits, type OverQuota, Tally } from "./tally.ts";
+import { grantOf } from "./tenant-keys.ts";
 
 export type WriteResult =
   | { readonly op: "set"; readonly entry: StoredEntry }
@@ -41,7 +45,10 @@ export type ApplyResult =
       readonly actual: number;
     }
   /** The request id already stands for another write. */
-  | { readonly kind: "request_reused"; readonly requestId: string };
+  | { readonly kind: "request_reused"; readonly requestId: string }
+  /** The tenant key is gone, or never allowed this. */
+  | { readonly kind: "key_refused" }
+  | ({ readonly kind: "quota_exceeded" } & OverQuota);
 
 /** How much history watchers can resume from. Part of the replicated rules: equal on every member. */
 export interface HistoryLimits {
@@ -54,16 +61,29 @@ export const REQUEST_WINDOW = 100_000;
 /** Rough weight of a change beside its value. */
 const CHANGE_BYTES = 200;
 
+/** Who is answerable for a change: the name the writer gave, and what it proved to be. */
+interface Doer {
+  readonly actor: string;
+  readonly credential: string;
+}
+interface Name {
+  readonly namespace: string;
+  readonly key: string;
+}
+const EXPIRY: Doer = { actor: EXPIRY_ACTOR, credential: "system" };
+
 export class Fsm {
   readonly #store: KvStore;
   readonly #history: HistoryLimits;
   readonly #listeners = new Set<(changes: readonly StoredChange[]) => void>();
+  readonly #tally: Tally;
   #draft: Position;
   #changes: StoredChange[] = [];
 
-  constructor(store: KvStore, history: HistoryLimits = HISTORY) {
+  constructor(store: KvStore, history: HistoryLimits = HISTORY, audit?: AuditLimits) {
     this.#store = store;
     this.#history = history;
+    this.#tally = new Tally(store, audit);
     this.#draft = store.position;
   }
 
@@ -86,7 +106,9 @@ export class Fsm {
     this.#changes = [];
     this.#store.transact(() => {
       this.#draft = this.#store.position;
+      this.#tally.reset();
       for (const entry of entries) results.push(this.#applyOne(entry));
+      this.#tally.save();
       return this.#draft;
     });
     if (this.#changes.length > 0) for (const listener of this.#listeners) listener(this.#changes);
@@ -98,11 +120,29 @@ export class Fsm {
     const timeMs = Math.max(this.#draft.timeMs, entry.timeMs);
     this.#draft = { ...this.#draft, appliedIndex: entry.index, timeMs };
     if (entry.kind !== "command") return null;
-    const command = decodeCommand(entry.payload);
-    const result =
-      command.type === "write" ? this.#once(command, entry.index) : this.#expire(command);
+    const result = this.#run(decodeCommand(entry.payload), entry.index);
     this.#compact();
     return result;
+  }
+
+  #run(command: Command, index: number): ApplyResult {
+    switch (command.type) {
+      case "write":
+        return this.#isAllowed(command) ? this.#once(command, index) : { kind: "key_refused" };
+      case "expire":
+        return this.#expire(command);
+      case "reseal":
+        return this.#reseal(command);
+    }
+  }
+
+  /** A revocation that came before this in the log holds for this (pitfall 39). */
+  #isAllowed({ keyId, operations }: WriteCommand): boolean {
+    if (keyId === undefined) return true;
+    const row = this.#store.row(KEYS_NAMESPACE, keyId);
+    const grant = row === null || this.#isExpired(row) ? null : grantOf(row.value);
+    if (grant === null || grant.access !== "read_write") return false;
+    return operations.every(({ namespace }) => covers(grant.namespace, namespace));
   }
 
   /** Exactly once: a retry finds the first outcome here, on whichever member leads by then (pitfall 34). */
@@ -116,69 +156,89 @@ export class Fsm {
       return same ? outcomeOf(known.outcome, command) : { kind: "request_reused", requestId };
     }
     const result = this.#write(command);
+    // Nothing happened, and room may be made: the same request may be asked again.
+    if (result.kind === "quota_exceeded") return result;
     const outcome = outcomeText(result);
     this.#store.remember(index, requestId, { fingerprint, outcome }, index - REQUEST_WINDOW);
     return result;
   }
 
   /** Every condition is checked against the state before the command, then everything is done. */
-  #write({ actor, operations }: WriteCommand): ApplyResult {
+  #write({ actor, keyId, operations, quota }: WriteCommand): ApplyResult {
+    const held = operations.map(({ namespace, key }) => this.#store.held(namespace, key));
     for (const [operation, { namespace, key, cas }] of operations.entries()) {
       if (cas === null) continue;
-      const actual = this.#live(namespace, key)?.version ?? 0;
+      const actual = this.#live(held[operation])?.version ?? 0;
       if (cas === actual) continue;
       return { kind: "cas_conflict", operation, namespace, key, expected: cas, actual };
     }
+    const over = quota === undefined ? null : this.#tally.over(quota, operations, held);
+    if (over !== null) return { kind: "quota_exceeded", ...over };
     const revision = this.#draft.revision + 1;
-    const results = operations.map((operation) => this.#do(operation, actor, revision));
+    const doer = { actor, credential: keyId ?? "api" };
+    const results = operations.map((operation, position) =>
+      this.#do(operation, held[position] ?? null, doer, revision),
+    );
     return { kind: "committed", revision: this.#draft.revision, results };
   }
 
-  #do(operation: WriteOperation, actor: string, revision: number): WriteResult {
-    if (operation.op === "set") return this.#set(operation, actor, revision);
+  #do(operation: WriteOperation, held: Held | null, doer: Doer, revision: number): WriteResult {
+    if (operation.op === "set") return this.#set(operation, held, doer, revision);
     const { namespace, key } = operation;
-    const live = this.#live(namespace, key);
+    const live = this.#live(held);
     if (live === null) return { op: "delete", namespace, key, deleted: false, version: 0 };
-    const version = this.#delete(live, actor, revision);
+    const version = this.#delete(operation, live, doer, revision);
     return { op: "delete", namespace, key, deleted: true, version };
   }
 
-  #set(operation: SetCommand, actor: string, revision: number): WriteResult {
+  #set(operation: SetCommand, held: Held | null, doer: Doer, revision: number): WriteResult {
     const { namespace, key, valueJson: value, ttlMs } = operation;
     const updatedAt = this.#draft.timeMs;
     const expiresAt = ttlMs === null ? operation.expiresAt : updatedAt + ttlMs;
-    const version = this.#takeLastVersion(namespace, key) + 1;
-    const facts = { namespace, key, value, version, revision };
-    const entry: StoredEntry = { ...facts, updatedBy: actor, updatedAt, expiresAt };
+    const last = held === null ? this.#takeBuriedVersion(namespace, key) : held.version;
+    const facts = { namespace, key, value, version: last + 1, revision };
+    const entry: StoredEntry = { ...facts, updatedBy: doer.actor, updatedAt, expiresAt };
     this.#store.put(entry);
-    this.#record({ ...facts, op: "set", actor });
+    this.#tally.replaced(held, entry);
+    this.#record({ ...facts, op: "set" }, doer);
     return { op: "set", entry };
   }
 
-  #delete({ namespace, key, version: last }: StoredEntry, actor: string, revision: number): number {
-    const version = last + 1;
+  #delete({ namespace, key }: Name, held: Held, doer: Doer, revision: number): number {
+    const version = held.version + 1;
     this.#store.remove(namespace, key, version, revision);
-    this.#record({ namespace, key, value: null, version, revision, op: "delete", actor });
+    this.#tally.removed({ namespace, key }, held);
+    this.#record({ namespace, key, value: null, version, revision, op: "delete" }, doer);
     return version;
   }
 
   #expire({ keys }: ExpireCommand): ApplyResult {
     const revision = this.#draft.revision + 1;
     const results = keys.map(({ namespace, key, version }): WriteResult => {
-      const row = this.#store.row(namespace, key);
-      const due = row !== null && row.version === version && this.#isExpired(row);
+      const held = this.#store.held(namespace, key);
+      const due = held !== null && held.version === version && this.#isExpired(held);
       if (!due) return { op: "delete", namespace, key, deleted: false, version: 0 };
-      const removed = this.#delete(row, EXPIRY_ACTOR, revision);
+      const removed = this.#delete({ namespace, key }, held, EXPIRY, revision);
       return { op: "delete", namespace, key, deleted: true, version: removed };
     });
     return { kind: "committed", revision: this.#draft.revision, results };
   }
 
-  #record(change: Omit<StoredChange, "seq" | "at">): void {
+  /** Conditional on the version: a value written meanwhile is sealed as it should be already. */
+  #reseal({ entries, changes }: ResealCommand): ApplyResult {
+    for (const { namespace, key, version, value } of entries) {
+      this.#store.resealEntry(namespace, key, version, value);
+    }
+    for (const { seq, value } of changes) this.#store.resealChange(seq, value);
+    return { kind: "committed", revision: this.#draft.revision, results: [] };
+  }
+
+  #record(change: Omit<StoredChange, "seq" | "at" | "actor">, doer: Doer): void {
     const seq = this.#draft.seq + 1;
-    const recorded: StoredChange = { ...change, seq, at: this.#draft.timeMs };
+    const recorded: StoredChange = { ...change, actor: doer.actor, seq, at: this.#draft.timeMs };
     const bytes = CHANGE_BYTES + (change.value?.length ?? 0);
     this.#store.record(recorded, bytes);
+    this.#tally.changed(recorded, doer.credential);
     this.#changes.push(recorded);
     const changesCount = this.#draft.changesCount + 1;
     const changesBytes = this.#draft.changesBytes + bytes;
@@ -202,19 +262,16 @@ export class Fsm {
   }
 
   /** The row a reader would see: one rule for reads and conditions, judged by replicated time. */
-  #live(namespace: string, key: string): StoredEntry | null {
-    const row = this.#store.row(namespace, key);
-    return row === null || this.#isExpired(row) ? null : row;
+  #live(held: Held | null | undefined): Held | null {
+    return held === null || held === undefined || this.#isExpired(held) ? null : held;
   }
 
-  #isExpired(row: StoredEntry): boolean {
-    return row.expiresAt !== null && row.expiresAt <= this.#draft.timeMs;
+  #isExpired({ expiresAt }: Pick<Held, "expiresAt">): boolean {
+    return expiresAt !== null && expiresAt <= this.#draft.timeMs;
   }
 
   /** A key deleted and set again goes on counting, so an old `cas` can never match by accident. */
-  #takeLastVersion(namespace: string, key: string): number {
-    const version = this.#store.version(namespace, key);
-    if (version !== null) return version;
+  #takeBuriedVersion(namespace: string, key: string): number {
     const buried = this.#store.tombstone(namespace, key);
     if (buried === null) return this.#draft.versionFloor;
     this.#store.dropTombstone(namespace, key);

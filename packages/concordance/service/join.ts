@@ -3,6 +3,7 @@
  * this member listens, ask to be added, until the cluster says yes or says why not.
  */
 import type { ClusterStatus, ErrorBody, JoinRequest } from "../shared/protocol.ts";
+import type { Transport } from "./transport.ts";
 
 /** The cluster will never take this member as it is; the message says what to do. */
 export class JoinRefused extends Error {}
@@ -11,11 +12,22 @@ const TRY_MS = 5_000;
 const RETRY_MS = 250;
 const HOPS_MAX = 5;
 
+/** How members are spoken to. */
+export interface MemberAccess {
+  readonly apiKey: string;
+  readonly transport: Transport;
+}
+
 /** The status of the cluster behind `host:port`. Throws when it cannot be had. */
-export async function statusOf(seed: string, apiKey: string): Promise<ClusterStatus> {
-  const url = `http://${seed}/api/v1/cluster/status`;
+export async function statusOf(seed: string, access: MemberAccess): Promise<ClusterStatus> {
+  const { apiKey, transport } = access;
+  const url = `${transport.http}://${seed}/api/v1/cluster/status`;
   const headers = { authorization: `Bearer ${apiKey}` };
-  const response = await fetch(url, { headers, signal: AbortSignal.timeout(TRY_MS) });
+  const response = await fetch(url, {
+    headers,
+    signal: AbortSignal.timeout(TRY_MS),
+    ...transport.dial,
+  });
   if (!response.ok) throw new Error(`${seed} answered ${response.status}`);
   return (await response.json()) as ClusterStatus;
 }
@@ -32,23 +44,27 @@ export function assertFreeName(status: ClusterStatus, nodeId: string): void {
 /** Asks until it is done. Throws `JoinRefused` when asking again cannot help. */
 export async function joinCluster(
   seeds: () => readonly string[],
-  apiKey: string,
+  access: MemberAccess,
   request: JoinRequest,
   wanted: () => boolean,
 ): Promise<void> {
   for (let attempt = 0; wanted(); attempt += 1) {
     const known = seeds();
     const seed = known[attempt % known.length];
-    if (seed !== undefined && (await askOnce(seed, apiKey, request))) return;
+    if (seed !== undefined && (await askOnce(seed, access, request))) return;
     await Bun.sleep(RETRY_MS);
   }
 }
 
 /** True when done, false when another try may do it. */
-async function askOnce(seed: string, apiKey: string, request: JoinRequest): Promise<boolean> {
-  let url = `http://${seed}/api/v1/cluster/join`;
+async function askOnce(
+  seed: string,
+  { apiKey, transport }: MemberAccess,
+  request: JoinRequest,
+): Promise<boolean> {
+  let url = `${transport.http}://${seed}/api/v1/cluster/join`;
   const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
-  const init = { method: "POST", headers, body: JSON.stringify(request) };
+  const init = { method: "POST", headers, body: JSON.stringify(request), ...transport.dial };
   try {
     for (let hop = 0; hop < HOPS_MAX; hop += 1) {
       const signal = AbortSignal.timeout(TRY_MS);

@@ -4,7 +4,7 @@
  * different keys by one name. Refuses to own: what is encrypted with them (cipher.ts).
  */
 import { createHash, hkdfSync, randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SettingError } from "./config.ts";
 
@@ -48,10 +48,17 @@ export function readKeyRing(sources: KeySources): KeyRing | null {
 export function makeDevelopmentKey(dataDir: string): void {
   const path = join(dataDir, DEVELOPMENT_KEY_FILE);
   if (existsSync(path)) return;
-  writeFileSync(path, `${randomBytes(KEY_BYTES).toString("base64")}\n`, {
-    mode: 0o600,
-    flag: "wx",
-  });
+  mkdirSync(dataDir, { recursive: true });
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, `${randomBytes(KEY_BYTES).toString("base64")}\n`, { mode: 0o600 });
+  try {
+    // Whole or not at all, and the first one stays when two processes begin at once.
+    linkSync(draft, path);
+  } catch (error) {
+    if (!existsSync(path)) throw error;
+  } finally {
+    rmSync(draft);
+  }
 }
 
 /** Never repeats a key in its complaints. */

@@ -1,11 +1,15 @@
 /** Owns the process: settings, signals, and how it starts and ends. What is wired to what is in service.ts. */
-import { type Config, helpText, readConfig, SettingError } from "./config.ts";
+import { type Config, readConfig, SettingError } from "./config.ts";
 import { assertFreeName, JoinRefused, statusOf } from "./join.ts";
+import { type KeyRing, makeDevelopmentKey, readKeyRing } from "./key-ring.ts";
 import { createLogger, type Logger } from "./logger.ts";
 import { isClaimed, type OpenMember, openMember } from "./member.ts";
 import { DataDirectoryUnusable } from "./raft/log.ts";
 import type { HttpServer, Listening } from "./server.ts";
 import { hostOf, Service } from "./service.ts";
+import { helpText } from "./settings.ts";
+import type { Secrets } from "./surface.ts";
+import { readTransport, type Transport } from "./transport.ts";
 import { ServerUnusable } from "./unison/link.ts";
 import { UnisonService } from "./unison/service.ts";
 
@@ -21,10 +25,12 @@ async function main(): Promise<void> {
 }
 
 async function serveMember(config: Config, log: Logger): Promise<void> {
-  const joinClusterId = await clusterToJoin(config);
+  const transport = transportOrExit(config);
+  const joinClusterId = await clusterToJoin(config, transport);
   const opened = openOrExit(config, joinClusterId);
-  const service = serviceOrExit(opened, config, log);
-  const listening = listenOrExit(service.server, config);
+  const secrets = { ring: ringOrExit(config), transport };
+  const service = serviceOrExit(opened, config, secrets, log);
+  const listening = await listenOrExit(service.server, config);
   service.start(listening.port);
   const { nodeId, clusterId } = opened.identity;
   log.info("listening", { address: service.address, nodeId, clusterId });
@@ -38,8 +44,9 @@ async function serveMember(config: Config, log: Logger): Promise<void> {
 }
 
 async function serveUnison(url: string, config: Config, log: Logger): Promise<void> {
-  const service = new UnisonService(url, config, log);
-  const listening = listenOrExit(service.server, config);
+  const secrets = { ring: ringOrExit(config), transport: transportOrExit(config) };
+  const service = new UnisonService(url, config, secrets, log);
+  const listening = await listenOrExit(service.server, config);
   await service.start().catch(refuse);
   log.info("listening", { address: `${hostOf(config.host)}:${listening.port}` });
   endGracefully(log, async () => {
@@ -49,9 +56,10 @@ async function serveUnison(url: string, config: Config, log: Logger): Promise<vo
 }
 
 /** The id of the cluster that a fresh directory is to join; null when there is nothing to join. */
-async function clusterToJoin(config: Config): Promise<string | null> {
+async function clusterToJoin(config: Config, transport: Transport): Promise<string | null> {
   if (config.join === null || isClaimed(config.dataDir)) return null;
-  const status = await statusOf(config.join, config.apiKey).catch((error: unknown) => {
+  const { apiKey } = config;
+  const status = await statusOf(config.join, { apiKey, transport }).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error);
     return refuse(new JoinRefused(`cannot join through ${config.join}: ${why}`));
   });
@@ -67,9 +75,32 @@ function nodeIdOf({ nodeId }: Config): string {
   return nodeId ?? `node-${process.pid}`;
 }
 
-function serviceOrExit(opened: OpenMember, config: Config, log: Logger): Service {
+/**
+ * Under development keys, who founds a cluster makes an encryption key too, and so does a process that keeps
+ * its data elsewhere. One that joins is given it.
+ */
+function ringOrExit(config: Config): KeyRing | null {
+  const { encryptionKey: key, encryptionKeyFile: file, development, dataDir } = config;
+  const founds = config.bootstrap || config.engine !== null;
   try {
-    return new Service(opened, config, log, (error) => {
+    if (development && founds && key === null && file === null) makeDevelopmentKey(dataDir);
+    return readKeyRing({ key, file, development, dataDir });
+  } catch (error) {
+    return refuse(error);
+  }
+}
+
+function transportOrExit({ tls }: Config): Transport {
+  try {
+    return readTransport(tls);
+  } catch (error) {
+    return refuse(error);
+  }
+}
+
+function serviceOrExit(opened: OpenMember, config: Config, secrets: Secrets, log: Logger): Service {
+  try {
+    return new Service(opened, config, secrets, log, (error) => {
       log.error("stopping at once: disk and memory may disagree", { err: error });
       process.exit(70);
     });
@@ -104,9 +135,9 @@ function openOrExit(config: Config, joinClusterId: string | null): OpenMember {
   }
 }
 
-function listenOrExit(server: HttpServer, { host, port }: Config): Listening {
+async function listenOrExit(server: HttpServer, { host, port }: Config): Promise<Listening> {
   try {
-    return server.listen(host, port);
+    return await server.listen(host, port);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     const why =
@@ -119,8 +150,8 @@ function listenOrExit(server: HttpServer, { host, port }: Config): Listening {
 }
 
 function refuse(error: unknown): never {
-  const refusals = [DataDirectoryUnusable, JoinRefused, ServerUnusable];
-  if (!(error instanceof Error) || !refusals.some((one) => error instanceof one)) throw error;
+  const explained = [DataDirectoryUnusable, JoinRefused, ServerUnusable, SettingError];
+  if (!(error instanceof Error) || !explained.some((kind) => error instanceof kind)) throw error;
   process.stderr.write(`concordance: ${error.message.replace(/\.$/, "")}.\n`);
   process.exit(1);
 }

@@ -1,4 +1,6 @@
 /** Owns `GET /metrics`: Prometheus text, from numbers the other rooms keep. */
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Usage } from "../shared/ledger.ts";
 import type { ClusterStatus } from "../shared/protocol.ts";
 import type { Position } from "../shared/store.ts";
 import type { DriverStats } from "./raft/driver.ts";
@@ -9,6 +11,10 @@ export interface SurfaceSources {
   readonly revision: number;
   readonly sockets: number;
   readonly subscriptions: number;
+  /** Requests that wait for a change. */
+  readonly waiting: number;
+  /** The key that seals credentials, or null. */
+  readonly keyId: string | null;
   /** Requests answered, by status code. */
   readonly requests: ReadonlyMap<number, number>;
 }
@@ -18,7 +24,15 @@ export interface MemberSources {
   readonly position: Position;
   readonly driver: DriverStats;
   readonly droppedMessages: number;
+  /** The tenants that hold most. */
+  readonly tenants: readonly (Usage & { readonly root: string })[];
 }
+/** How many tenants are named: labels must not grow with them. */
+export const TENANTS_SHOWN = 20;
+const STALL_RESOLUTION_MS = 10;
+const NANOSECONDS = 1e9;
+const stalls = monitorEventLoopDelay({ resolution: STALL_RESOLUTION_MS });
+stalls.enable();
 
 export function surfaceMetrics(from: SurfaceSources): string {
   const requests = [...from.requests].map(
@@ -30,7 +44,21 @@ export function surfaceMetrics(from: SurfaceSources): string {
     family("revision", "gauge", "Revision of the latest change.", from.revision),
     family("stream_sockets", "gauge", "Open /stream sockets.", from.sockets),
     family("stream_subscriptions", "gauge", watched, from.subscriptions),
+    family("changes_waiting", "gauge", "Requests that wait for a change.", from.waiting),
     family("http_requests_total", "counter", "Requests answered.", requests),
+    family(
+      "encryption_key_info",
+      "gauge",
+      "The key that seals credentials; none when this process has no key.",
+      from.keyId === null ? [] : [[`{key_id="${from.keyId}"}`, 1]],
+    ),
+    family(
+      "event_loop_longest_stall_seconds",
+      "gauge",
+      "Longest time nothing else could run, since start (pitfall 40).",
+      stalls.max / NANOSECONDS,
+    ),
+    family("resident_memory_bytes", "gauge", "Memory in use.", process.memoryUsage.rss()),
   ].join("");
 }
 
@@ -39,7 +67,10 @@ export function memberMetrics({
   position,
   driver,
   droppedMessages,
+  tenants,
 }: MemberSources): string {
+  const byTenant = (figure: "keys" | "bytes") =>
+    tenants.map((one) => [`{tenant="${labelOf(one.root)}"}`, one[figure]] as const);
   return [
     family("raft_term", "gauge", "Current term.", status.term),
     family("raft_is_leader", "gauge", "1 at the leader.", status.role === "leader" ? 1 : 0),
@@ -69,7 +100,14 @@ export function memberMetrics({
       position.compactedRevision,
     ),
     family("changes_bytes", "gauge", "Weight of the retained change log.", position.changesBytes),
+    family("tenant_keys", "gauge", "Entries of the largest tenants.", byTenant("keys")),
+    family("tenant_bytes", "gauge", "What the largest tenants hold.", byTenant("bytes")),
   ].join("");
+}
+
+/** As the text format wants label values. */
+function labelOf(text: string): string {
+  return text.replace(/[\\"]/g, "\\$&");
 }
 
 type Samples = number | readonly (readonly [labels: string, value: number])[];

@@ -2,8 +2,10 @@
  * Owns what a well-formed request is: names, numbers, operations, within their limits. Pure; throws
  * `Refusal`. Unknown fields are refused, since a misspelt `cas` must not become an unconditional write.
  */
-import { LIMITS } from "../shared/types.ts";
-import type { DeleteCommand, SetCommand, WriteCommand, WriteOperation } from "./command.ts";
+import { LIMITS, rootOf, SYSTEM_ROOT } from "../shared/types.ts";
+import type { ListQuery, WatchQuery } from "./api.ts";
+import type { DeleteCommand, SetCommand, WriteOperation } from "./command.ts";
+import type { KeyWish } from "./key-api.ts";
 import { type NodeId, nodeId } from "./raft/types.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -21,7 +23,6 @@ const SET_FIELDS = ["op", "namespace", "key", "value", "cas", "expiresAt", "ttlM
 const DELETE_FIELDS = ["op", "namespace", "key", "cas"] as const;
 /** Three digits of exponent, or more digits than a double has room for. */
 const MAYBE_HUGE_NUMBER = /\d[eE]\+?\d{3}|\d{300}/;
-const CREDENTIALS = /^tenant:[^/]+\/credentials(\/|$)/;
 
 /** Parses JSON text. Throws `invalid_json`, also for nesting too deep or a number too large to hold. */
 export function parseJson(text: string): unknown {
@@ -124,37 +125,33 @@ export function integerOf(
 
 /** One set; `nowMs` only judges whether `expiresAt` is already past. */
 export function setOf(fields: Fields, nowMs: number): SetCommand {
-  const { value } = fields;
-  const namespace = writableNamespaceOf(fields["namespace"]);
-  const key = keyOf(fields["key"]);
+  return {
+    op: "set",
+    namespace: namespaceOf(fields["namespace"]),
+    key: keyOf(fields["key"]),
+    valueJson: storableValueOf(fields["value"]),
+    cas: casOf(fields),
+    ...expiryOf(fields, nowMs),
+  };
+}
+
+function expiryOf(fields: Fields, nowMs: number): Pick<SetCommand, "expiresAt" | "ttlMs"> {
   const whole = { min: 1, max: Number.MAX_SAFE_INTEGER, absent: null };
   const expiry = fields["expiresAt"] === null ? undefined : fields["expiresAt"];
   const expiresAt = integerOf(expiry, "expiresAt", whole);
   const ttlMs = integerOf(fields["ttlMs"], "ttlMs", { ...whole, max: LIMITS.ttlMsMax });
   if (expiresAt !== null && ttlMs !== null) throw invalid("Send expiresAt or ttlMs, not both.");
   if (expiresAt !== null && expiresAt <= nowMs) throw invalid("expiresAt is already past.");
-  return {
-    op: "set",
-    namespace,
-    key,
-    valueJson: storableValueOf(value),
-    cas: casOf(fields),
-    expiresAt,
-    ttlMs,
-  };
+  return { expiresAt, ttlMs };
 }
 
 export function deleteOf(fields: Fields): DeleteCommand {
-  const namespace = writableNamespaceOf(fields["namespace"]);
+  const namespace = namespaceOf(fields["namespace"]);
   return { op: "delete", namespace, key: keyOf(fields["key"]), cas: casOf(fields) };
 }
 
 /** The operations of a batch: at least one, bounded, each key at most once. */
-export function batchOf(
-  operations: unknown,
-  actor: unknown,
-  nowMs: number,
-): Omit<WriteCommand, "requestId"> {
+export function batchOf(operations: unknown, nowMs: number): readonly WriteOperation[] {
   if (!Array.isArray(operations) || operations.length === 0) {
     throw invalid("operations must be a list with at least one operation.");
   }
@@ -164,7 +161,48 @@ export function batchOf(
   const parsed = operations.map((operation, position) => operationOf(operation, position, nowMs));
   const names = new Set(parsed.map(({ namespace, key }) => `${namespace}\n${key}`));
   if (names.size < parsed.length) throw invalid("operations names one key twice; merge them.");
-  return { type: "write", actor: actorOf(actor), operations: parsed };
+  return parsed;
+}
+
+/** What `list` asks for, over HTTP and on the stream. */
+export function listQueryOf(fields: Fields): ListQuery {
+  const { prefix, cursor } = fields;
+  const range = { min: 1, max: LIMITS.pageItemsMax, absent: null };
+  return {
+    namespace: namespaceOf(fields["namespace"]),
+    prefix: prefixOf(prefix),
+    limit: integerOf(fields["limit"], "limit", range),
+    cursor: cursor === undefined ? null : keyOf(cursor),
+  };
+}
+
+/** What `watch/subscribe` asks for. */
+export function watchQueryOf(fields: Fields): WatchQuery {
+  const { initial } = fields;
+  if (initial !== undefined && typeof initial !== "boolean") {
+    throw invalid("initial must be true or false.");
+  }
+  const whole = { min: 0, max: Number.MAX_SAFE_INTEGER, absent: null };
+  return {
+    namespace: namespaceOf(fields["namespace"]),
+    prefix: prefixOf(fields["prefix"]),
+    fromRevision: integerOf(fields["fromRevision"], "fromRevision", whole),
+    initial: initial === true,
+  };
+}
+
+/** The key somebody wants for a tenant. `nowMs` only judges whether `expiresAt` is already past. */
+export function keyWishOf(fields: Fields, nowMs: number): KeyWish {
+  const { access, label } = fields;
+  if (access !== "read_write" && access !== "read_only") {
+    throw invalid('access must be "read_write" or "read_only".');
+  }
+  const namespace = namespaceOf(fields["namespace"]);
+  if (rootOf(namespace) === SYSTEM_ROOT) {
+    throw invalid("namespace must be a tenant's: tenant:{id}, or one beneath it.");
+  }
+  const about = label === undefined ? "" : nameOf(label, "label", LIMITS.actorBytesMax);
+  return { namespace, access, label: about, ...expiryOf(fields, nowMs) };
 }
 
 function operationOf(value: unknown, position: number, nowMs: number): WriteOperation {
@@ -178,16 +216,6 @@ function operationOf(value: unknown, position: number, nowMs: number): WriteOper
 function casOf(fields: Fields): number | null {
   const range = { min: 0, max: Number.MAX_SAFE_INTEGER, absent: null };
   return integerOf(fields["cas"], "cas", range);
-}
-
-/** C6: until values can be encrypted, a credential must not reach the log at all. */
-function writableNamespaceOf(value: unknown): string {
-  const namespace = namespaceOf(value);
-  if (!CREDENTIALS.test(namespace)) return namespace;
-  throw new Refusal(
-    "credentials_unavailable",
-    "Credential namespaces are not writable: this version cannot encrypt values at rest. Keep the credential in the service that uses it.",
-  );
 }
 
 function storableValueOf(value: unknown): string {

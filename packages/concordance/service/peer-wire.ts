@@ -2,7 +2,7 @@
  * Owns what travels on `/raft`: the handshake's headers and one JSON message a frame. A frame that is not
  * what it should be is an error here, and never reaches the core. Pure.
  */
-import { type Incoming, type NodeId, nodeId } from "./raft/types.ts";
+import { type Incoming, type LogEntry, type NodeId, nodeId } from "./raft/types.ts";
 import type { SnapshotFile } from "./snapshots.ts";
 
 /** A message as sent: an offer also says where the bytes are. */
@@ -49,6 +49,29 @@ export function greetingOf(headers: Headers): Greeting | null {
     incarnation: incarnation ?? "",
     address: address ?? "",
   };
+}
+
+/** Writes messages out. The same entries usually go to every follower, one right after the other. */
+export class MessageWriter {
+  #entries: readonly LogEntry[] = [];
+  #text = "[]";
+
+  textOf(message: Incoming | WireMessage): string {
+    if (message.type !== "append_request") return JSON.stringify(message);
+    const { entries, ...header } = message;
+    return `${JSON.stringify(header).slice(0, -1)},"entries":${this.#textOf(entries)}}`;
+  }
+
+  #textOf(entries: readonly LogEntry[]): string {
+    const { length } = entries;
+    const same =
+      length === this.#entries.length && entries.every((one, i) => one === this.#entries[i]);
+    if (!same) {
+      this.#entries = entries;
+      this.#text = JSON.stringify(entries);
+    }
+    return this.#text;
+  }
 }
 
 const NUMBERS: Readonly<Record<Incoming["type"], readonly string[]>> = {

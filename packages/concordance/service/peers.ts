@@ -8,6 +8,7 @@ import type { Logger } from "./logger.ts";
 import {
   type Greeting,
   greetingHeaders,
+  MessageWriter,
   messageOf,
   PEER_CLOSE,
   type WireMessage,
@@ -15,6 +16,7 @@ import {
 import type { Identity } from "./raft/log.ts";
 import { type Membership, memberOf } from "./raft/membership.ts";
 import type { Incoming, NodeId } from "./raft/types.ts";
+import type { Transport } from "./transport.ts";
 
 export interface PeerSession {
   readonly kind: "peer";
@@ -25,6 +27,7 @@ type Socket = ServerWebSocket<PeerSession>;
 export interface PeerOptions {
   readonly identity: Identity;
   readonly apiKey: string;
+  readonly transport: Transport;
   /** `host:port` of this member; known once it listens. */
   readonly address: () => string;
   readonly membership: () => Membership;
@@ -59,6 +62,7 @@ export class Peers {
   readonly #told = new Map<NodeId, string>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #dropped = 0;
+  readonly #writer = new MessageWriter();
 
   constructor(options: PeerOptions) {
     this.#options = options;
@@ -88,7 +92,7 @@ export class Peers {
       this.#dropped += 1;
       return;
     }
-    socket.send(JSON.stringify(message));
+    socket.send(this.#writer.textOf(message));
   }
 
   /** Where a member can be reached: what it said last, or what the membership says. */
@@ -175,10 +179,13 @@ export class Peers {
   }
 
   #dial(id: NodeId, link: Link): void {
-    const { identity, apiKey, address, log } = this.#options;
+    const { identity, apiKey, address, transport, log } = this.#options;
     const greeting = greetingHeaders({ ...identity, address: address() });
     const headers = { authorization: `Bearer ${apiKey}`, ...greeting };
-    const socket = new WebSocket(`ws://${link.address}/raft`, { headers });
+    const socket = new WebSocket(`${transport.ws}://${link.address}/raft`, {
+      headers,
+      ...transport.dial,
+    });
     link.socket = socket;
     let opened = false;
     socket.onopen = () => {

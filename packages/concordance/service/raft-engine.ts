@@ -3,8 +3,8 @@
  * the log. Refuses to own: the rules of consensus (raft/) and of commands (fsm.ts), how answers look (api.ts).
  */
 import type { KvStore, PageLimits, StoredEntry } from "../shared/store.ts";
-import { encodeCommand, type WriteCommand } from "./command.ts";
-import type { Engine, EntryName, Now } from "./engine.ts";
+import { type Command, encodeCommand, type WriteCommand } from "./command.ts";
+import type { Engine, EntryName, Now, Resealing } from "./engine.ts";
 import type { ApplyResult } from "./fsm.ts";
 import type { Freshness } from "./parse.ts";
 import type { RaftDriver } from "./raft/driver.ts";
@@ -71,6 +71,18 @@ export class RaftEngine implements Engine {
     return { items, more, revision: this.#revision };
   }
 
+  listUnder(namespace: string, prefix: string, limits: PageLimits) {
+    this.#assertReadable();
+    const { items, more } = this.#store.listUnder(namespace, prefix, limits);
+    return { items, more, revision: this.#revision };
+  }
+
+  audit(root: string, afterSeq: number, rowsMax: number) {
+    this.#assertReadable();
+    const rows = this.#store.ledger.history(root, afterSeq, rowsMax);
+    return { rows, revision: this.#revision };
+  }
+
   changes(revision: number, namespace: string | null, limits: PageLimits) {
     return this.#whenRetained(revision, () => {
       const { items, through } = this.#store.changesAfter(revision, namespace, limits);
@@ -83,7 +95,29 @@ export class RaftEngine implements Engine {
     return this.#whenRetained(from, () => from);
   }
 
-  async write(command: WriteCommand): Promise<ApplyResult> {
+  get resealing(): Resealing {
+    return {
+      sealedOtherwise: (keyId, rowsMax) => this.#store.sealedOtherwise(keyId, rowsMax),
+      reseal: async (command) => void (await this.#propose(command)),
+    };
+  }
+
+  write(command: WriteCommand): Promise<ApplyResult> {
+    return this.#propose(command);
+  }
+
+  /** The refusal that names the leader, or says that there is none. */
+  noLeader(): Refusal {
+    const { leaderId, nodeId } = this.#driver.state;
+    const leader = leaderId === null || leaderId === nodeId ? null : this.#addressOf(leaderId);
+    if (leader === null) {
+      const message = "No leader is known yet; nothing was done, retry shortly.";
+      return new Refusal("no_leader", message, { leader });
+    }
+    return new Refusal("not_leader", `The leader is at ${leader}; nothing was done.`, { leader });
+  }
+
+  async #propose(command: Command): Promise<ApplyResult> {
     const outcome = await this.#driver.propose(encodeCommand(command));
     switch (outcome.kind) {
       case "applied":
@@ -100,17 +134,6 @@ export class RaftEngine implements Engine {
       case "stopping":
         throw new Refusal("stopping", "This node is stopping; nothing was written, retry.");
     }
-  }
-
-  /** The refusal that names the leader, or says that there is none. */
-  noLeader(): Refusal {
-    const { leaderId, nodeId } = this.#driver.state;
-    const leader = leaderId === null || leaderId === nodeId ? null : this.#addressOf(leaderId);
-    if (leader === null) {
-      const message = "No leader is known yet; nothing was done, retry shortly.";
-      return new Refusal("no_leader", message, { leader });
-    }
-    return new Refusal("not_leader", `The leader is at ${leader}; nothing was done.`, { leader });
   }
 
   get #revision(): number {

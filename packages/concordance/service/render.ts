@@ -20,7 +20,8 @@ export function listText(
 export function changeText(change: StoredChange): string {
   const { namespace, key, op, value, version, actor, at, revision, seq } = change;
   const who = JSON.stringify(actor);
-  return `{"namespace":${JSON.stringify(namespace)},"key":${JSON.stringify(key)},"value":${value ?? "null"},"version":${version},"op":"${op}","actor":${who},"updatedBy":${who},"updatedAt":${at},"revision":${revision},"seq":${seq}}`;
+  const unavailable = change.unavailable === true ? ',"unavailable":true' : "";
+  return `{"namespace":${JSON.stringify(namespace)},"key":${JSON.stringify(key)},"value":${value ?? "null"},"version":${version},"op":"${op}","actor":${who},"updatedBy":${who},"updatedAt":${at},"revision":${revision},"seq":${seq}${unavailable}}`;
 }
 
 export function setText(entry: StoredEntry): string {

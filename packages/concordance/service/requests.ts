@@ -6,10 +6,14 @@ import { createHash } from "node:crypto";
 import type { WriteCommand } from "./command.ts";
 import type { ApplyResult, WriteResult } from "./fsm.ts";
 
-/** Equal for equal writes, whatever their id. */
+/** Equal for equal writes, whatever their id. One value sealed twice is two texts, with one digest. */
 export function fingerprintOf({ actor, operations }: WriteCommand): string {
+  const compared = operations.map((operation) => {
+    const sealed = operation.op === "set" && operation.digest !== undefined;
+    return sealed ? { ...operation, valueJson: "" } : operation;
+  });
   return createHash("sha256")
-    .update(JSON.stringify([actor, operations]))
+    .update(JSON.stringify([actor, compared]))
     .digest("base64");
 }
 

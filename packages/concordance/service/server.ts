@@ -1,23 +1,28 @@
 /**
- * Owns HTTP: paths, bodies, status codes, and the upgrades to `/stream` and `/raft`. One port for all.
- * Refuses to own: what an operation does (api.ts), what a request looks like inside (parse.ts).
+ * Owns the port: routes, status codes, refusals, and the upgrades to `/stream` and `/raft`. One port for all.
+ * Refuses to own: what a route does (*-routes.ts), reading a request (http.ts).
  */
 import type { Server, ServerWebSocket, WebSocketHandler } from "bun";
 import { type ErrorBody, REFUSALS } from "../shared/protocol.ts";
 import { LIMITS } from "../shared/types.ts";
-import type { Author, KvApi } from "./api.ts";
+import type { KvApi } from "./api.ts";
 import type { ClusterApi } from "./cluster-api.ts";
 import { clusterRoute } from "./cluster-routes.ts";
-import type { Now } from "./engine.ts";
-import type { Access, Keys } from "./keys.ts";
+import type { EncryptionApi } from "./encryption-api.ts";
+import { type Handler, only } from "./http.ts";
+import type { KeyApi } from "./key-api.ts";
+import { encryptionRoute, keyRoute, keysRoute } from "./key-routes.ts";
+import { type Caller, type Keys, mayAdminister, mayReachAll } from "./keys.ts";
+import { batchRoute, changesRoute, kvRoute } from "./kv-routes.ts";
 import type { Logger } from "./logger.ts";
-import * as parse from "./parse.ts";
 import { greetingOf } from "./peer-wire.ts";
 import type { PeerSession, Peers } from "./peers.ts";
 import { Refusal } from "./refusal.ts";
 import type { Snapshots } from "./snapshots.ts";
+import { behindTheFront, listenTls } from "./tls-front.ts";
 import { traceIdOf } from "./trace.ts";
-import { listQueryOf, type Session, type StreamHandler } from "./ws.ts";
+import type { Transport } from "./transport.ts";
+import type { Session, StreamHandler } from "./ws.ts";
 
 /** Stands in for the host of an HTTP/1.0 request, which need not name one; only the path is read. */
 const ANY_HOST = "http://localhost";
@@ -27,7 +32,10 @@ export interface ServerParts {
   readonly stream: StreamHandler;
   /** What only a member of a Raft group has; null over an engine that has no members. */
   readonly members: Members | null;
+  readonly transport: Transport;
   readonly keys: Keys;
+  readonly tenantKeys: KeyApi;
+  readonly encryption: EncryptionApi;
   readonly log: Logger;
   readonly metrics: (requests: ReadonlyMap<number, number>) => string;
 }
@@ -42,22 +50,22 @@ export interface Listening {
   stop(): Promise<void>;
 }
 
-export interface Call {
-  readonly request: Request;
-  readonly url: URL;
-  readonly access: Access;
-}
-export type Handler = (call: Call) => Now<string>;
 type AnySession = Session | PeerSession;
 
 const JSON_HEADERS = { "content-type": "application/json; charset=utf-8" };
 const BASE = "/api/v1";
+const ROUTE = /^\/api\/v1\/([a-z]+)(\/.*)?$/s;
 const DRAIN_MS = 3_000;
-const NUMERIC_QUERIES = new Set(["cas", "limit", "since", "minRevision"]);
+/** Beyond what a request asked to wait. */
+const PATIENCE_S = 10;
 const OPEN_PATHS = new Set(["/health", "/ready", `${BASE}/health`, `${BASE}/ready`]);
 /** Bun's own limit answers without a body, so ours speaks first. */
 const TRANSPORT_BYTES_MAX = 8 * LIMITS.requestBytesMax;
+const BACKUP_PATH = "/api/v1/cluster/snapshot";
+/** Copying a large state takes a while, before the first byte. */
+const BACKUP_TIMEOUT_S = 240;
 const SNAPSHOT_PATH = "/raft/snapshot/";
+const MEMBERS_ONLY = /^\/raft(\/|$)/;
 
 export class HttpServer {
   readonly #parts: ServerParts;
@@ -67,27 +75,48 @@ export class HttpServer {
     this.#parts = parts;
   }
 
-  /** Throws what `Bun.serve` throws when the address cannot be had. */
-  listen(hostname: string, port: number): Listening {
-    const server = Bun.serve({
-      hostname,
-      port,
-      maxRequestBodySize: TRANSPORT_BYTES_MAX,
-      fetch: (request, bun) => this.#fetch(request, bun),
-      websocket: this.#sockets(),
-    });
-    return {
-      hostname,
-      port: server.port ?? port,
-      stop: async () => {
-        const drained = server.stop();
-        this.#parts.stream.closeAll();
-        this.#parts.members?.peers.stop();
-        // A reader that takes nothing, not even the goodbye, must not hold the process back.
-        await Promise.race([drained, Bun.sleep(DRAIN_MS)]);
-        await server.stop(true);
-      },
+  /** Rejects with what the system says when the address cannot be had. */
+  async listen(hostname: string, port: number): Promise<Listening> {
+    const { tls } = this.#parts.transport;
+    if (tls === null) {
+      const server = this.#serve({ hostname, port }, true);
+      return { hostname, port: server.port ?? port, stop: () => this.#stop([server]) };
+    }
+    const behind = behindTheFront();
+    const clients = this.#serve({ unix: behind.clients }, tls.peerCa === null);
+    const peers = this.#serve({ unix: behind.peers }, true);
+    const stopServing = async () => {
+      await this.#stop([clients, peers]);
+      behind.remove();
     };
+    try {
+      const front = await listenTls(hostname, port, tls, behind);
+      const stop = () => stopServing().finally(() => front.stop());
+      return { hostname, port: front.port, stop };
+    } catch (error) {
+      await stopServing();
+      throw error;
+    }
+  }
+
+  /** `forMembers`: whether other members may connect here. */
+  #serve(where: { hostname: string; port: number } | { unix: string }, forMembers: boolean) {
+    return Bun.serve({
+      ...where,
+      maxRequestBodySize: TRANSPORT_BYTES_MAX,
+      fetch: (request: Request, bun: Server<AnySession>) => this.#fetch(request, bun, forMembers),
+      websocket: this.#sockets(),
+    } as Bun.Serve.Options<AnySession>);
+  }
+
+  async #stop(servers: readonly Server<AnySession>[]): Promise<void> {
+    const drained = Promise.all(servers.map((server) => server.stop()));
+    this.#parts.api.endWaits();
+    this.#parts.stream.closeAll();
+    this.#parts.members?.peers.stop();
+    // A reader that takes nothing, not even the goodbye, must not hold the process back.
+    await Promise.race([drained, Bun.sleep(DRAIN_MS)]);
+    await Promise.all(servers.map((server) => server.stop(true)));
   }
 
   /** Both kinds of socket share one handler; the session says which it is. */
@@ -115,28 +144,43 @@ export class HttpServer {
     };
   }
 
-  async #fetch(request: Request, bun: Server<AnySession>): Promise<Response | undefined> {
-    const response = await this.#respond(request, bun);
+  async #fetch(
+    request: Request,
+    bun: Server<AnySession>,
+    forMembers: boolean,
+  ): Promise<Response | undefined> {
+    const response = await this.#respond(request, bun, forMembers);
     const status = response?.status ?? 101;
     this.#requests.set(status, (this.#requests.get(status) ?? 0) + 1);
     return response;
   }
 
-  async #respond(request: Request, bun: Server<AnySession>): Promise<Response | undefined> {
+  async #respond(
+    request: Request,
+    bun: Server<AnySession>,
+    forMembers: boolean,
+  ): Promise<Response | undefined> {
     try {
       const url = URL.parse(request.url, ANY_HOST);
       if (url === null) throw new Refusal("invalid_request", "The path or the Host is not one.");
       if (OPEN_PATHS.has(url.pathname)) return this.#probe(request, url.pathname);
-      const access = this.#parts.keys.accessOf(request.headers.get("authorization"));
-      if (access === null) {
+      const found = this.#parts.keys.callerOf(request.headers.get("authorization"));
+      const caller = found instanceof Promise ? await found : found;
+      if (caller === null) {
         throw new Refusal("unauthorized", "Send a valid key as Authorization: Bearer <key>.");
       }
-      if (url.pathname === "/stream") return upgrade(request, bun, access);
-      if (url.pathname === "/raft") return this.#upgradePeer(request, bun, access);
-      if (url.pathname.startsWith(SNAPSHOT_PATH)) return this.#snapshot(url.pathname, access);
-      if (url.pathname === "/metrics") return this.#metrics(request);
+      if (url.pathname === "/stream") return upgrade(request, bun, caller);
+      if (!forMembers && MEMBERS_ONLY.test(url.pathname)) throw needsCertificate();
+      if (url.pathname === "/raft") return this.#upgradePeer(request, bun, caller);
+      if (url.pathname.startsWith(SNAPSHOT_PATH)) return this.#snapshot(url.pathname, caller);
+      if (url.pathname === BACKUP_PATH) return await this.#backup(request, bun, caller);
+      if (url.pathname === "/metrics") return this.#metrics(request, caller);
       const handler = this.#route(request.method, url.pathname);
-      return new Response(await handler({ request, url, access }), { headers: JSON_HEADERS });
+      const mayTakeMs = (ms: number) => {
+        if (ms > 0) bun.timeout(request, Math.ceil(ms / 1_000) + PATIENCE_S);
+      };
+      const answer = await handler({ request, url, caller, mayTakeMs });
+      return new Response(answer, { headers: JSON_HEADERS });
     } catch (error) {
       return this.#refusal(error, request);
     }
@@ -153,22 +197,37 @@ export class HttpServer {
     );
   }
 
-  #metrics(request: Request): Response {
+  #metrics(request: Request, caller: Caller): Response {
+    mayReachAll(caller);
     only(request.method, ["GET"]);
     const headers = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };
     return new Response(this.#parts.metrics(this.#requests), { headers });
   }
 
-  #snapshot(pathname: string, access: Access): Response {
-    mayWrite(access);
+  #snapshot(pathname: string, caller: Caller): Response {
+    mayAdminister(caller);
     const body = this.#members().snapshots.body(pathname.slice(SNAPSHOT_PATH.length));
     if (body === null) throw new Refusal("not_found", "There is no such snapshot any more.");
     return new Response(body);
   }
 
+  async #backup(request: Request, bun: Server<AnySession>, caller: Caller): Promise<Response> {
+    only(request.method, ["GET"]);
+    mayAdminister(caller);
+    bun.timeout(request, BACKUP_TIMEOUT_S);
+    const backup = await this.#members().cluster.backup();
+    const name = `concordance-${new Date().toISOString().replace(/[:.]/g, "-")}.backup`;
+    const disposition = `attachment; filename="${name}"`;
+    const headers = {
+      "content-type": "application/octet-stream",
+      "content-disposition": disposition,
+    };
+    return new Response(backup, { headers });
+  }
+
   /** Whether the name is welcome is judged after the upgrade, where a reason can be given. */
-  #upgradePeer(request: Request, bun: Server<AnySession>, access: Access): undefined {
-    mayWrite(access);
+  #upgradePeer(request: Request, bun: Server<AnySession>, caller: Caller): undefined {
+    mayAdminister(caller);
     this.#members();
     const greeting = greetingOf(request.headers);
     const data = greeting === null ? null : { kind: "peer" as const, greeting };
@@ -185,78 +244,17 @@ export class HttpServer {
   }
 
   #route(method: string, pathname: string): Handler {
-    const { api } = this.#parts;
-    if (pathname.startsWith(`${BASE}/kv/`)) return this.#kvRoute(method, pathname);
-    if (pathname === `${BASE}/batch`) {
-      only(method, ["POST"]);
-      return (call) => this.#batch(call);
-    }
-    if (pathname === `${BASE}/changes`) {
-      only(method, ["GET"]);
-      return ({ url }) => {
-        const { query, freshness } = changesQueryOf(url);
-        return api.fresh(freshness, () => api.changes(query));
-      };
-    }
-    if (pathname.startsWith(`${BASE}/cluster/`)) {
-      return clusterRoute(
-        this.#members().cluster,
-        method,
-        pathname.slice(`${BASE}/cluster/`.length),
-      );
-    }
-    throw new Refusal(
-      "route_not_found",
-      `There is no such route; under ${BASE}: kv, batch, changes, cluster.`,
-    );
-  }
-
-  #kvRoute(method: string, pathname: string): Handler {
-    const { api } = this.#parts;
-    const target = targetOf(pathname);
-    const { namespace, key } = target;
-    if (key === null) {
-      only(method, ["GET"]);
-      return ({ url }) => {
-        const query = queryOf(url, ["prefix", "limit", "cursor", ...parse.FRESHNESS_FIELDS]);
-        const asked = listQueryOf({ ...query, namespace });
-        return api.fresh(parse.freshnessOf(query), () => api.list(asked));
-      };
-    }
-    only(method, ["GET", "PUT", "DELETE"]);
-    if (method === "GET") {
-      return ({ url }) => {
-        const freshness = parse.freshnessOf(queryOf(url, parse.FRESHNESS_FIELDS));
-        const [space, name] = [parse.namespaceOf(namespace), parse.keyOf(key)];
-        return api.fresh(freshness, () => api.get(space, name));
-      };
-    }
-    return (call) => {
-      mayWrite(call.access);
-      return method === "PUT"
-        ? this.#put(call, namespace, key)
-        : this.#delete(call, namespace, key);
-    };
-  }
-
-  async #put({ request }: Call, namespace: string, key: string): Promise<string> {
-    const accepted = ["value", "actor", "cas", "expiresAt", "ttlMs"];
-    const body = parse.fieldsOf(await bodyOf(request), accepted, "The body");
-    const command = parse.setOf({ ...body, namespace, key }, Date.now());
-    return this.#parts.api.set(authorOf(body["actor"], request), command);
-  }
-
-  #delete({ url, request }: Call, namespace: string, key: string): Promise<string> {
-    const query = queryOf(url, ["actor", "cas"]);
-    const command = parse.deleteOf({ ...query, namespace, key });
-    return this.#parts.api.delete(authorOf(query["actor"], request), command);
-  }
-
-  async #batch({ request, access }: Call): Promise<string> {
-    mayWrite(access);
-    const body = parse.fieldsOf(await bodyOf(request), ["operations", "actor"], "The body");
-    const command = parse.batchOf(body["operations"], body["actor"], Date.now());
-    return this.#parts.api.batch(command, requestIdOf(request));
+    const { api, tenantKeys, encryption } = this.#parts;
+    const [, room = "", rest = ""] = ROUTE.exec(pathname) ?? [];
+    if (room === "kv" && rest !== "") return kvRoute(api, method, rest.slice(1));
+    if (room === "cluster") return clusterRoute(this.#members().cluster, method, rest.slice(1));
+    if (room === "encryption") return encryptionRoute(encryption, method, rest);
+    if (room === "keys" && rest !== "") return keyRoute(tenantKeys, method, rest.slice(1));
+    if (rest === "" && room === "keys") return keysRoute(tenantKeys, method);
+    if (rest === "" && room === "batch") return batchRoute(api, method);
+    if (rest === "" && room === "changes") return changesRoute(api, method);
+    const rooms = "kv, batch, changes, cluster, keys, encryption";
+    throw new Refusal("route_not_found", `There is no such route; under ${BASE}: ${rooms}.`);
   }
 
   #refusal(error: unknown, request: Request): Response {
@@ -273,17 +271,23 @@ export class HttpServer {
     const headers: Record<string, string> = status === 503 ? { "retry-after": "1" } : {};
     if (known && code === "not_leader") {
       const { pathname, search } = new URL(request.url, ANY_HOST);
-      headers["location"] = `http://${String(error.details?.["leader"])}${pathname}${search}`;
+      const { http } = this.#parts.transport;
+      headers["location"] = `${http}://${String(error.details?.["leader"])}${pathname}${search}`;
     }
     return Response.json(body, { status, headers });
   }
 }
 
-function upgrade(request: Request, bun: Server<AnySession>, access: Access): undefined {
+function upgrade(request: Request, bun: Server<AnySession>, caller: Caller): undefined {
   const traceId = traceIdOf(request.headers.get("traceparent"));
-  const data: Session = { kind: "client", access, traceId, watcher: null };
+  const data: Session = { kind: "client", caller, traceId, watcher: null };
   if (bun.upgrade(request, { data })) return undefined;
   throw new Refusal("invalid_request", "/stream speaks WebSocket; send an upgrade request.");
+}
+
+function needsCertificate(): Refusal {
+  const message = "Members connect with a certificate that the CA of --tls-peer-ca signed.";
+  return new Refusal("unauthorized", message);
 }
 
 function onKind<R>(
@@ -294,80 +298,4 @@ function onKind<R>(
   return socket.data.kind === "client"
     ? client(socket as ServerWebSocket<Session>)
     : peer(socket as ServerWebSocket<PeerSession>);
-}
-
-function authorOf(actor: unknown, request: Request): Author {
-  return { actor: parse.actorOf(actor), requestId: requestIdOf(request) };
-}
-
-function requestIdOf(request: Request): string | undefined {
-  return parse.requestIdOf(request.headers.get("idempotency-key"));
-}
-
-/** The last path segment is the key; a namespace may be one encoded segment or several plain ones. */
-function targetOf(pathname: string): { readonly namespace: string; readonly key: string | null } {
-  const segments = pathname.slice(`${BASE}/kv/`.length).split("/").map(decoded);
-  const [namespace = ""] = segments;
-  if (segments.length === 1) return { namespace, key: null };
-  return { namespace: segments.slice(0, -1).join("/"), key: segments.at(-1) ?? "" };
-}
-
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new Refusal("invalid_request", "The path is not valid percent-encoded UTF-8.");
-  }
-}
-
-function changesQueryOf(url: URL) {
-  const query = queryOf(url, ["since", "limit", "namespace", ...parse.FRESHNESS_FIELDS]);
-  const namespace = query["namespace"];
-  const whole = { min: 0, max: Number.MAX_SAFE_INTEGER };
-  const limits = { min: 1, max: LIMITS.pageItemsMax, absent: null };
-  const asked = {
-    since: parse.integerOf(query["since"], "since", { ...whole, absent: 0 }) ?? 0,
-    limit: parse.integerOf(query["limit"], "limit", limits),
-    namespace: namespace === undefined ? null : parse.namespaceOf(namespace),
-  };
-  return { query: asked, freshness: parse.freshnessOf(query) };
-}
-
-/** The query as fields. Text has no types, so the names that hold numbers are read as numbers here. */
-function queryOf(url: URL, accepted: readonly string[]): parse.Fields {
-  const typed = [...url.searchParams].map(([name, text]) => {
-    const isNumber = NUMERIC_QUERIES.has(name) && /^\d{1,16}$/.test(text);
-    return [name, isNumber ? Number(text) : text] as const;
-  });
-  return parse.fieldsOf(Object.fromEntries(typed), accepted, "The query");
-}
-
-/** The body as JSON, read no further than the limit. */
-export async function bodyOf(request: Request): Promise<unknown> {
-  const tooLarge = new Refusal(
-    "request_too_large",
-    `The body is larger than ${LIMITS.requestBytesMax} bytes.`,
-  );
-  if (Number(request.headers.get("content-length") ?? 0) > LIMITS.requestBytesMax) throw tooLarge;
-  const bytes = new Uint8Array(await request.arrayBuffer());
-  if (bytes.length > LIMITS.requestBytesMax) throw tooLarge;
-  return parse.parseJson(utf8(bytes));
-}
-
-function utf8(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new Refusal("invalid_json", "The body is not valid UTF-8.");
-  }
-}
-
-export function mayWrite(access: Access): void {
-  if (access === "read_write") return;
-  throw new Refusal("read_only", "This key may only read; writing needs the API key.");
-}
-
-export function only(method: string, accepted: readonly string[]): void {
-  if (accepted.includes(method)) return;
-  throw new Refusal("method_not_allowed", `Use ${accepted.join(" or ")} here, not ${method}.`);
 }

@@ -4,25 +4,25 @@
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { KvApi } from "./api.ts";
 import { ClusterApi } from "./cluster-api.ts";
 import type { Config } from "./config.ts";
 import { sweepExpired } from "./expiry.ts";
 import { type ApplyResult, Fsm } from "./fsm.ts";
 import { joinCluster } from "./join.ts";
-import { Keys } from "./keys.ts";
 import type { Logger } from "./logger.ts";
 import type { OpenMember } from "./member.ts";
-import { memberMetrics, surfaceMetrics } from "./metrics.ts";
+import { memberMetrics, TENANTS_SHOWN } from "./metrics.ts";
 import type { WireMessage } from "./peer-wire.ts";
 import { Peers } from "./peers.ts";
 import { RaftDriver, successorsOf } from "./raft/driver.ts";
 import { inForce, memberOf, membershipAt } from "./raft/membership.ts";
 import type { NodeId, SnapshotHeader } from "./raft/types.ts";
 import { RaftEngine } from "./raft-engine.ts";
-import { HttpServer } from "./server.ts";
+import type { HttpServer } from "./server.ts";
 import { Snapshots } from "./snapshots.ts";
-import { StreamHandler } from "./ws.ts";
+import { type Secrets, surfaceOver } from "./surface.ts";
+import type { Transport } from "./transport.ts";
+import type { StreamHandler } from "./ws.ts";
 
 const HOUSEKEEPING_MS = 1_000;
 const HAND_OVER_MS = 500;
@@ -31,6 +31,7 @@ const HAND_OVER_STEP_MS = 2;
 export class Service {
   readonly server: HttpServer;
   readonly #opened: OpenMember;
+  readonly #transport: Transport;
   readonly #config: Config;
   readonly #log: Logger;
   readonly #driver: RaftDriver<ApplyResult>;
@@ -43,8 +44,15 @@ export class Service {
   #stopTimers: () => void = () => undefined;
 
   /** Throws `DataDirectoryUnusable` when disk and state disagree. */
-  constructor(opened: OpenMember, config: Config, log: Logger, onFatal: (error: unknown) => void) {
+  constructor(
+    opened: OpenMember,
+    config: Config,
+    secrets: Secrets,
+    log: Logger,
+    onFatal: (error: unknown) => void,
+  ) {
     this.#opened = opened;
+    this.#transport = secrets.transport;
     this.#config = config;
     this.#log = log;
     this.#fsm = new Fsm(opened.state.store);
@@ -56,18 +64,25 @@ export class Service {
     const { store } = opened.state;
     const addressOf = (id: NodeId) => this.#peers.addressOf(id);
     const engine = new RaftEngine(opened.identity.clusterId, this.#driver, store, addressOf);
-    const api = new KvApi(engine);
-    const cluster = new ClusterApi({ engine, driver: this.#driver, store, addressOf });
-    this.#stream = new StreamHandler(api, engine.feed, log);
-    this.#fsm.onChanges((changes) => this.#stream.publish(changes));
-    this.server = new HttpServer({
-      api,
-      stream: this.#stream,
-      members: { cluster, peers: this.#peers, snapshots: this.#snapshots },
-      keys: new Keys(config.apiKey, config.agentKey),
-      log,
-      metrics: (requests) => this.#metrics(api, cluster, requests),
+    const cluster = new ClusterApi({
+      engine,
+      driver: this.#driver,
+      store,
+      snapshots: this.#snapshots,
+      flush: () => this.#fsm.flush(),
+      addressOf,
     });
+    const surface = surfaceOver({
+      engine,
+      config,
+      secrets,
+      log,
+      members: { cluster, peers: this.#peers, snapshots: this.#snapshots },
+      engineMetrics: () => this.#metrics(cluster),
+    });
+    this.server = surface.server;
+    this.#stream = surface.stream;
+    this.#fsm.onChanges((changes) => this.#stream.publish(changes));
   }
 
   /** `host:port` where this member is reached. */
@@ -96,7 +111,8 @@ export class Service {
     const request = { nodeId, address: this.#address, incarnation };
     const known = () => [seed, ...this.#memberAddresses()];
     const wanted = () => !this.#stopped && !this.#isMember();
-    await joinCluster(known, this.#config.apiKey, request, wanted);
+    const access = { apiKey: this.#config.apiKey, transport: this.#transport };
+    await joinCluster(known, access, request, wanted);
   }
 
   /** Lets another voter lead before this one stops, so that writers hardly notice. */
@@ -119,6 +135,7 @@ export class Service {
     return new Peers({
       identity: this.#opened.identity,
       apiKey: this.#config.apiKey,
+      transport: this.#transport,
       address: () => this.#address,
       membership: () => inForce(this.#driver.state.memberships),
       agreed: () => {
@@ -182,8 +199,9 @@ export class Service {
     const address = this.#peers.addressOf(from);
     if (file === undefined || address === null) return;
     if (offer.snapshot.index <= this.#driver.state.commitIndex) return;
-    const url = `http://${address}/raft/snapshot/${file.name}`;
-    const name = await this.#snapshots.fetch(url, this.#config.apiKey, file);
+    const { http, dial } = this.#transport;
+    const url = `${http}://${address}/raft/snapshot/${file.name}`;
+    const name = await this.#snapshots.fetch(url, { apiKey: this.#config.apiKey, dial }, file);
     if (name === null || this.#stopped) return;
     this.#driver.receiveSnapshot(offer, name);
     // Gone when it was taken; left when this member had caught up meanwhile.
@@ -214,14 +232,12 @@ export class Service {
     return members.flatMap(({ address }) => (address === null ? [] : [address]));
   }
 
-  #metrics(api: KvApi, cluster: ClusterApi, requests: ReadonlyMap<number, number>): string {
-    const { position } = this.#opened.state.store;
-    const { sockets, subscriptions } = this.#stream;
-    const ready = api.missing.length === 0;
-    const { revision } = position;
-    const surface = surfaceMetrics({ ready, revision, sockets, subscriptions, requests });
+  #metrics(cluster: ClusterApi): string {
+    const { position, ledger } = this.#opened.state.store;
     const [driver, droppedMessages] = [this.#driver.stats, this.#peers.dropped];
-    return surface + memberMetrics({ status: cluster.status(), position, driver, droppedMessages });
+    const tenants = ledger.largest(TENANTS_SHOWN);
+    const status = cluster.status();
+    return memberMetrics({ status, position, driver, droppedMessages, tenants });
   }
 }
 

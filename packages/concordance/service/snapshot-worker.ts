@@ -15,18 +15,21 @@ export type CopyAnswer =
       readonly ok: true;
       readonly appliedIndex: number;
       readonly timeMs: number;
+      readonly revision: number;
       readonly sha256: string;
       readonly bytes: number;
     }
   | { readonly ok: false; readonly why: string };
+
+type Position = Pick<Extract<CopyAnswer, { ok: true }>, "appliedIndex" | "timeMs" | "revision">;
 
 async function copy({ statePath, copyPath }: CopyOrder): Promise<CopyAnswer> {
   const source = new Database(statePath, { readonly: true, strict: true });
   source.query("VACUUM INTO ?").run(copyPath);
   source.close();
   const made = new Database(copyPath, { readonly: true, strict: true });
-  const sql = "SELECT applied_index AS appliedIndex, time_ms AS timeMs FROM applied";
-  const row = made.query<{ appliedIndex: number; timeMs: number }, []>(sql).get();
+  const sql = "SELECT applied_index AS appliedIndex, time_ms AS timeMs, revision FROM applied";
+  const row = made.query<Position, []>(sql).get();
   made.close();
   if (row === null) return { ok: false, why: "the copy has no bookmark" };
   const hasher = new Bun.CryptoHasher("sha256");

@@ -9,8 +9,10 @@ import { join } from "node:path";
 import type { Logger } from "./logger.ts";
 import { TRANSFER_PREFIX } from "./member.ts";
 import type { SnapshotFacts } from "./raft/types.ts";
+import { Refusal } from "./refusal.ts";
 import type { CopyAnswer, CopyOrder } from "./snapshot-worker.ts";
 import { syncPath } from "./state-file.ts";
+import type { Transport } from "./transport.ts";
 
 /** How a follower finds and checks the bytes. */
 export interface SnapshotFile {
@@ -18,6 +20,7 @@ export interface SnapshotFile {
   readonly sha256: string;
   readonly bytes: number;
 }
+export type Copied = Extract<CopyAnswer, { ok: true }>;
 export interface Snapshot {
   readonly facts: SnapshotFacts;
   readonly file: SnapshotFile;
@@ -77,13 +80,17 @@ export class Snapshots {
   }
 
   /** Fetches and verifies; resolves the name of the synced file, or null when it failed or one is under way. */
-  async fetch(url: string, apiKey: string, file: SnapshotFile): Promise<string | null> {
+  async fetch(
+    url: string,
+    { apiKey, dial }: { readonly apiKey: string; readonly dial: Transport["dial"] },
+    file: SnapshotFile,
+  ): Promise<string | null> {
     if (this.#fetching) return null;
     this.#fetching = true;
     this.#made += 1;
     const name = `${TRANSFER_PREFIX}in-${this.#made}.db`;
     try {
-      await download(url, apiKey, join(this.#dataDir, name), file);
+      await download(url, { apiKey, dial }, join(this.#dataDir, name), file);
       syncPath(this.#dataDir);
       return name;
     } catch (error) {
@@ -94,6 +101,22 @@ export class Snapshots {
       return null;
     } finally {
       this.#fetching = false;
+    }
+  }
+
+  /** A verified copy for whoever asked, who removes it. Throws `overloaded` while another is being made. */
+  async copyForBackup(): Promise<{ readonly path: string; readonly copy: Copied }> {
+    if (this.#copying) throw new Refusal("overloaded", "Another copy is being made; ask again.");
+    this.#copying = true;
+    this.#made += 1;
+    const path = join(this.#dataDir, `${TRANSFER_PREFIX}backup-${this.#made}.db`);
+    try {
+      const answer = await copied({ statePath: join(this.#dataDir, "state.db"), copyPath: path });
+      if (answer.ok) return { path, copy: answer };
+      rmSync(path, { force: true });
+      throw new Error(`the state could not be copied: ${answer.why}`);
+    } finally {
+      this.#copying = false;
     }
   }
 
@@ -132,13 +155,13 @@ function copied(order: CopyOrder): Promise<CopyAnswer> {
 
 async function download(
   url: string,
-  apiKey: string,
+  { apiKey, dial }: { readonly apiKey: string; readonly dial: Transport["dial"] },
   path: string,
   { sha256, bytes }: SnapshotFile,
 ): Promise<void> {
   const headers = { authorization: `Bearer ${apiKey}` };
   const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS);
-  const response = await fetch(url, { headers, signal });
+  const response = await fetch(url, { headers, signal, ...dial });
   if (!response.ok || response.body === null) throw new Error(`it answered ${response.status}`);
   const hasher = new Bun.CryptoHasher("sha256");
   const target = await open(path, "wx");

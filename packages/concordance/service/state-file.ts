@@ -10,6 +10,9 @@ import { STATE_DDL } from "../shared/schema.ts";
 import { claimState, KvStore } from "../shared/store.ts";
 import { DataDirectoryUnusable, openDatabase } from "./raft/log.ts";
 
+/** Room for the upper pages of 100,000 keys and the leaves of some 20,000. */
+const CACHE_KIB = 16_384;
+
 export class StateFile {
   readonly path: string;
   readonly store: KvStore;
@@ -46,8 +49,8 @@ export class StateFile {
 
   /** Not exclusive: the snapshot worker reads beside it. `raft.db` keeps other processes out. */
   #open(): Database {
-    const options = { synchronous: "NORMAL", exclusive: false, ddl: STATE_DDL } as const;
-    const db = openDatabase(this.path, options);
+    const options = { synchronous: "NORMAL", exclusive: false } as const;
+    const db = openDatabase(this.path, { ...options, cacheKib: CACHE_KIB, ddl: STATE_DDL });
     if (claimState(db, this.#clusterId) !== "foreign") return db;
     db.close();
     throw new DataDirectoryUnusable(

@@ -44,6 +44,8 @@ export class Watcher {
   readonly #limits: WatchLimits;
   /** Namespace → revision delivered through. */
   readonly #cursors = new Map<string, number>();
+  /** Namespace → what a key must start with; absent: any key. */
+  readonly #prefixes = new Map<string, string>();
   /** Namespaces whose next page is on its way. */
   readonly #reading = new Set<string>();
   #pausedAtSeq: number | null = null;
@@ -65,11 +67,19 @@ export class Watcher {
     return [...this.#cursors.keys()].find(overlaps) ?? null;
   }
 
-  subscribe(namespace: string, fromRevision: number): void {
+  /** Of the namespace and all beneath it, keys that start with `prefix`. */
+  subscribe(namespace: string, fromRevision: number, prefix = ""): void {
     this.#cursors.set(namespace, fromRevision);
+    if (prefix !== "") this.#prefixes.set(namespace, prefix);
+  }
+
+  /** Delivers nothing more, whatever still comes. */
+  stop(): void {
+    this.#cut = true;
   }
 
   unsubscribe(namespace: string): boolean {
+    this.#prefixes.delete(namespace);
     return this.#cursors.delete(namespace);
   }
 
@@ -124,8 +134,9 @@ export class Watcher {
   }
 
   #deliver(namespace: string, page: ChangesPage, frameOf: (change: StoredChange) => string): void {
+    const prefix = this.#prefixes.get(namespace) ?? "";
     for (const change of page.items) {
-      if (!covers(namespace, change.namespace)) continue;
+      if (!covers(namespace, change.namespace) || !change.key.startsWith(prefix)) continue;
       if (this.#sink.send(frameOf(change)) === 0) {
         this.#cutSlow();
         return;

@@ -6,10 +6,10 @@
 import type { ServerWebSocket } from "bun";
 import { CLOSE, REFUSALS, type RpcId } from "../shared/protocol.ts";
 import type { StoredChange } from "../shared/store.ts";
-import { LIMITS } from "../shared/types.ts";
+import { KEYS_NAMESPACE, LIMITS } from "../shared/types.ts";
 import type { Author, KvApi } from "./api.ts";
-import { type ChangeFeed, type Now, whenThere } from "./engine.ts";
-import type { Access } from "./keys.ts";
+import { type Now, whenThere } from "./engine.ts";
+import { type Caller, type Keys, mayWrite } from "./keys.ts";
 import type { Logger } from "./logger.ts";
 import * as parse from "./parse.ts";
 import { Refusal } from "./refusal.ts";
@@ -17,16 +17,21 @@ import { latestOf, SUBSCRIPTIONS_MAX, WATCH_LIMITS, Watcher, type WatchLimits } 
 
 export interface Session {
   readonly kind: "client";
-  readonly access: Access;
+  readonly caller: Caller;
   readonly traceId: string;
   watcher: Watcher | null;
 }
 type Socket = ServerWebSocket<Session>;
+/** A session that is open: it has its watcher. */
+interface Asking {
+  readonly caller: Caller;
+  readonly watcher: Watcher;
+}
 interface Method {
   /** Parameters it knows; any other is refused. */
   readonly fields: readonly string[];
   readonly writes: boolean;
-  readonly run: (params: parse.Fields, watcher: Watcher, nowMs: number) => Now<string>;
+  readonly run: (params: parse.Fields, session: Asking) => Now<string>;
 }
 
 const MGET_KEYS_MAX = 256;
@@ -34,15 +39,15 @@ const REQUEST_ID = "requestId";
 
 export class StreamHandler {
   readonly #api: KvApi;
-  readonly #feed: ChangeFeed;
+  readonly #keys: Keys;
   readonly #log: Logger;
   readonly #limits: WatchLimits;
   readonly #sockets = new Set<Socket>();
   readonly #methods: ReadonlyMap<string, Method>;
 
-  constructor(api: KvApi, feed: ChangeFeed, log: Logger, limits: WatchLimits = WATCH_LIMITS) {
+  constructor(api: KvApi, keys: Keys, log: Logger, limits: WatchLimits = WATCH_LIMITS) {
     this.#api = api;
-    this.#feed = feed;
+    this.#keys = keys;
     this.#log = log;
     this.#limits = limits;
     this.#methods = this.#methodTable();
@@ -58,10 +63,28 @@ export class StreamHandler {
     );
   }
 
-  /** Hands the changes of one apply to every socket. */
+  /** Hands the changes of one apply to every socket; none says that the state was replaced. */
   publish(changes: readonly StoredChange[]): void {
-    const latest = latestOf(changes);
+    const latest = latestOf(this.#api.published(changes));
+    const keysChanged = changes.some(({ namespace }) => namespace === KEYS_NAMESPACE);
+    if (keysChanged || changes.length === 0) this.#dropRevoked();
     for (const { data } of this.#sockets) data.watcher?.pump(latest);
+  }
+
+  /** A socket opened with a key that is gone is told no more (pitfall 39). */
+  #dropRevoked(): void {
+    for (const socket of this.#sockets) {
+      if (socket.data.caller.scope === null) continue;
+      const judge = (isGood: boolean) => {
+        if (isGood) return;
+        this.#sockets.delete(socket);
+        socket.data.watcher?.stop();
+        socket.close(CLOSE.keyRevoked, "the key was revoked, or its time is over");
+      };
+      const good = this.#keys.isGood(socket.data.caller);
+      if (good instanceof Promise) void good.then(judge, () => undefined);
+      else judge(good);
+    }
   }
 
   closeAll(): void {
@@ -72,7 +95,7 @@ export class StreamHandler {
   handlers() {
     return {
       opened: (socket: Socket) => {
-        socket.data.watcher = new Watcher(socket, this.#feed, this.#limits);
+        socket.data.watcher = new Watcher(socket, this.#api.feed, this.#limits);
         this.#sockets.add(socket);
       },
       received: (socket: Socket, frame: string | Buffer) => this.#receive(socket, frame),
@@ -108,12 +131,10 @@ export class StreamHandler {
       const known = [...this.#methods.keys()].join(", ");
       throw new Refusal("unknown_method", `There is no such method; accepted: ${known}.`);
     }
-    if (method.writes && socket.data.access !== "read_write") {
-      throw new Refusal("read_only", `This key may only read; ${name} needs the API key.`);
-    }
-    const { watcher } = socket.data;
+    const { caller, watcher } = socket.data;
+    if (method.writes) mayWrite(caller);
     if (watcher === null) throw new Error("a socket has its watcher from open to close");
-    return method.run(parse.fieldsOf(params, method.fields, "params"), watcher, Date.now());
+    return method.run(parse.fieldsOf(params, method.fields, "params"), { caller, watcher });
   }
 
   #answer(socket: Socket, id: RpcId, result: string): void {
@@ -167,60 +188,67 @@ export class StreamHandler {
     return new Map<string, Method>([
       [
         "kv/get",
-        read(["namespace", "key", ...parse.FRESHNESS_FIELDS], (p) => {
+        read(["namespace", "key", ...parse.FRESHNESS_FIELDS], (p, { caller }) => {
           const [namespace, key] = [parse.namespaceOf(p["namespace"]), parse.keyOf(p["key"])];
-          return api.fresh(parse.freshnessOf(p), () => api.get(namespace, key));
+          return api.fresh(parse.freshnessOf(p), () => api.get(caller, namespace, key));
         }),
       ],
       [
         "kv/list",
-        read(["namespace", "prefix", "limit", "cursor", ...parse.FRESHNESS_FIELDS], (p) => {
-          const query = listQueryOf(p);
-          return api.fresh(parse.freshnessOf(p), () => api.list(query));
-        }),
+        read(
+          ["namespace", "prefix", "limit", "cursor", ...parse.FRESHNESS_FIELDS],
+          (p, { caller }) => {
+            const query = parse.listQueryOf(p);
+            return api.fresh(parse.freshnessOf(p), () => api.list(caller, query));
+          },
+        ),
       ],
       [
         "kv/mget",
-        read(["keys", ...parse.FRESHNESS_FIELDS], (p) => {
+        read(["keys", ...parse.FRESHNESS_FIELDS], (p, { caller }) => {
           const keys = keysOf(p["keys"]);
-          return api.fresh(parse.freshnessOf(p), () => api.getMany(keys));
+          return api.fresh(parse.freshnessOf(p), () => api.getMany(caller, keys));
         }),
       ],
-      ["kv/set", write(setFields, (p, _, nowMs) => api.set(authorOf(p), parse.setOf(p, nowMs)))],
+      [
+        "kv/set",
+        write(setFields, (p, { caller }) =>
+          api.set(authorOf(p, caller), parse.setOf(p, Date.now())),
+        ),
+      ],
       [
         "kv/delete",
-        write(["namespace", "key", "actor", "cas", REQUEST_ID], (p) =>
-          api.delete(authorOf(p), parse.deleteOf(p)),
+        write(["namespace", "key", "actor", "cas", REQUEST_ID], (p, { caller }) =>
+          api.delete(authorOf(p, caller), parse.deleteOf(p)),
         ),
       ],
       [
         "kv/batch",
-        write(["operations", "actor", REQUEST_ID], (p, _, nowMs) =>
-          api.batch(
-            parse.batchOf(p["operations"], p["actor"], nowMs),
-            parse.requestIdOf(p[REQUEST_ID]),
-          ),
+        write(["operations", "actor", REQUEST_ID], (p, { caller }) =>
+          api.batch(authorOf(p, caller), parse.batchOf(p["operations"], Date.now())),
         ),
       ],
       [
         "watch/subscribe",
-        read(["namespace", "fromRevision"], (p, watcher) => this.#subscribe(p, watcher)),
+        read(["namespace", "prefix", "fromRevision", "initial"], (p, asking) =>
+          this.#subscribe(p, asking),
+        ),
       ],
-      ["watch/unsubscribe", read(["namespace"], (p, watcher) => unsubscribe(p, watcher))],
+      ["watch/unsubscribe", read(["namespace"], (p, { watcher }) => unsubscribe(p, watcher))],
     ]);
   }
 
   /** The answer leaves before the first change: `#answer` pumps after sending it. */
-  #subscribe(params: parse.Fields, watcher: Watcher): Now<string> {
-    const namespace = parse.namespaceOf(params["namespace"]);
-    const range = { min: 0, max: Number.MAX_SAFE_INTEGER, absent: null };
-    const asked = parse.integerOf(params["fromRevision"], "fromRevision", range);
+  #subscribe(params: parse.Fields, { caller, watcher }: Asking): Now<string> {
+    const query = parse.watchQueryOf(params);
+    const { namespace, prefix } = query;
     assertRoom(watcher, namespace);
-    return whenThere(this.#api.watchFrom(asked), (fromRevision) => {
+    return whenThere(this.#api.watchFrom(caller, query), ({ fromRevision, items }) => {
       // Asked again, since another subscription may have come while this one waited.
       assertRoom(watcher, namespace);
-      watcher.subscribe(namespace, fromRevision);
-      return JSON.stringify({ namespace, fromRevision, clusterId: this.#api.clusterId });
+      watcher.subscribe(namespace, fromRevision, prefix);
+      const facts = JSON.stringify({ namespace, fromRevision, clusterId: this.#api.clusterId });
+      return items === null ? facts : `${facts.slice(0, -1)},"items":${items}}`;
     });
   }
 }
@@ -237,8 +265,9 @@ function assertRoom(watcher: Watcher, namespace: string): void {
   }
 }
 
-function authorOf(params: parse.Fields): Author {
+function authorOf(params: parse.Fields, caller: Caller): Author {
   return {
+    caller,
     actor: parse.actorOf(params["actor"]),
     requestId: parse.requestIdOf(params[REQUEST_ID]),
   };
@@ -260,18 +289,6 @@ function requestOf(value: unknown): { id: RpcId; method: string; params: unknown
     throw new Refusal("invalid_rpc", 'Send one {"jsonrpc":"2.0","id","method","params"} a frame.');
   }
   return { id, method, params: params ?? {} };
-}
-
-/** Shared with the HTTP list route, whose query has the same names. */
-export function listQueryOf(fields: parse.Fields) {
-  const { prefix, cursor } = fields;
-  const range = { min: 1, max: LIMITS.pageItemsMax, absent: null };
-  return {
-    namespace: parse.namespaceOf(fields["namespace"]),
-    prefix: parse.prefixOf(prefix),
-    limit: parse.integerOf(fields["limit"], "limit", range),
-    cursor: cursor === undefined ? null : parse.keyOf(cursor),
-  };
 }
 
 function keysOf(value: unknown) {

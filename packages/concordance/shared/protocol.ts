@@ -12,6 +12,8 @@ export const REFUSALS = {
   invalid_request: { status: 400, rpc: -32602 },
   unauthorized: { status: 401, rpc: -32003 },
   read_only: { status: 403, rpc: -32005 },
+  /** The key of a tenant reaches one namespace, and this is another. */
+  out_of_scope: { status: 403, rpc: -32005 },
   not_found: { status: 404, rpc: -32004 },
   route_not_found: { status: 404, rpc: -32601 },
   method_not_allowed: { status: 405, rpc: -32601 },
@@ -24,6 +26,9 @@ export const REFUSALS = {
   compacted: { status: 410, rpc: -32007 },
   request_too_large: { status: 413, rpc: -32602 },
   value_too_large: { status: 413, rpc: -32602 },
+  /** The tenant holds all it may; what shrinks or deletes is always taken. */
+  quota_exceeded: { status: 507, rpc: -32011 },
+  /** No encryption key, or not the one that a stored value was sealed under. */
   credentials_unavailable: { status: 501, rpc: -32006 },
   /** Membership, over an engine that has none. */
   no_cluster: { status: 501, rpc: -32601 },
@@ -83,14 +88,59 @@ export interface ChangesResult {
 }
 export interface SubscribeResult {
   readonly namespace: string;
+  /** With `initial: true`: what is there at `fromRevision`. */
+  readonly items?: readonly KvEntry[];
   /** Changes with a greater revision follow. */
   readonly fromRevision: number;
   readonly clusterId: string;
 }
+/** An access key that reaches one namespace and what lies beneath it. Its token is not kept. */
+export interface TenantKeyInfo {
+  readonly id: string;
+  readonly namespace: string;
+  readonly access: "read_write" | "read_only";
+  readonly label: string;
+  readonly createdBy: string;
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+}
+/** `key` is the token to send as bearer; it is told once. */
+export interface KeyMade extends TenantKeyInfo {
+  readonly ok: true;
+  readonly key: string;
+}
+/** Counts are of values held by this member that are sealed under another key than `keyId`. */
+export interface EncryptionStatus {
+  /** The key that seals now; null when this member has none. */
+  readonly keyId: string | null;
+  readonly otherwiseSealed: { readonly entries: number; readonly changes: number };
+}
+export interface RotationResult {
+  readonly ok: true;
+  readonly keyId: string;
+  readonly resealed: { readonly entries: number; readonly changes: number };
+}
+/** The first line of a backup; the state, an SQLite file of `bytes` bytes, follows it. */
+export interface BackupFacts {
+  readonly format: string;
+  /** Of the cluster it was made in; a restored one has another id. */
+  readonly clusterId: string;
+  readonly nodeId: string;
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+  readonly appliedIndex: number;
+  readonly revision: number;
+  /** Replicated time of the state, epoch milliseconds. */
+  readonly timeMs: number;
+  readonly bytes: number;
+  /** Of the state, in hexadecimal. */
+  readonly sha256: string;
+}
 export interface ClusterStatus {
   readonly clusterId: string;
   readonly nodeId: string;
-  readonly role: "leader" | "follower" | "candidate";
+  readonly role: "leader" | "follower" | "candidate" | "learner";
   readonly term: number;
   readonly leaderId: string | null;
   readonly leaderAddress: string | null;
@@ -103,6 +153,7 @@ export interface ClusterStatus {
 export interface ClusterMember {
   readonly nodeId: string;
   readonly address: string | null;
+  readonly voter: boolean;
   readonly role: "voter" | "learner";
   /** What the leader knows its log to hold; only the leader's answer has it. */
   readonly matchIndex?: number;
@@ -138,4 +189,6 @@ export const CLOSE = {
   /** The history behind the cursor was compacted while catching up: list again. */
   compacted: 4009,
   binaryFrame: 4500,
+  /** The key the socket was opened with was revoked, or its time is over. */
+  keyRevoked: 4501,
 } as const;

@@ -4,7 +4,7 @@
  */
 
 export const RAFT_FORMAT = 2;
-export const STATE_FORMAT = 1;
+export const STATE_FORMAT = 2;
 
 /** `raft.db`: the durable log, synced on every commit. */
 export const RAFT_DDL = `
@@ -99,4 +99,34 @@ CREATE TABLE IF NOT EXISTS requests (
   id TEXT NOT NULL UNIQUE,
   fingerprint TEXT NOT NULL,
   outcome TEXT NOT NULL
-) STRICT;`;
+) STRICT;
+CREATE TABLE IF NOT EXISTS usage (
+  root TEXT PRIMARY KEY,
+  keys INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  audited INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS audit (
+  root TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  credential TEXT NOT NULL,
+  op TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  key TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  PRIMARY KEY (root, seq)
+) STRICT, WITHOUT ROWID;`;
+
+/** Format 1 counted nothing and kept no audit history: what is held is counted, the history begins now. */
+export const STATE_FROM_1_DDL = `
+INSERT INTO usage
+  SELECT CASE WHEN substr(namespace, 1, 7) = 'tenant:'
+      THEN substr(namespace, 1, instr(namespace || '/', '/') - 1) ELSE 'system' END AS root,
+    count(*),
+    sum(length(CAST(namespace || key || value AS BLOB))),
+    0
+  FROM kv GROUP BY root;
+UPDATE applied SET format = 2;`;

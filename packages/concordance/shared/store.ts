@@ -3,7 +3,9 @@
  * Refuses to own: what a command means, versions, expiry rules (service/fsm.ts). Values stay JSON text.
  */
 import type { Database } from "bun:sqlite";
-import { STATE_FORMAT } from "./schema.ts";
+import { Ledger } from "./ledger.ts";
+import { STATE_FORMAT, STATE_FROM_1_DDL } from "./schema.ts";
+import { prepare } from "./store-sql.ts";
 
 /** Everything replicated that is not a row; saved in the transaction of the rows it describes. */
 export interface Position {
@@ -40,33 +42,46 @@ export interface StoredChange {
   readonly version: number;
   readonly actor: string;
   readonly at: number;
+  /** Set on the way out, never stored: the value is there but cannot be opened here. */
+  readonly unavailable?: true;
+}
+/** The facts of a row that judging a write takes. */
+export interface Held {
+  readonly version: number;
+  readonly expiresAt: number | null;
+  readonly valueBytes: number;
 }
 export interface StoredRequest {
   readonly fingerprint: string;
   readonly outcome: string;
+}
+export interface SealedRows {
+  readonly entries: readonly StoredEntry[];
+  readonly changes: readonly StoredChange[];
 }
 export interface PageLimits {
   readonly itemsMax: number;
   readonly bytesMax: number;
 }
 
-const ENTRY = `namespace, key, value, version, revision,
-  updated_by AS updatedBy, updated_at AS updatedAt, expires_at AS expiresAt`;
-const CHANGE = "seq, revision, namespace, key, op, value, version, actor, at";
-/** `0` follows `/` in byte order, so this spans a namespace and all beneath it. */
-const COVERED = "(namespace = ? OR (namespace >= ? || '/' AND namespace < ? || '0'))";
-
 export class KvStore {
   #statements: ReturnType<typeof prepare>;
   #db: Database;
+  #ledger: Ledger;
   #position: Position;
   #dirty = false;
 
   constructor(db: Database) {
     this.#db = db;
     this.#statements = prepare(db);
+    this.#ledger = new Ledger(db);
     this.#position = readPosition(db);
     this.#statements.begin.run();
+  }
+
+  /** The tables by tenant, of the present state. */
+  get ledger(): Ledger {
+    return this.#ledger;
   }
 
   get position(): Position {
@@ -77,6 +92,7 @@ export class KvStore {
   swap(db: Database): void {
     this.#db = db;
     this.#statements = prepare(db);
+    this.#ledger = new Ledger(db);
     this.#position = readPosition(db);
     this.#dirty = false;
     this.#statements.begin.run();
@@ -133,9 +149,9 @@ export class KvStore {
     return this.#statements.row.get(namespace, key);
   }
 
-  /** The version of the row, expired or not; null when there is none. */
-  version(namespace: string, key: string): number | null {
-    return this.#statements.version.get(namespace, key)?.version ?? null;
+  /** What is held under a name, expired or not, without reading the value. */
+  held(namespace: string, key: string): Held | null {
+    return this.#statements.held.get(namespace, key);
   }
 
   /** A page of live entries whose key starts with `prefix` and follows `afterKey`, in byte order. */
@@ -147,15 +163,19 @@ export class KvStore {
   ): { readonly items: readonly StoredEntry[]; readonly more: boolean } {
     const above = `${prefix}\u{10ffff}`;
     const { timeMs } = this.#position;
-    const items: StoredEntry[] = [];
-    let bytes = 0;
-    for (const row of this.#statements.list.iterate(namespace, prefix, above, afterKey, timeMs)) {
-      const full = items.length >= limits.itemsMax || bytes + row.value.length > limits.bytesMax;
-      if (full && items.length > 0) return { items, more: true };
-      items.push(row);
-      bytes += row.value.length;
-    }
-    return { items, more: false };
+    const rows = this.#statements.list.iterate(namespace, prefix, above, afterKey, timeMs);
+    return pageOf(rows, limits);
+  }
+
+  /** Live entries of a namespace and all beneath it, whose key starts with `prefix`. */
+  listUnder(
+    namespace: string,
+    prefix: string,
+    limits: PageLimits,
+  ): { readonly items: readonly StoredEntry[]; readonly more: boolean } {
+    const above = `${prefix}\u{10ffff}`;
+    const { timeMs } = this.#position;
+    return pageOf(this.#statements.listUnder.iterate(namespace, prefix, above, timeMs), limits);
   }
 
   /**
@@ -217,6 +237,23 @@ export class KvStore {
     this.#statements.record.run(seq, revision, namespace, key, ...facts);
   }
 
+  /** Entries and retained changes whose value is sealed, but not under `keyId`. */
+  sealedOtherwise(keyId: string, limit: number): SealedRows {
+    const like = `enc1:${keyId}:`;
+    const entries = this.#statements.sealedEntries.all(like, limit);
+    const room = limit - entries.length;
+    return { entries, changes: room > 0 ? this.#statements.sealedChanges.all(like, room) : [] };
+  }
+
+  /** Puts another sealed text in the place of an entry's, if it still has this version. */
+  resealEntry(namespace: string, key: string, version: number, value: string): boolean {
+    return this.#statements.resealEntry.run(value, namespace, key, version).changes > 0;
+  }
+
+  resealChange(seq: number, value: string): boolean {
+    return this.#statements.resealChange.run(value, seq).changes > 0;
+  }
+
   /** What a request id was used for, while it is remembered. */
   request(id: string): StoredRequest | null {
     return this.#statements.request.get(id);
@@ -241,78 +278,32 @@ export class KvStore {
   }
 }
 
-function prepare(db: Database) {
-  return {
-    begin: db.query("BEGIN IMMEDIATE"),
-    commit: db.query("COMMIT"),
-    rollback: db.query("ROLLBACK"),
-    savePosition: db.query(
-      `UPDATE applied SET applied_index = ?, revision = ?, seq = ?, time_ms = ?,
-       compacted_revision = ?, changes_count = ?, changes_bytes = ?, version_floor = ?`,
-    ),
-    row: db.query<StoredEntry, [string, string]>(
-      `SELECT ${ENTRY} FROM kv WHERE namespace = ? AND key = ?`,
-    ),
-    version: db.query<{ version: number }, [string, string]>(
-      "SELECT version FROM kv WHERE namespace = ? AND key = ?",
-    ),
-    list: db.query<StoredEntry, [string, string, string, string | null, number]>(
-      `SELECT ${ENTRY} FROM kv WHERE namespace = ?1 AND key >= ?2 AND key < ?3
-       AND (?4 IS NULL OR key > ?4) AND (expires_at IS NULL OR expires_at > ?5) ORDER BY key`,
-    ),
-    changes: db.query<StoredChange, [number]>(
-      `SELECT ${CHANGE} FROM changes WHERE revision > ? ORDER BY revision, seq`,
-    ),
-    changesUnder: db.query<StoredChange, [number, string, string, string]>(
-      `SELECT ${CHANGE} FROM changes WHERE revision > ? AND ${COVERED} ORDER BY revision, seq`,
-    ),
-    expired: db.query<StoredEntry, [number, number]>(
-      `SELECT ${ENTRY} FROM kv WHERE expires_at <= ? ORDER BY expires_at, namespace, key LIMIT ?`,
-    ),
-    tombstone: db.query<{ version: number }, [string, string]>(
-      "SELECT version FROM tombstones WHERE namespace = ? AND key = ?",
-    ),
-    // In place: replacing would move the row and rewrite both indexes.
-    put: db.query(
-      `INSERT INTO kv VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-       value = excluded.value, version = excluded.version, revision = excluded.revision,
-       updated_by = excluded.updated_by, updated_at = excluded.updated_at,
-       expires_at = excluded.expires_at`,
-    ),
-    remove: db.query("DELETE FROM kv WHERE namespace = ? AND key = ?"),
-    bury: db.query("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?)"),
-    dropTombstone: db.query("DELETE FROM tombstones WHERE namespace = ? AND key = ?"),
-    record: db.query("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-    oldest: db.query<{ revision: number; newest: number }, []>(
-      "SELECT min(revision) AS revision, (SELECT max(revision) FROM changes) AS newest FROM changes",
-    ),
-    weigh: db.query<{ count: number; bytes: number }, [number]>(
-      "SELECT count(*) AS count, sum(bytes) AS bytes FROM changes WHERE revision = ?",
-    ),
-    dropChanges: db.query("DELETE FROM changes WHERE revision = ?"),
-    buriedThrough: db.query<{ version: number | null }, [number]>(
-      "SELECT max(version) AS version FROM tombstones WHERE revision <= ?",
-    ),
-    request: db.query<StoredRequest, [string]>(
-      "SELECT fingerprint, outcome FROM requests WHERE id = ?",
-    ),
-    remember: db.query("INSERT INTO requests VALUES (?, ?, ?, ?)"),
-    forget: db.query("DELETE FROM requests WHERE idx <= ?"),
-    dropTombstones: db.query("DELETE FROM tombstones WHERE revision <= ?"),
-  };
-}
-
 /** Creates the bookmark of a fresh state database, or checks that it is of this cluster and format. */
 export function claimState(db: Database, clusterId: string): "fresh" | "ours" | "foreign" {
   const row = db
     .query<{ format: number; cluster_id: string }, []>("SELECT format, cluster_id FROM applied")
     .get();
   if (row !== null) {
-    return row.format === STATE_FORMAT && row.cluster_id === clusterId ? "ours" : "foreign";
+    if (row.cluster_id !== clusterId || row.format > STATE_FORMAT) return "foreign";
+    if (row.format === 1) db.transaction(() => db.run(STATE_FROM_1_DDL))();
+    return "ours";
   }
   const insert = db.query("INSERT INTO applied VALUES (1, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0)");
   insert.run(STATE_FORMAT, clusterId);
   return "fresh";
+}
+
+/** As many rows as one page may hold; one always fits. */
+function pageOf(rows: Iterable<StoredEntry>, { itemsMax, bytesMax }: PageLimits) {
+  const items: StoredEntry[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    const full = items.length >= itemsMax || bytes + row.value.length > bytesMax;
+    if (full && items.length > 0) return { items, more: true };
+    items.push(row);
+    bytes += row.value.length;
+  }
+  return { items, more: false };
 }
 
 function readPosition(db: Database): Position {

@@ -23,6 +23,10 @@ export const LIMITS = {
   pageItemsMax: 1_000,
   pageItemsDefault: 1_000,
   pageBytesMax: 4 * 1_048_576,
+  /** Of a request that waits for changes. */
+  waitMsMax: 30_000,
+  /** Of the entries that a subscription begins with. */
+  initialItemsMax: 10_000,
   ttlMsMax: 10 * 365 * 86_400_000,
 } as const;
 
@@ -54,6 +58,8 @@ export interface ChangeEvent {
   readonly updatedAt: number;
   readonly revision: number;
   readonly seq: number;
+  /** The value is a credential that this member cannot decrypt; `value` is null then. */
+  readonly unavailable?: true;
 }
 
 /** `cas`: the version the key must have now; 0 = it must not exist. */
@@ -85,6 +91,37 @@ export type OperationResult =
       /** Of the delete itself; 0 when there was nothing to delete. */
       readonly version: number;
     };
+
+/** What a tenant may hold; a write that adds beyond it is refused, deletes never are. */
+export interface Quota {
+  readonly keysMax: number;
+  /** Of names and values together, in UTF-8. */
+  readonly bytesMax: number;
+}
+
+/** Everything outside of tenants belongs to the cluster itself. */
+export const SYSTEM_ROOT = "system";
+/** Entries here are access keys; only the routes for keys touch them. */
+export const KEYS_NAMESPACE = `${SYSTEM_ROOT}/keys`;
+
+/** The tenant a namespace belongs to, as `tenant:{id}`, or `system`. */
+export function rootOf(namespace: string): string {
+  if (!namespace.startsWith("tenant:")) return SYSTEM_ROOT;
+  const slash = namespace.indexOf("/");
+  return slash === -1 ? namespace : namespace.slice(0, slash);
+}
+
+/** Whose change history a namespace is (`tenant:{id}/audit`), or null when it is none. */
+export function auditRootOf(namespace: string): string | null {
+  const root = rootOf(namespace);
+  return namespace === `${root}/audit` ? root : null;
+}
+
+/** Whether values of a namespace are kept encrypted: `tenant:{id}/credentials` and all beneath. */
+export function isCredentials(namespace: string): boolean {
+  return CREDENTIALS.test(namespace);
+}
+const CREDENTIALS = /^tenant:[^/]+\/credentials(\/|$)/;
 
 /** The last change of an expired key names this actor. */
 export const EXPIRY_ACTOR = "system:expiry";

@@ -46,7 +46,7 @@ export class Cluster {
       const hardState: HardState = { term: 0, votedFor: null, commitIndex: 0 };
       const memberships = [{ index: 0, membership: foundedBy(voters, "test") }];
       const restored = { hardState, log: EMPTY_LOG, lastTimeMs: 0, memberships };
-      const state = restart(id, restored, moment);
+      const state = restart(id, restored, 0, moment);
       const disk: Disk = { hardState, entries: [] };
       this.members.set(id, { state, disk, synced: disk, applied: [] });
     }
@@ -93,7 +93,7 @@ export class Cluster {
     const log = entries.length === 0 ? EMPTY_LOG : withTerms(EMPTY_LOG, 1, terms);
     const memberships = [{ index: 0, membership: foundedBy(this.#voters, "test") }];
     const restored = { hardState, log, lastTimeMs: entries.at(-1)?.timeMs ?? 0, memberships };
-    member.state = restart(id, restored, moment);
+    member.state = restart(id, restored, 0, moment);
     member.applied = entries.slice(0, member.state.commitIndex);
   }
 

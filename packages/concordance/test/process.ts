@@ -12,6 +12,8 @@ export interface Node {
   readonly client: ConcordanceClient;
   /** Another client of it, with options of its own. */
   clientFor(options: Omit<Partial<ClientOptions>, "url">): ConcordanceClient;
+  /** Everything it has said on standard error. */
+  log(): string;
   /** Ends the process and waits; answers its exit code (null when a signal ended it). */
   end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null>;
 }
@@ -43,19 +45,29 @@ export function startUnison(url: string, ...flags: readonly string[]): Promise<N
 
 async function listening(child: ReturnType<typeof spawnNode>): Promise<Node> {
   let said = "";
-  for await (const chunk of child.stderr) {
-    said += Buffer.from(chunk).toString();
+  const reader = child.stderr.getReader();
+  const readOn = async () => {
+    const { done, value } = await reader.read();
+    said += value === undefined ? "" : Buffer.from(value).toString();
+    return !done;
+  };
+  while (await readOn()) {
     const address = /"address":"([^"]+)"/.exec(said)?.[1];
     if (address === undefined) continue;
+    const rest = (async () => {
+      while (await readOn());
+    })();
     const url = `http://${address}`;
     const end = async (signal: "SIGTERM" | "SIGKILL") => {
       child.kill(signal);
       await child.exited;
+      await rest;
       return child.exitCode;
     };
     const clientFor = (options: Omit<Partial<ClientOptions>, "url">) =>
       new ConcordanceClient({ url, apiKey: "dev", ...options });
-    return { url, pid: child.pid, client: clientFor({}), clientFor, end };
+    const { pid } = child;
+    return { url, pid, client: clientFor({}), clientFor, log: () => said, end };
   }
   throw new Error(`the node did not start: ${said}`);
 }

@@ -2,6 +2,7 @@
 import type { ListenAddress } from "@concert/service-kit/config";
 import type { Actor } from "@concert/service-kit/identity";
 import * as Context from "effect/Context";
+import type { OidcSettings } from "./auth/oidc.ts";
 
 export interface Settings {
   readonly listen: ListenAddress;
@@ -10,6 +11,10 @@ export interface Settings {
   readonly devIdentity: Actor;
   /** SHA-256 of each accepted token → who it stands for. */
   readonly identities: ReadonlyMap<string, Actor>;
+  /** Null when no OpenID provider vouches for anybody. */
+  readonly oidc: OidcSettings | null;
+  /** The client's address is what a proxy in front of us says it is. */
+  readonly trustProxy: boolean;
   readonly allowedOrigins: readonly string[];
   readonly internalSecret: string;
   readonly podium: { readonly url: string; readonly key: string };

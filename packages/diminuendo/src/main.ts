@@ -48,7 +48,7 @@ const Upstream = Layer.mergeAll(
   ConcordClient.layer,
   ConcordanceClient.layer,
 );
-const Auth = Layer.mergeAll(Authenticator.layer, Members.layer);
+const Auth = Authenticator.layer.pipe(Layer.provideMerge(Members.layer));
 const Base = Layer.mergeAll(Auth, Health.layer, Broadcast, Upstream).pipe(
   Layer.provideMerge(Storage),
 );

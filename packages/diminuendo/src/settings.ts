@@ -40,6 +40,44 @@ export const SETTINGS = {
     env: "DIMINUENDO_API_KEYS",
     help: "Tokens and whom they stand for, comma-separated.",
   }),
+  oidcIssuer: url({
+    flag: "oidc-issuer",
+    env: "OIDC_ISSUER",
+    help: "OpenID provider whose RS256 tokens sign people in; without it only API keys do.",
+  }),
+  oidcAudience: text({
+    flag: "oidc-audience",
+    env: "AUTH0_AUDIENCE",
+    help: "What the token's aud must name.",
+    placeholder: "audience",
+  }),
+  tenantClaim: text({
+    flag: "oidc-tenant-claim",
+    env: "OIDC_TENANT_CLAIM",
+    help: "Claim that names the tenant.",
+    placeholder: "claim",
+    default: "tenant_id",
+  }),
+  rolesClaim: text({
+    flag: "oidc-roles-claim",
+    env: "OIDC_ROLES_CLAIM",
+    help: "Claim that lists roles and groups.",
+    placeholder: "claim",
+    default: "roles",
+  }),
+  permissionsClaim: text({
+    flag: "oidc-permissions-claim",
+    env: "OIDC_PERMISSIONS_CLAIM",
+    help: "Claim that lists what the person may do outside Concert.",
+    placeholder: "claim",
+    default: "permissions",
+  }),
+  trustProxy: toggle({
+    flag: "trust-proxy",
+    env: "TRUST_PROXY",
+    help: "Believe the last address of X-Forwarded-For; only behind a proxy that sets it.",
+    default: false,
+  }),
   allowedOrigins: list({
     flag: "allowed-origins",
     env: "ALLOWED_ORIGINS",
@@ -112,6 +150,8 @@ export function settingsOf(read: config.Settings<typeof SETTINGS>): Settings {
     devMode: read.devMode,
     devIdentity: read.devIdentity,
     identities: read.apiKeys,
+    oidc: oidcOf(read),
+    trustProxy: read.trustProxy,
     allowedOrigins: read.allowedOrigins,
     internalSecret: read.internalSecret,
     podium: { url: read.podiumUrl, key: read.podiumKey },
@@ -120,6 +160,13 @@ export function settingsOf(read: config.Settings<typeof SETTINGS>): Settings {
     ensembleUrl: read.ensembleUrl,
     idleMs: read.idleMinutes * 60_000,
   };
+}
+
+function oidcOf(read: config.Settings<typeof SETTINGS>): Settings["oidc"] {
+  if (read.oidcIssuer === undefined) return null;
+  const { tenantClaim: tenant, rolesClaim: roles, permissionsClaim: permissions } = read;
+  const claims = { tenant, roles, permissions };
+  return { issuer: read.oidcIssuer, audience: read.oidcAudience, claims };
 }
 
 interface Named {

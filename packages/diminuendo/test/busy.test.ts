@@ -1,9 +1,12 @@
 /** What becomes of words that arrive while a turn is open: they wait, are refused, interrupt, or steer; none is lost. */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { SessionEvent } from "../src/protocol/index.ts";
 import { type GatewayProcess, TOKENS, World } from "./support/gateway-process.ts";
 import { compact, expectWholeLog } from "./support/log-view.ts";
 import { TestClient } from "./support/test-client.ts";
+
+// Other work may share the machine.
+setDefaultTimeout(60_000);
 
 let world: World;
 let gateway: GatewayProcess;

@@ -1,10 +1,13 @@
 /** Kills: the real gateway dies by SIGKILL or ends by SIGTERM, and the record is whole. */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { SessionEvent } from "../src/protocol/index.ts";
 import { type GatewayProcess, TOKENS, World } from "./support/gateway-process.ts";
 import { compact, expectMessagesAsStreamed, expectWholeLog } from "./support/log-view.ts";
 import { TestClient } from "./support/test-client.ts";
 import { TestPodium } from "./support/test-podium.ts";
+
+// Other work may share the machine.
+setDefaultTimeout(60_000);
 
 let world: World;
 beforeEach(() => {
@@ -64,7 +67,7 @@ describe("SIGKILL while a turn streams", () => {
       let gateway = await world.start();
       const first = await TestClient.as(gateway.port, TOKENS.ann);
       const sessionId = await sessionOf(first);
-      const { turnId } = await first.ask({ type: "run_turn", sessionId, text: "stream 400" });
+      const { turnId } = await first.ask({ type: "run_turn", sessionId, text: "stream 1500" });
       await first.until(() => first.log(sessionId).length >= killAfterEvents);
       await gateway.kill();
       const seen = first.log(sessionId);
@@ -81,7 +84,7 @@ describe("SIGKILL while a turn streams", () => {
       expectMessagesAsStreamed(view);
       const whole = stored.find((e) => e.type === "message_complete");
       expect(whole).toMatchObject({
-        text: Array.from({ length: 400 }, (_, index) => `w${index} `).join(""),
+        text: Array.from({ length: 1_500 }, (_, index) => `w${index} `).join(""),
       });
       expect(endOf(stored, turnId)).toHaveLength(1);
       expect(stored.filter((e) => e.type === "user_message")).toHaveLength(1);
@@ -172,15 +175,15 @@ describe("other ends", () => {
     const gateway = await world.start();
     const client = await TestClient.as(gateway.port, TOKENS.ann);
     const sessionId = await sessionOf(client);
-    const { turnId } = await client.ask({ type: "run_turn", sessionId, text: "stream 300" });
-    for (const events of [5, 15]) {
+    const { turnId } = await client.ask({ type: "run_turn", sessionId, text: "stream 900" });
+    for (const events of [9, 12]) {
       await client.until(() => client.log(sessionId).length >= events);
       world.podium.dropSockets();
     }
     await client.until(() => ended(client.log(sessionId), turnId));
     const log = client.log(sessionId);
     const said = log.flatMap((e) => (e.type === "text_delta" ? [e.text] : [])).join("");
-    expect(said).toBe(Array.from({ length: 300 }, (_, index) => `w${index} `).join(""));
+    expect(said).toBe(Array.from({ length: 900 }, (_, index) => `w${index} `).join(""));
     expect(log.map(({ seq }) => seq)).toEqual(log.map((_, index) => index + 1));
     client.close();
   });

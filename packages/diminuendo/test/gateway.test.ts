@@ -1,8 +1,11 @@
 /** The gateway end to end: a real process between real sockets and servers that speak docs/wire.md. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { SessionEvent } from "../src/protocol/index.ts";
 import { type GatewayProcess, TOKENS, World } from "./support/gateway-process.ts";
 import { TestClient } from "./support/test-client.ts";
+
+// Other work may share the machine.
+setDefaultTimeout(60_000);
 
 let world: World;
 let gateway: GatewayProcess;

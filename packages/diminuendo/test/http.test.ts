@@ -1,7 +1,10 @@
 /** The gateway's HTTP beside `/ws`: a real process, asked by fetch and by hand. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
 import { type GatewayProcess, TOKENS, World } from "./support/gateway-process.ts";
+
+// Other work may share the machine.
+setDefaultTimeout(60_000);
 
 let world: World;
 let gateway: GatewayProcess;

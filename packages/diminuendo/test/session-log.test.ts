@@ -2,7 +2,7 @@
  * The session log against a dumb twin: an array. Random appends, reopened storage, joins at random places
  * while appends go on. Real workers and files; sockets are replaced at their narrowest point.
  */
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,6 +21,9 @@ import { idled, recovered } from "../src/session/session-steps.ts";
 import { Broadcaster } from "../src/transport/Broadcaster.ts";
 import { Connection, type Socket } from "../src/transport/Connection.ts";
 import { SocketServer } from "../src/transport/SocketServer.ts";
+
+// Other work may share the machine.
+setDefaultTimeout(60_000);
 
 const actor = { tenant: "acme", user: "ann", roles: ["owner"], permissions: [] };
 const root = mkdtempSync(join(tmpdir(), "diminuendo-log-"));

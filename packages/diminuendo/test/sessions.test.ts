@@ -1,11 +1,14 @@
 /** What people do with sessions beside talking: rename, put away, delete, read back, look into files, and come back. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ClientMessage } from "../src/protocol/index.ts";
 import { type GatewayProcess, TOKENS, World } from "./support/gateway-process.ts";
 import { expectWholeLog } from "./support/log-view.ts";
 import { TestClient } from "./support/test-client.ts";
+
+// Other work may share the machine.
+setDefaultTimeout(60_000);
 
 let world: World;
 let gateway: GatewayProcess;

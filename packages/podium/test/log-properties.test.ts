@@ -1,5 +1,5 @@
 /** Properties of the log over random histories: reopening, torn transactions, repeated feed events. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,9 @@ import { applyFeedItem, bindTurn } from "../src/engine/feed-ledger.ts";
 import type { PodiumEvent } from "../src/runs/podium-events.ts";
 import { Store } from "../src/store/store.ts";
 import { ALICE } from "./support/podium-process.ts";
+
+// Thousands of commits, and other work may share the machine.
+setDefaultTimeout(60_000);
 
 const NOW = "2026-01-01T00:00:00.000Z";
 const INSTANCES = ["i0", "i1"] as const;

@@ -51,6 +51,13 @@ export interface ConnectionListener {
 /** Our own close: the socket went silent, or cannot be trusted to be complete. */
 const CLOSE_ABANDONED = 4900;
 
+/** Refusals of a sign-in that say nothing about the token. */
+const PASSING: ReadonlySet<GatewayError["code"]> = new Set([
+  "UpstreamUnavailable",
+  "AUTH_RATE_LIMITED",
+  "InternalError",
+]);
+
 /** Each client comes back at a moment of its own. */
 const pauseOf = (told: { reconnectAfterMs: number; jitterMs: number }, random: number): number =>
   told.reconnectAfterMs + Math.round(told.jitterMs * random);
@@ -152,13 +159,23 @@ export class Connection {
     if (message.type === "welcome") this.#greet(socket, message.requiresAuth);
     else if (message.type === "authenticated") this.#signedIn(message.identity);
     else if (message.type === "error" && this.#status.state !== "connected") {
-      this.#end(new GatewayError(message.code, message.message));
+      this.#refused(new GatewayError(message.code, message.message), message.retryAfterMs ?? 0);
     } else {
       if (message.type === "server_shutdown") this.#pauseMsMin = message.reconnectAfterMs;
       if (message.type === "going_away")
         this.#pauseMsMin = pauseOf(message, this.#options.random());
       this.#listener.onFrame(frame);
     }
+  }
+
+  /** A refused sign-in is final, unless the gateway could not tell, or asks for patience. */
+  #refused(error: GatewayError, retryAfterMs: number): void {
+    if (!PASSING.has(error.code) || !this.#options.autoReconnect) {
+      this.#end(error);
+      return;
+    }
+    this.#pauseMsMin = retryAfterMs;
+    this.abandon(error.message);
   }
 
   #greet(socket: SocketLike, requiresAuth: boolean): void {

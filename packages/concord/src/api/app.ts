@@ -17,7 +17,9 @@ import { commandIdOf } from "./ids.ts";
 import { addIncidents } from "./incidents.ts";
 import { metricsText } from "./metrics.ts";
 import { addPolicies } from "./policies.ts";
+import { addRecord } from "./record.ts";
 import * as routes from "./routes.ts";
+import { addSchedules } from "./schedules.ts";
 import {
   approvalView,
   artifactView,
@@ -64,6 +66,8 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addIncidents(app, concord);
   addTheRest(app, concord);
   addPolicies(app, concord, auth);
+  addRecord(app, concord);
+  addSchedules(app, concord, auth);
   const described = document(app);
   app.get("/openapi.json", (context) => context.json(described));
   return app;
@@ -96,13 +100,12 @@ function addCommands(app: ConcordApp, concord: Concord): void {
     return context.json(commandView(shown, replayed), status);
   });
   app.openapi(routes.listCommandsRoute, async (context) => {
-    const { status, task_name, root_command_id, limit, cursor } = context.req.valid("query");
+    const { task_name, root_command_id, requested_by, ...query } = context.req.valid("query");
     const filter = {
-      limit,
-      ...(status === undefined ? {} : { status }),
-      ...(task_name === undefined ? {} : { taskName: task_name }),
-      ...(root_command_id === undefined ? {} : { rootCommandId: commandIdOf(root_command_id) }),
-      ...(cursor === undefined ? {} : { cursor }),
+      ...query,
+      taskName: task_name,
+      requestedBy: requested_by,
+      rootCommandId: root_command_id === undefined ? undefined : commandIdOf(root_command_id),
     };
     const principal = person(context.get("principal"));
     const { items, nextCursor } = await answering(concord, () =>

@@ -1,6 +1,11 @@
 /** Owns the declarations of the routes (wire §2), from which the API document is generated. */
 import { createRoute, z } from "@hono/zod-openapi";
-import { APPROVAL_DECISIONS, type CommandStatus, RESTING_STATUSES } from "../core/vocabulary.ts";
+import {
+  APPROVAL_DECISIONS,
+  type CommandStatus,
+  INGRESS_TYPES,
+  RESTING_STATUSES,
+} from "../core/vocabulary.ts";
 import { refusals } from "./refusals.ts";
 import {
   ApprovalView,
@@ -93,6 +98,10 @@ export const CommandQuery = z.object({
   status: Name.optional(),
   task_name: Name.optional(),
   root_command_id: Name.optional(),
+  requested_by: Name.optional(),
+  ingress: z.enum(INGRESS_TYPES).optional(),
+  since: z.iso.datetime({ offset: true }).optional(),
+  until: z.iso.datetime({ offset: true }).optional(),
   ...Paging,
 });
 export const ApprovalQuery = z.object({

@@ -11,13 +11,20 @@ export interface RetryPolicy {
 
 export const NO_RETRY: RetryPolicy = { attemptsMax: 1, waitsSeconds: [] };
 
-/** Milliseconds to wait after `attempt` failed with `errorClass`, or undefined when it was the last. */
+/** A vendor that asks for more than this is asked sooner; nobody waits for a day on one word of a header. */
+const RETRY_AFTER_MAX_MS = 3_600_000;
+
+/**
+ * Milliseconds to wait after `attempt` failed with `errorClass`, or undefined when it was the last. A vendor that said
+ * how long is given that long, if it is longer.
+ */
 export function waitBeforeRetryMs(
   policy: RetryPolicy,
   attempt: number,
   errorClass: ErrorClass,
+  retryAfterMs: number | null = null,
 ): number | undefined {
   if (!isRetryable(errorClass) || attempt >= policy.attemptsMax) return undefined;
   const wait = policy.waitsSeconds[attempt - 1] ?? policy.waitsSeconds.at(-1) ?? 0;
-  return Math.round(wait * 1000);
+  return Math.max(Math.round(wait * 1000), Math.min(retryAfterMs ?? 0, RETRY_AFTER_MAX_MS));
 }

@@ -4,17 +4,20 @@
  * Invariant G4: before anything is repeated, the row and then the vendor are asked whether it already happened.
  */
 import type { Command, Effect } from "../core/command.ts";
-import { type Failure, failureOf, isOutcomeUnknown } from "../core/errors.ts";
+import { type Failure, isOutcomeUnknown } from "../core/errors.ts";
 import type { CommandId, EffectId } from "../core/ids.ts";
-import { digest, type JsonObject, unstorable } from "../core/json.ts";
+import { digest, type JsonObject } from "../core/json.ts";
+import { recordedInput, withoutWriteOnly } from "../core/redaction.ts";
 import { canMoveEffect } from "../core/transitions.ts";
 import { compileSchema, issuesText } from "../core/validation.ts";
 import { type ErrorClass, isResting } from "../core/vocabulary.ts";
 import { eventOf } from "./audit.ts";
 import { type CallSource, callSourceOf } from "./call-source.ts";
 import { concludeLink } from "./compensation.ts";
+import { type Called, callVendor, failed } from "./connector-call.ts";
 import type { ConnectorResult, OperationDefinition, SecretResolver } from "./connectors.ts";
 import { guarded } from "./contract-code.ts";
+import { inboxOf } from "./inbox.ts";
 import type { Kit } from "./kit.ts";
 import type { RateGate } from "./RateGate.ts";
 import type { Store, Tx } from "./store.ts";
@@ -56,9 +59,38 @@ export async function performAttempt(
   const call = await begun(store, kit, gate, request);
   if (call === undefined) return;
   const startedMs = kit.nowMs();
-  const { result, reconciled } = await callVendor(kit, secrets, call);
+  const called = await reach(store, kit, secrets, call);
   const latencyMs = Math.max(0, Math.round(kit.nowMs() - startedMs));
-  await store.transaction((tx) => conclude(tx, kit, call, result, { latencyMs, reconciled }));
+  await store.transaction((tx) => conclude(tx, kit, call, called, latencyMs));
+}
+
+async function reach(store: Store, kit: Kit, secrets: SecretResolver, call: Call): Promise<Called> {
+  const { precluded, command, source, input, key, repeated, probing } = call;
+  if (precluded !== undefined) {
+    return { result: failed(precluded), reconciled: false, secretRef: undefined };
+  }
+  const span = kit.newId().replaceAll("-", "").slice(16);
+  return callVendor(secrets, {
+    operation: source.operation,
+    auth: kit.catalog.connector(source.connector).auth,
+    input,
+    key,
+    traceparent: `00-${command.traceId}-${span}-01`,
+    inbox: inboxOf(store, kit, command),
+    repeated,
+    insteadOfCalling: probing ? unrepeated(call) : undefined,
+  });
+}
+
+/** The vendor was asked what became of earlier attempts, or cannot be asked; nothing was started. */
+function unrepeated({ source, command }: Call): Failure {
+  const isStopped = command.status !== source.during;
+  const why = isStopped ? "stopped before it was repeated" : "every attempt failed";
+  if (source.operation.lookup === undefined) {
+    return { errorClass: "timeout", message: `${why}; whether it happened is not known` };
+  }
+  const errorClass = isStopped ? "cancelled" : "permanent_connector_error";
+  return { errorClass, message: `${why}; it did not happen` };
 }
 
 /** Waits for the connector's rate before anything is written: a command stopped meanwhile calls nobody (CAN-9). */
@@ -152,7 +184,8 @@ async function prepare(tx: Tx, kit: Kit, prepared: Preparation): Promise<Call> {
     // A crash leaves `executing` behind; anything else moves there through the table.
     const isLegal = effect.status === "executing" || canMoveEffect(effect.status, "executing");
     if (!isLegal) throw new Error(`the effect ${effect.effectId} is ${effect.status}`);
-    await tx.effects.begin(effect.effectId, command.workflowId, input, isBeyond);
+    const kept = withoutWriteOnly(operation.inputSchema, input);
+    await tx.effects.begin(effect.effectId, command.workflowId, kept, isBeyond);
     const started = { effect_type: effect.effectType, attempt };
     await tx.events.append([eventOf(command, "task_started", started)]);
   }
@@ -168,6 +201,7 @@ async function prepare(tx: Tx, kit: Kit, prepared: Preparation): Promise<Call> {
       sideEffect: operation.sideEffect,
       idempotencyKey: call.key,
       inputHash: digest(kit.hash, input),
+      requestPayload: recordedInput(operation.inputSchema, input),
       traceId: command.traceId,
     });
   }
@@ -228,98 +262,22 @@ async function reuse(tx: Tx, command: Command, effect: Effect, twin: Effect): Pr
   await tx.events.append([eventOf(command, "effect_reused", payload)]);
 }
 
-async function callVendor(kit: Kit, secrets: SecretResolver, call: Call) {
-  const { source, key, repeated, precluded, input } = call;
-  const { operation } = source;
-  if (precluded !== undefined) return { result: failed(precluded), reconciled: false };
-  const { auth } = kit.catalog.connector(source.connector);
-  const secret = auth.mode === "bearer" ? secrets.resolve(auth.secretRef) : undefined;
-  if (auth.mode === "bearer" && secret === undefined) {
-    const message = `the secret ${auth.secretRef} is not set`;
-    return {
-      result: failed({ errorClass: "permanent_connector_error", message }),
-      reconciled: false,
-    };
-  }
-  const span = kit.newId().replaceAll("-", "").slice(16);
-  const context = (signal: AbortSignal) => ({
-    secret,
-    idempotencyKey: key,
-    traceparent: `00-${call.command.traceId}-${span}-01`,
-    signal,
-  });
-  const { lookup, timeoutMs } = operation;
-  if (repeated && key !== null && lookup !== undefined) {
-    const found = await timed(timeoutMs, (signal) => lookup(key, context(signal), input));
-    if (found !== undefined) return { result: found, reconciled: found.ok };
-  }
-  if (call.probing) return { result: failed(unrepeated(call)), reconciled: false };
-  const result = await timed(timeoutMs, (signal) => operation.call(input, context(signal)));
-  return { result: checkOutput(operation, result), reconciled: false };
-}
-
-/** The vendor was asked what became of earlier attempts, or cannot be asked; nothing was started. */
-function unrepeated({ source, command }: Call): Failure {
-  const isStopped = command.status !== source.during;
-  const why = isStopped ? "stopped before it was repeated" : "every attempt failed";
-  if (source.operation.lookup === undefined) {
-    return { errorClass: "timeout", message: `${why}; whether it happened is not known` };
-  }
-  const errorClass = isStopped ? "cancelled" : "permanent_connector_error";
-  return { errorClass, message: `${why}; it did not happen` };
-}
-
-/** Runs `work` under a time limit; whatever it throws is a value. */
-async function timed<R extends ConnectorResult | undefined>(
-  timeoutMs: number,
-  work: (signal: AbortSignal) => Promise<R>,
-): Promise<R | ConnectorResult> {
-  const abort = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<ConnectorResult>((resolve) => {
-    timer = setTimeout(() => {
-      resolve(failed({ errorClass: "timeout", message: `no answer within ${timeoutMs} ms` }));
-      abort.abort();
-    }, timeoutMs);
-  });
-  try {
-    return await Promise.race([work(abort.signal), late]);
-  } catch (error) {
-    return failed(failureOf(error));
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function checkOutput(operation: OperationDefinition, result: ConnectorResult): ConnectorResult {
-  if (!result.ok) return result;
-  const problem = unstorable(result.output, "the answer");
-  const issues =
-    problem !== undefined
-      ? problem
-      : operation.outputSchema === undefined
-        ? ""
-        : issuesText(compileSchema(operation.outputSchema)(result.output));
-  if (issues === "") return result;
-  const message = `the vendor's answer does not fit: ${issues}`;
-  return failed({ errorClass: "malformed_payload", message });
-}
-
 async function conclude(
   tx: Tx,
   kit: Kit,
   call: Call,
-  result: ConnectorResult,
-  facts: { readonly latencyMs: number; readonly reconciled: boolean },
+  called: Called,
+  latencyMs: number,
 ): Promise<void> {
   const { source } = call;
+  const { result, reconciled, secretRef } = called;
   const command = await tx.commands.lock(call.command.commandId);
   if (command === undefined) return;
   await tx.invocations.finish(call.invocationId, {
     ok: result.ok,
     outputSummary: result.ok ? `fields: ${Object.keys(result.output).join(", ")}` : null,
     ...(result.ok ? {} : { failure: result }),
-    latencyMs: facts.latencyMs,
+    latencyMs,
   });
   await tx.events.append([
     eventOf(
@@ -329,11 +287,12 @@ async function conclude(
         connector: source.connector,
         operation: source.operationName,
         ok: result.ok,
-        reconciled: facts.reconciled,
-        latency_ms: facts.latencyMs,
+        reconciled,
+        latency_ms: latencyMs,
+        ...(secretRef === undefined ? {} : { secret_ref: secretRef }),
         ...(result.ok ? {} : { error_class: result.errorClass, error: result.message }),
       },
-      { latencyMs: facts.latencyMs },
+      { latencyMs },
     ),
   ]);
   await concludeEffect(tx, kit, command, call, result);
@@ -367,8 +326,4 @@ async function concludeEffect(
   if (effect.compensatesEffectId !== null) {
     await concludeLink(tx, kit, command, effect, result.output);
   }
-}
-
-function failed(failure: Failure): Extract<ConnectorResult, { ok: false }> {
-  return { ok: false, errorClass: failure.errorClass, message: failure.message };
 }

@@ -7,21 +7,60 @@ import type { RetryPolicy } from "../core/retry.ts";
 import type { ErrorClass, RiskLevel } from "../core/vocabulary.ts";
 import type { RuntimeCapability } from "../runtime/protocol/index.ts";
 
-/** `env:NAME`: resolved inside the step, never stored, never logged. */
-export type SecretRef = `env:${string}`;
+/**
+ * Where a secret is, never what it is; resolved inside the step: `env:NAME`, `file:/path`, or
+ * `concordance:namespace/key`.
+ */
+export type SecretRef = `env:${string}` | `file:${string}` | `concordance:${string}`;
+export const SECRET_SCHEMES = ["env", "file", "concordance"] as const;
 
 export type ConnectorResult =
   | { readonly ok: true; readonly output: JsonObject }
-  | { readonly ok: false; readonly errorClass: ErrorClass; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly errorClass: ErrorClass;
+      readonly message: string;
+      /** When the vendor said so: ask again no sooner. */
+      readonly retryAfterMs?: number;
+    };
+
+/** A message in the application's own inbox. */
+export interface InboxMessage {
+  /** A user of the command's tenant, or a group. */
+  readonly recipient: { readonly kind: "user" | "group"; readonly name: string };
+  readonly title: string;
+  readonly body: string;
+}
+
+/** Delivers to people of the command's own tenant, once for each key. */
+export interface Inbox {
+  deliver(key: string, message: InboxMessage): Promise<{ readonly notificationId: string }>;
+  find(key: string): Promise<{ readonly notificationId: string } | undefined>;
+}
+
+/** Only Concord can make one: a connector is called from inside a governed step or not at all (CON-5). */
+const ISSUED: unique symbol = Symbol("a call that Concord makes");
 
 export interface CallContext {
+  readonly [ISSUED]: true;
   /** The resolved secret; undefined when the connector needs none. */
   readonly secret: string | undefined;
   /** The effect's key, to be sent to a vendor that honours one; null for reads. */
   readonly idempotencyKey: string | null;
   readonly traceparent: string;
+  readonly inbox: Inbox;
   /** Fires when the operation's time is up. */
   readonly signal: AbortSignal;
+}
+
+export function issueContext(fields: Omit<CallContext, typeof ISSUED>): CallContext {
+  return { ...fields, [ISSUED]: true };
+}
+
+/** Throws when `context` was not made for a governed step; adapters call it before they touch the outside. */
+export function assertIssued(context: CallContext): void {
+  if ((context as Partial<CallContext> | undefined)?.[ISSUED] === true) return;
+  throw new Error("a connector is called by Concord from inside a step; submit a command instead");
 }
 
 export interface OperationDefinition {
@@ -29,8 +68,11 @@ export interface OperationDefinition {
   readonly sideEffect: boolean;
   /** Required for side effects, e.g. `book_hotel:{booking_draft_id}`, filled from the command's payload. */
   readonly keyTemplate?: string;
+  /** JSON Schema; a place marked `writeOnly` is never stored. */
   readonly inputSchema?: JsonObject;
   readonly outputSchema?: JsonObject;
+  /** The one of the connector's `auth.scopes` it needs. */
+  readonly scope?: string;
   readonly timeoutMs: number;
   readonly retry: RetryPolicy;
   /** What the durable runtime must offer for it (RUN-4). */
@@ -53,18 +95,26 @@ export interface RequestLimit {
   readonly perSeconds: number;
 }
 
+/** How a connector proves who it is. `bearer` is what `httpJson` sends; `secret` is used as the adapter knows. */
+export type ConnectorAuth =
+  | { readonly mode: "none" }
+  | {
+      readonly mode: "bearer" | "secret";
+      readonly secretRef: SecretRef;
+      /** What the credential was granted at the vendor. */
+      readonly scopes?: readonly string[];
+    };
+
 export interface ConnectorDefinition {
   readonly name: string;
   readonly connectorType: string;
   readonly riskLevel: RiskLevel;
-  readonly auth:
-    | { readonly mode: "none" }
-    | { readonly mode: "bearer"; readonly secretRef: SecretRef };
+  readonly auth: ConnectorAuth;
   readonly rateLimit?: RequestLimit;
   readonly operations: Readonly<Record<string, OperationDefinition>>;
 }
 
-/** Resolves a reference at the moment of use. */
+/** Resolves a reference at the moment of use; undefined when there is nothing. */
 export interface SecretResolver {
-  resolve(reference: SecretRef): string | undefined;
+  resolve(reference: SecretRef): Promise<string | undefined>;
 }

@@ -94,7 +94,7 @@ async function enterApproved(tx: Tx, kit: Kit, command: Command): Promise<Direct
   // Answers to questions about an earlier payload do not count.
   const plan = planOf(command);
   const approved = approvals.filter((one) => one.status === "approved" && one.boundHash === now);
-  if (approved.length >= plan.requiredApprovals.length) {
+  if (approved.length >= Math.max(1, plan.requiredApprovals.length)) {
     return run(tx, kit, await moveCommand(tx, queued, "running"));
   }
   const message = "approval_stale: the command is no longer what was approved; submit it again";
@@ -149,7 +149,7 @@ async function nextAttempt(
   };
   const again: Directive = { kind: "attempt", stepId: step.stepId, attempt: attempts + 1 };
   const waitMs =
-    waitBeforeRetryMs(operation.retry, attempts, failure.errorClass) ??
+    waitBeforeRetryMs(operation.retry, attempts, failure.errorClass, last.retryAfterMs) ??
     waitBeforeProbeMs(operation, attempts, failure.errorClass);
   if (waitMs === undefined) {
     // A vendor that was asked afterwards knew of nothing: what failed is the last attempt, not the question.

@@ -173,7 +173,8 @@ function retryReasons(
 ): readonly Reason[] {
   const [connector = "", operation = ""] = functionName.split(".");
   const { retry } = kit.catalog.operation(connector, operation);
-  const waitMs = waitBeforeRetryMs(retry, attempts, last.errorClass ?? "unknown_error");
+  const errorClass = last.errorClass ?? "unknown_error";
+  const waitMs = waitBeforeRetryMs(retry, attempts, errorClass, last.retryAfterMs);
   if (waitMs === undefined || last.completedAtMs === null) return [];
   const until = isoTime(last.completedAtMs + waitMs);
   const failed = `Call ${attempts} of ${retry.attemptsMax} of ${functionName} failed`;

@@ -3,6 +3,7 @@ import type { Command, Principal } from "../core/command.ts";
 import type { ApprovalService } from "./approval-service.ts";
 import type { Approval } from "./approvals.ts";
 import type { Artifact } from "./artifacts.ts";
+import type { DomainEvent } from "./audit.ts";
 import type { CommandService } from "./command-service.ts";
 import type { Explanation } from "./explain.ts";
 import type { IncidentService } from "./incident-service.ts";
@@ -16,8 +17,10 @@ import type {
   EventFeed,
   IncidentFilter,
   Page,
+  RecordFilter,
   Timeline,
 } from "./reading.ts";
+import type { ScheduleService } from "./schedule-service.ts";
 import type { Tool } from "./tasks.ts";
 
 export interface Concord {
@@ -38,6 +41,8 @@ export interface Concord {
   };
   /** Why the command is where it is. Throws `not_found`. */
   readonly explain: (principal: Principal, id: string) => Promise<Explanation>;
+  /** Everything on record about the command and those below it, as one file (evidence/). Throws `not_found`, `forbidden`. */
+  readonly evidence: (principal: Principal, id: string) => Promise<string>;
   readonly timeline: (
     principal: Principal,
     id: string,
@@ -49,6 +54,9 @@ export interface Concord {
     options?: { readonly known?: string },
   ) => Promise<AuditReport>;
   readonly policies: PolicyService;
+  /** The record of the caller's tenant, newest first. Throws `invalid_cursor`. */
+  readonly record: (principal: Principal, filter: RecordFilter) => Promise<Page<DomainEvent>>;
+  readonly schedules: ScheduleService;
   readonly events: EventFeed;
   readonly tools: () => readonly Tool[];
   readonly counts: () => Promise<Counts>;

@@ -2,6 +2,7 @@
 import type { Command } from "../core/command.ts";
 import type { CommandId } from "../core/ids.ts";
 import type { TimelineText } from "../core/timeline.ts";
+import type { EventPurpose } from "../core/vocabulary.ts";
 import type { DomainEvent } from "./audit.ts";
 
 export interface Page<T> {
@@ -12,13 +13,18 @@ export interface Page<T> {
 export interface ListOptions {
   readonly limit: number;
   /** From an earlier page; anything else is refused as `invalid_cursor`. */
-  readonly cursor?: string;
+  readonly cursor?: string | undefined;
 }
 
 export interface CommandFilter extends ListOptions {
-  readonly status?: string;
-  readonly taskName?: string;
-  readonly rootCommandId?: CommandId;
+  readonly status?: string | undefined;
+  readonly taskName?: string | undefined;
+  readonly rootCommandId?: CommandId | undefined;
+  readonly requestedBy?: string | undefined;
+  readonly ingress?: string | undefined;
+  /** ISO 8601. */
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
 }
 
 export interface ApprovalFilter extends ListOptions {
@@ -32,6 +38,16 @@ export interface IncidentFilter extends ListOptions {
   readonly kind?: string;
   /** Of this command or of any below it. */
   readonly commandId?: CommandId;
+}
+
+/** Of the record; times are ISO 8601. */
+export interface RecordFilter extends ListOptions {
+  readonly purpose?: EventPurpose | undefined;
+  readonly eventType?: string | undefined;
+  readonly actor?: string | undefined;
+  readonly commandId?: CommandId | undefined;
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
 }
 
 export type TimelineEntry = DomainEvent & TimelineText;

@@ -15,8 +15,8 @@ export interface ScheduleDefinition {
   readonly cron: string;
   /** From the time the tick was due, ISO 8601. Default: `{"due_at": …}`. */
   readonly payload?: (dueAt: string) => JsonObject;
-  /** One command each. `every`: those that have commands. */
-  readonly tenants: readonly string[] | "every";
+  /** One command each. `every`: those that have commands; a function is asked at each tick. */
+  readonly tenants: readonly string[] | "every" | (() => Promise<readonly string[]>);
   /** Ticks while nobody was there: made up for, or left out. Default `skip`. */
   readonly missed?: "run" | "skip";
 }

@@ -19,6 +19,7 @@ import type { AgentMove, RecordedCall, RecordedMove, TokenUsage } from "./agents
 import type { Approval, Delegation, Vote } from "./approvals.ts";
 import type { Artifact } from "./artifacts.ts";
 import type { NewEvent } from "./audit.ts";
+import type { InboxMessage } from "./connectors.ts";
 import type { Dependency } from "./dependencies.ts";
 import type { Incident } from "./incidents.ts";
 import type { InputRequest } from "./input.ts";
@@ -162,13 +163,15 @@ export interface Invocation {
   readonly sideEffect: boolean;
   readonly idempotencyKey: string | null;
   readonly inputHash: string;
+  /** Redacted: see `recordedInput`. */
+  readonly requestPayload: JsonObject;
   readonly traceId: string;
 }
 
 export interface InvocationOutcome {
   readonly ok: boolean;
   readonly outputSummary: string | null;
-  readonly failure?: Failure;
+  readonly failure?: Failure & { readonly retryAfterMs?: number };
   readonly latencyMs: number;
 }
 
@@ -184,6 +187,8 @@ export interface StepHistory {
         readonly errorClass: ErrorClass | null;
         readonly error: string | null;
         readonly completedAtMs: number | null;
+        /** What the vendor asked for; null when it did not. */
+        readonly retryAfterMs: number | null;
       }
     | undefined;
 }
@@ -270,6 +275,19 @@ export interface PolicyDecisionRepository {
   insert(record: PolicyRecord): Promise<void>;
 }
 
+export interface NewNotification extends InboxMessage {
+  readonly notificationId: string;
+  readonly tenantId: string;
+  readonly commandId: CommandId;
+  readonly deliveryKey: string;
+}
+
+export interface NotificationRepository {
+  /** The notification's id; an earlier one's when the tenant already has one under the key. */
+  deliver(notification: NewNotification): Promise<string>;
+  find(tenantId: string, deliveryKey: string): Promise<string | undefined>;
+}
+
 export interface TurnRepository {
   moves(commandId: CommandId): Promise<readonly RecordedMove[]>;
   /** The commands that the turn's calls became or found. */
@@ -313,6 +331,7 @@ export interface Tx {
   readonly dependencies: DependencyRepository;
   readonly artifacts: ArtifactRepository;
   readonly policyDecisions: PolicyDecisionRepository;
+  readonly notifications: NotificationRepository;
   readonly turns: TurnRepository;
   readonly events: EventRepository;
   readonly outbox: Outbox;

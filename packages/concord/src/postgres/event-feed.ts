@@ -59,7 +59,7 @@ export function createEventFeed(pool: Pool, onError: (error: unknown) => void): 
 }
 
 /** The place named by `text`. Throws `Refusal` `invalid_cursor`. */
-function parseCursor(text: string): Position {
+export function parseCursor(text: string): Position {
   if (text === "0") return { transaction: "0", seq: "0" };
   const match = /^(\d{1,19})-(\d{1,18})$/.exec(text);
   if (match?.[1] === undefined || match[2] === undefined) {

@@ -202,9 +202,23 @@ export interface InvocationTable {
   error: string | null;
   error_class: string | null;
   latency_ms: number | null;
+  retry_after_ms: number | null;
   trace_id: string;
   created_at: Time;
   completed_at: TimeOrNull;
+}
+
+export interface NotificationTable {
+  notification_id: string;
+  tenant_id: string;
+  command_id: string;
+  delivery_key: string;
+  recipient_kind: string;
+  recipient: string;
+  title: string;
+  body: string;
+  created_at: Time;
+  read_at: TimeOrNull;
 }
 
 export interface AgentMoveTable {
@@ -260,6 +274,7 @@ export interface Tables {
   "concord.command_dependencies": DependencyTable;
   "concord.artifacts": ArtifactTable;
   "concord.connector_invocations": InvocationTable;
+  "concord.notifications": NotificationTable;
   "concord.agent_moves": AgentMoveTable;
   "concord.agent_calls": AgentCallTable;
   "concord.domain_events": EventTable;

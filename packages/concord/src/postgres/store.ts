@@ -7,6 +7,7 @@ import { commandRepository } from "./repositories/commands.ts";
 import { effectRepository } from "./repositories/effects.ts";
 import { eventRepository } from "./repositories/events.ts";
 import { incidentRepository } from "./repositories/incidents.ts";
+import { notificationRepository } from "./repositories/notifications.ts";
 import {
   artifactRepository,
   invocationRepository,
@@ -37,6 +38,7 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
       dependencies: dependencyRepository(db),
       artifacts: artifactRepository(db),
       policyDecisions: policyDecisionRepository(db),
+      notifications: notificationRepository(db),
       turns: turnRepository(db),
       events: eventRepository(db, newId),
       outbox: outbox(client),

@@ -155,6 +155,59 @@ describe("catalog load", () => {
     expect(limited(1, 0)[0]).toContain('"limited"');
   });
 
+  test("CON-9 a secret in the place of a reference, or anywhere in a declaration, is refused and not repeated", () => {
+    const key = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+    const problems = problemsOf((catalog) => {
+      const plain = { connectorType: "http", riskLevel: "low", operations: {} } as const;
+      const raw = key as `env:${string}`;
+      catalog.connector({ ...plain, name: "raw", auth: { mode: "bearer", secretRef: raw } });
+      catalog.connector({ ...plain, name: "wide", auth: { mode: "bearer", secretRef: "env:A B" } });
+      catalog.connector({ ...plain, name: key, auth: { mode: "none" } });
+      for (const reference of [
+        "env:KEY",
+        "file:/run/secrets/key",
+        "concordance:tenant:a/b/key",
+      ] as const) {
+        const auth = { mode: "secret", secretRef: reference } as const;
+        catalog.connector({ ...plain, name: `fine ${reference}`, auth });
+      }
+    });
+    expect(problems.filter((one) => one.includes("secretRef"))).toHaveLength(4);
+    const others = problems.filter((one) => !one.includes(`connector "${key}"`));
+    expect(others.join()).not.toContain(key);
+  });
+
+  test("CON-2 CON-13 an operation's schemas are compiled, and its scope is one that was granted", () => {
+    const problems = problemsOf((catalog) =>
+      catalog.connector({
+        name: "scoped",
+        connectorType: "http",
+        riskLevel: "low",
+        auth: { mode: "bearer", secretRef: "env:KEY", scopes: ["read"] },
+        operations: {
+          fine: { ...write, scope: "read" },
+          beyond: { ...write, scope: "admin" },
+          broken: { ...write, outputSchema: { type: "strin" } },
+        },
+      }),
+    );
+    expect(problems).toHaveLength(2);
+    expect(problems.join()).toMatch(/scoped\.beyond.*"admin".*scoped\.broken.*outputSchema/s);
+  });
+
+  test("POL-20 what is wrong with policies is told with the rest: unreadable, unknown approvals, only watched", () => {
+    const problems = problemsOf((catalog) => {
+      const policy = { ...anyonePolicy("shadowy", "r"), mode: "shadow" as const };
+      catalog.policy(policy);
+      catalog.policy({ ...anyonePolicy("broken", "r"), problems: ["one", "two"] });
+      catalog.policy({ ...anyonePolicy("asking", "r"), approvalTypes: ["nobody"] });
+      catalog.task({ ...task, name: "watched", policies: ["shadowy"] });
+    });
+    for (const part of ['broken": one', 'broken": two', '"nobody"', "only policies in shadow"]) {
+      expect(problems.some((one) => one.includes(part))).toBe(true);
+    }
+  });
+
   test("names are unique", () => {
     expect(problemsOf((c) => c.task(task))[0]).toContain("registered twice");
     expect(problemsOf((c) => c.task({ ...task, name: "agent.turn" }))[0]).toContain("agent.turn");

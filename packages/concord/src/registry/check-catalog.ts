@@ -2,12 +2,12 @@
 import { planProblems } from "../core/planning.ts";
 import type { Policy } from "../core/policy.ts";
 import { templateVariables } from "../core/template.ts";
-import { compileSchema } from "../core/validation.ts";
 import { CANCELLATION_MODES, POLICY_CATEGORIES } from "../core/vocabulary.ts";
-import type { ConnectorDefinition, OperationDefinition } from "../domain/connectors.ts";
+import type { ConnectorDefinition } from "../domain/connectors.ts";
 import type { ConnectorStep, TaskDefinition } from "../domain/tasks.ts";
 import type { Registrations } from "./catalog.ts";
 import { COMPENSATION_DEPTH_MAX, compensationProblems } from "./check-compensations.ts";
+import { connectorProblems, schemaProblem } from "./check-connectors.ts";
 
 /** All problems of a catalog; the message lists them one a line. */
 export class CatalogError extends Error {
@@ -130,13 +130,7 @@ function windowProblems(at: string, task: TaskDefinition): readonly string[] {
 function schemaProblems(at: string, task: TaskDefinition): readonly string[] {
   const problems =
     task.inputSchema["type"] === "object" ? [] : [`${at}: inputSchema is not an object`];
-  try {
-    compileSchema(task.inputSchema);
-    return problems;
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return [...problems, `${at}: inputSchema cannot be compiled: ${message}`];
-  }
+  return [...problems, ...schemaProblem(`${at}: inputSchema`, task.inputSchema)];
 }
 
 function stepProblems(
@@ -161,30 +155,4 @@ function stepProblems(
   return templateVariables(operation.keyTemplate ?? "")
     .filter((name) => !known.includes(name))
     .map((name) => `${at}: the key needs "${name}", which inputSchema does not require`);
-}
-
-function connectorProblems(connector: ConnectorDefinition): readonly string[] {
-  const { rateLimit } = connector;
-  const isLimitSound =
-    rateLimit === undefined || (rateLimit.requestsMax >= 1 && rateLimit.perSeconds > 0);
-  return [
-    ...(isLimitSound ? [] : [`connector "${connector.name}": rateLimit lets no request through`]),
-    ...Object.entries(connector.operations).flatMap(([name, operation]) =>
-      operationProblems(`operation "${connector.name}.${name}"`, operation),
-    ),
-  ];
-}
-
-function operationProblems(at: string, operation: OperationDefinition): readonly string[] {
-  const { sideEffect, keyTemplate, compensation, retry, timeoutMs } = operation;
-  return [
-    ...(retry.attemptsMax >= 1 ? [] : [`${at}: attemptsMax is below 1`]),
-    ...(timeoutMs > 0 ? [] : [`${at}: timeoutMs is not above 0`]),
-    ...(sideEffect && keyTemplate === undefined
-      ? [`${at} has a side effect and no keyTemplate, so it could happen twice`]
-      : []),
-    ...(sideEffect && compensation === undefined
-      ? [`${at} has a side effect; say compensation: "required", or why it is not needed`]
-      : []),
-  ];
 }

@@ -55,7 +55,7 @@ export function scheduleProblems(
       ...cronProblem(at, schedule),
       ...(known.includes(schedule.task) ? [] : [`${at} names the unknown task "${schedule.task}"`]),
       ...(accepts ? [] : [`${at}: ${schedule.task} does not accept scheduled_trigger`]),
-      ...(schedule.tenants !== "every" && schedule.tenants.length === 0
+      ...(typeof schedule.tenants === "object" && schedule.tenants.length === 0
         ? [`${at} concerns no tenant`]
         : []),
     ];

@@ -2,8 +2,10 @@
 
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { ConcordanceClient } from "@concert/concordance";
 import { config, createLogger, endGracefully, explainListenFailure } from "@concert/service-kit";
 import { podiumRuntime } from "../adapters/agents/podium.ts";
+import { secretsFrom } from "../adapters/connectors/secrets.ts";
 import { createConcordApp } from "../api/app.ts";
 import { parseOperatorKey } from "../api/auth.ts";
 import { listen } from "../api/serve.ts";
@@ -55,6 +57,7 @@ async function createOrExit(
       contracts: await loadContracts(settings.contracts),
       agentRuntimes: { podium: podiumRuntime(settings.podiumUrl, settings.podiumKey) },
       executorId: settings.executorId,
+      secrets: secretsOf(settings),
       log,
     });
   } catch (error) {
@@ -62,6 +65,13 @@ async function createOrExit(
     process.stderr.write(`${PROGRAM}: ${error.message}\n`);
     process.exit(2);
   }
+}
+
+function secretsOf(settings: config.Settings<typeof SETTINGS>) {
+  const { secretDirectories: directories, concordanceUrl: url, concordanceKey: apiKey } = settings;
+  const concordance =
+    url === undefined ? {} : { concordance: new ConcordanceClient({ url, apiKey }) };
+  return secretsFrom({ env: process.env, directories, ...concordance });
 }
 
 class ContractsNotFound extends Error {}

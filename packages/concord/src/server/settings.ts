@@ -39,7 +39,7 @@ export const SETTINGS = {
     env: "CONCORD_API_KEYS",
     help: "Operator keys, each bound to an identity.",
     placeholder: "key=tenant:user:role|role:permission|permission,…",
-    default: ["dev=dev:dev-user-001:owner|finance_approvers:book_travel"],
+    default: ["dev=dev:dev-user-001:owner|operator|finance_approvers:book_travel"],
   }),
   internalSecret: config.secret({
     flag: "internal-secret",
@@ -52,6 +52,24 @@ export const SETTINGS = {
     env: "CONCORD_EXECUTOR_ID",
     help: "Unique and stable per process: a restart with the same id continues its work.",
     default: "concord-1",
+  }),
+  secretDirectories: config.list({
+    flag: "secret-directories",
+    env: "CONCORD_SECRET_DIRECTORIES",
+    help: "Where file: references of connectors may read, e.g. /run/secrets.",
+    placeholder: "path,path",
+    default: [],
+  }),
+  concordanceUrl: config.url({
+    flag: "concordance-url",
+    env: "CONCORDANCE_URL",
+    help: "Where concordance: references of connectors are looked up; absent: nowhere.",
+  }),
+  concordanceKey: config.secret({
+    flag: "concordance-agent-key",
+    env: "CONCORDANCE_AGENT_API_KEY",
+    help: "A key that may read there.",
+    default: "dev-agent",
   }),
   podiumUrl: config.url({
     flag: "podium-url",

@@ -75,8 +75,9 @@ export function defineContractWorkflows<Connection>(
   });
   runtime.defineWorkflow("contract.collect", async (context, wanted) => {
     const heard: Json[] = [];
+    const deadlineMs = await context.step("deadline", async () => Date.now() + RESULT_WITHIN_MS);
     for (let n = 0; n < Number(wanted); n += 1) {
-      const signal = await context.wait("word", Date.now() + RESULT_WITHIN_MS);
+      const signal = await context.wait("word", deadlineMs);
       heard.push(signal ?? "nothing");
       await line(context, `heard ${String(signal)}`);
     }

@@ -1,10 +1,11 @@
 /** Owns a started Concord for one test file: its own database, its own vendor, and short ways to ask and look. */
 import pg from "pg";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import {
   type AgentRuntime,
   type Command,
   type Concord,
+  type ConcordOptions,
   type Contracts,
   createConcord,
   encodeId,
@@ -26,12 +27,14 @@ export const TRACE = "0af7651916cd43dd8448eb211c80319c";
 
 export interface HarnessOptions {
   readonly agent?: AgentRuntime;
-  /** The test breaks things inside on purpose: even our own failures are not worth a line. */
-  readonly quiet?: boolean;
+  /** Where the log goes, for tests that read it. */
+  readonly log?: Logger;
   /** Contracts beside the common ones. */
   readonly more?: () => Contracts;
   /** Between Concord and its database; the harness itself looks directly. */
   readonly through?: (databaseUrl: string) => Promise<string>;
+  /** Default: DBOS. */
+  readonly runtime?: ConcordOptions["runtime"];
 }
 
 export type Harness = Awaited<ReturnType<typeof startHarness>>;
@@ -48,8 +51,9 @@ export async function startHarness(options: HarnessOptions = {}) {
       databaseUrl,
       contracts: [contracts, ...(options.more === undefined ? [] : [options.more()])],
       // What the tests break on purpose is warned about; only our own failures are worth a line.
-      log: pino({ level: options.quiet === true ? "silent" : "error" }),
+      log: options.log ?? pino({ level: "error" }),
       nowMs: () => Date.now() + clock.aheadMs,
+      ...(options.runtime === undefined ? {} : { runtime: options.runtime }),
       ...(options.agent === undefined ? {} : { agentRuntimes: { podium: options.agent } }),
     });
   const state: { concord: Concord } = { concord: make() };

@@ -75,6 +75,7 @@ export class RaftDriver<R> {
   readonly #reads = new ReadQueue();
   #flushing = false;
   #sweeping = false;
+  #announcing = false;
   #flushDueMs = 0;
   #savedTerm: number;
   #phase: "running" | "stopping" | "failed" = "running";
@@ -87,12 +88,8 @@ export class RaftDriver<R> {
     this.#options = options;
     const { nodeId, log, machine, now } = options;
     const restored = log.restore();
-    const { appliedIndex } = machine;
-    assertTogether(appliedIndex, restored.log.baseIndex, restored.log.lastIndex);
-    // What was applied was committed, whatever was last written about that.
-    const commitIndex = Math.max(restored.hardState.commitIndex, appliedIndex);
-    const hardState = { ...restored.hardState, commitIndex };
-    this.#state = restart(nodeId, { ...restored, hardState }, now());
+    assertTogether(machine.appliedIndex, restored.log.baseIndex, restored.log.lastIndex);
+    this.#state = restart(nodeId, restored, machine.appliedIndex, now());
     this.#savedTerm = this.#state.term;
     this.#applyThrough(this.#state.commitIndex);
   }
@@ -226,9 +223,19 @@ export class RaftDriver<R> {
       this.#flushing = false;
       if (this.#phase === "failed") return;
       this.#ask();
+      if (this.#isRoundOpen()) return;
       this.#flush();
       if (this.#queue.size > 0) this.#scheduleFlush();
     });
+  }
+
+  /**
+   * Whether a batch of this leader's is still undecided. The next one could not be sent before that is over,
+   * so it goes on growing meanwhile, and everything in it shares one sync here and one at each follower.
+   */
+  #isRoundOpen(): boolean {
+    const { role, commitIndex, log } = this.#state;
+    return role.kind === "leader" && commitIndex < log.lastIndex;
   }
 
   /** One round for all readers that wait. */
@@ -290,6 +297,21 @@ export class RaftDriver<R> {
       this.#perform(persisted(this.#state, last.index, last.term, this.#options.now()));
     }
     this.#reads.settle(this.#state, this.#options.machine.appliedIndex);
+    this.#announceSoon();
+    if (this.#queue.size > 0 && !this.#isRoundOpen()) this.#scheduleFlush();
+  }
+
+  /** A commit is to be told sooner than the next tick comes. */
+  #announceSoon(): void {
+    const { role } = this.#state;
+    if (role.kind !== "leader" || this.#announcing || this.#phase !== "running") return;
+    if (role.heartbeatDueMs > this.#options.now().monotonicMs + TICK_MS) return;
+    this.#announcing = true;
+    setTimeout(() => {
+      this.#announcing = false;
+      if (this.#phase !== "running") return;
+      this.#guarded(() => this.#perform(tick(this.#state, this.#options.now())));
+    }, TIMING.announceAfterMs);
   }
 
   /** A leader's appends may travel while its own disk works, once its term is on disk (§10.2.1). */

@@ -34,8 +34,17 @@ export function followNewTerm(state: RaftState, term: number, moment: Moment): R
 /** Stops leading or standing, in the same term. A deposed leader gives others a chance first. */
 export function stepDown(state: RaftState, moment: Moment): RaftState {
   const led = state.role.kind === "leader";
-  const due = led ? electionDueMs(moment) : state.electionDueMs;
-  return { ...state, leaderId: null, electionDueMs: due, role: { kind: "follower" } };
+  const gone: RaftState = { ...state, leaderId: null, role: { kind: "follower" } };
+  if (!led) return gone;
+  return { ...gone, electionDueMs: electionDueMs(moment), heardMs: moment.monotonicMs };
+}
+
+/**
+ * Whether this member has been without a leader for so long that those who watch here should look
+ * elsewhere: it may be cut off, or removed without having heard of it (pitfall 12).
+ */
+export function isOutOfTouch(state: RaftState, moment: Moment): boolean {
+  return state.leaderId === null && moment.monotonicMs - state.heardMs > TIMING.outOfTouchMs;
 }
 
 /** A current leader spoke: follow it, and give it time (one of three timer resets, pitfall 9). */

@@ -107,6 +107,7 @@ describe("the durable log (C1)", () => {
       const db = openDatabase(join(folder, "probe.db"), {
         synchronous: "FULL",
         exclusive: true,
+        cacheKib: 1_024,
         ddl: "CREATE TABLE t (x)",
       });
       expect(db.query("PRAGMA synchronous").get()).toEqual({ synchronous: 2 });

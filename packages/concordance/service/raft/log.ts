@@ -74,6 +74,8 @@ const NO_HARD_STATE: HardState = { term: 0, votedFor: null, commitIndex: 0 };
 const COMMIT_INDEX_SLACK = 1_000;
 /** Compacted entries removed in one go, so that no pause comes near an election timeout. */
 const SWEEP_ENTRIES = 1_000;
+/** The log is written at its end and cut at its beginning. */
+const CACHE_KIB = 2_048;
 const NO_BASE: Base = {
   index: 0,
   lastTerm: 0,
@@ -95,7 +97,8 @@ export class RaftLog {
 
   /** Opens or creates the file and takes it for this process. Throws `DataDirectoryUnusable`. */
   constructor(path: string) {
-    this.#db = openDatabase(path, { synchronous: "FULL", exclusive: true, ddl: RAFT_DDL });
+    const options = { synchronous: "FULL", exclusive: true, cacheKib: CACHE_KIB } as const;
+    this.#db = openDatabase(path, { ...options, ddl: RAFT_DDL });
     upgrade(this.#db);
     this.#statements = prepare(this.#db);
     this.#write = this.#db.transaction((hardState, append, install) =>
@@ -111,12 +114,20 @@ export class RaftLog {
     return { clusterId, nodeId: nodeId(id), incarnation };
   }
 
-  /** Makes a fresh directory a member: of a cluster it founds, or of one that has yet to tell it more. */
-  claim({ clusterId, nodeId: id, incarnation }: Identity, membership: Membership): void {
+  /**
+   * Makes a fresh directory a member: of a cluster it founds, with nothing or with a restored state at its
+   * base, or of one that has yet to tell it more.
+   */
+  claim(
+    { clusterId, nodeId: id, incarnation }: Identity,
+    membership: Membership,
+    base: Omit<SnapshotFacts, "membership"> = NO_BASE,
+  ): void {
     this.#db.transaction(() => {
       const insert = this.#db.query("INSERT INTO member VALUES (1, ?, ?, ?, ?)");
       insert.run(RAFT_FORMAT, clusterId, id, incarnation);
-      this.#saveBase({ ...NO_BASE, membership });
+      const { index, lastTerm, timeMs } = base;
+      this.#saveBase({ index, lastTerm, timeMs, membership, installing: null });
     })();
   }
 
@@ -170,8 +181,12 @@ export class RaftLog {
 
   /** Removes some of what was compacted; answers whether there is more. */
   sweep(): boolean {
+    const first = this.#statements.first.get()?.idx ?? null;
     const { index } = this.base();
-    return this.#statements.sweep.run(index, SWEEP_ENTRIES).changes === SWEEP_ENTRIES;
+    if (first === null || first > index) return false;
+    const through = Math.min(index, first + SWEEP_ENTRIES - 1);
+    this.#statements.sweep.run(through);
+    return through < index;
   }
 
   /** Entries `from … through`, both included, verified. */
@@ -228,6 +243,8 @@ export interface DatabaseOptions {
   readonly synchronous: "FULL" | "NORMAL";
   /** A lock that lasts as long as the process, so that two processes never share a data directory. */
   readonly exclusive: boolean;
+  /** Pages kept in memory: what writes touch again and again should be among them. */
+  readonly cacheKib: number;
   readonly ddl: string;
 }
 
@@ -238,6 +255,7 @@ export function openDatabase(path: string, options: DatabaseOptions): Database {
     db.run(`PRAGMA locking_mode = ${options.exclusive ? "EXCLUSIVE" : "NORMAL"}`);
     db.run("PRAGMA journal_mode = WAL");
     db.run(`PRAGMA synchronous = ${options.synchronous}`);
+    db.run(`PRAGMA cache_size = -${options.cacheKib}`);
     db.run("PRAGMA fullfsync = ON"); // macOS: fsync alone stops at the drive's cache. No effect elsewhere.
     db.run("BEGIN IMMEDIATE");
     db.run(options.ddl);
@@ -282,9 +300,8 @@ function prepare(db: Database) {
       "SELECT * FROM entries WHERE idx BETWEEN ? AND ? ORDER BY idx",
     ),
     cut: db.query("DELETE FROM entries WHERE idx >= ?"),
-    sweep: db.query(
-      "DELETE FROM entries WHERE idx IN (SELECT idx FROM entries WHERE idx <= ? ORDER BY idx LIMIT ?)",
-    ),
+    first: db.query<{ idx: number | null }, []>("SELECT min(idx) AS idx FROM entries"),
+    sweep: db.query("DELETE FROM entries WHERE idx <= ?"),
     insert: db.query("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)"),
   };
 }

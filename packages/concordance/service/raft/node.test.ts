@@ -185,6 +185,30 @@ describe("replication at a follower", () => {
     expect(ready.messages).toMatchObject([{ success: false, term: 3 }]);
   });
 
+  test("pitfall 24: a snapshot keeps the log behind it only where the log agrees with it", () => {
+    const { state } = follower([1, 1, 2, 2], 2);
+    const snapshot = (index: number, lastTerm: number) => ({
+      type: "snapshot_offer" as const,
+      from: n2,
+      to: n1,
+      term: 3,
+      round: 2,
+      snapshot: { index, lastTerm, timeMs: 1_500, membership: foundedBy([n1, n2, n3], "s") },
+    });
+    const agreeing = step(state, snapshot(3, 2), at(2));
+    expect(agreeing.ready.install).toMatchObject({ keepLog: true });
+    expect(agreeing.state).toMatchObject({ commitIndex: 3, log: { lastIndex: 4 } });
+    const conflicting = step(state, snapshot(3, 1), at(2));
+    expect(conflicting.ready.install).toMatchObject({ keepLog: false });
+    expect(conflicting.state).toMatchObject({
+      commitIndex: 3,
+      log: { baseIndex: 3, lastIndex: 3 },
+    });
+    expect(conflicting.state.memberships).toEqual([
+      { index: 3, membership: foundedBy([n1, n2, n3], "s") },
+    ]);
+  });
+
   test("C2: a committed entry that a leader contradicts stops the node", () => {
     const { cluster } = follower([1, 1], 1);
     const commit = { ...appendOf(1, 2, 1, 2), throughIndex: 2, entries: [] };
@@ -212,6 +236,19 @@ describe("commit at a leader", () => {
     cluster.deliver({ ...reply, matchIndex: 2, hintIndex: 0 }, at(502));
     expect(cluster.member(n1).state.commitIndex).toBe(0);
     cluster.deliver({ ...reply, matchIndex: 3, hintIndex: 0 }, at(503));
+    expect(cluster.member(n1).state.commitIndex).toBe(3);
+  });
+
+  test("pitfall 13: an answer to what was sent in an earlier term proves nothing", () => {
+    const { cluster } = follower([1, 2], 2);
+    cluster.tick(n1, at(500));
+    cluster.deliver(yes(n2, 3, true), at(500));
+    cluster.deliver(yes(n2, 3), at(501));
+    cluster.synced(n1);
+    const late = { type: "append_reply", from: n2, to: n1, round: 1, success: true } as const;
+    cluster.deliver({ ...late, term: 2, matchIndex: 3, hintIndex: 0 }, at(502));
+    expect(cluster.member(n1).state.commitIndex).toBe(0);
+    cluster.deliver({ ...late, term: 3, matchIndex: 3, hintIndex: 0 }, at(503));
     expect(cluster.member(n1).state.commitIndex).toBe(3);
   });
 
@@ -253,7 +290,7 @@ describe("a leader that is being removed", () => {
       lastTimeMs: 1_000,
       memberships: [both, other],
     };
-    return restart(n1, restored, at(0));
+    return restart(n1, restored, 0, at(0));
   }
 
   test("stands until its removal is committed, and has no vote of its own (thesis §4.2.2)", () => {

@@ -47,6 +47,7 @@ import {
   type LeaderRole,
   type Moment,
   type NodeId,
+  type Outgoing,
   type RaftState,
   type Ready,
   type SnapshotOffer,
@@ -67,10 +68,19 @@ export type ChangeRefusal = ChangeProblem | "not_leader" | "busy" | "not_caught_
 /** A learner may lag this much behind the commit index and still become a voter (pitfall 27). */
 const CAUGHT_UP_ENTRIES = 50;
 
-/** A member after a restart. A sole voter may campaign at once: there is nobody to disturb. */
-export function restart(nodeId: NodeId, restored: Restored, moment: Moment): RaftState {
+/**
+ * A member after a restart. What was applied was committed, even where the hard state is not as far: it is
+ * written only along with something else. A sole voter may campaign at once: there is nobody to disturb.
+ */
+export function restart(
+  nodeId: NodeId,
+  restored: Restored,
+  appliedIndex: number,
+  moment: Moment,
+): RaftState {
   const { hardState, log, lastTimeMs, memberships } = restored;
-  assert(hardState.commitIndex <= log.lastIndex, "the log holds all that was committed");
+  const commitIndex = Math.max(hardState.commitIndex, log.baseIndex, appliedIndex);
+  assert(commitIndex <= log.lastIndex, "the log holds all that was committed");
   const alone = isMajorityAlone({ nodeId, memberships });
   return {
     nodeId,
@@ -80,7 +90,7 @@ export function restart(nodeId: NodeId, restored: Restored, moment: Moment): Raf
     log,
     lastTimeMs,
     durableIndex: log.lastIndex,
-    commitIndex: Math.max(hardState.commitIndex, log.baseIndex),
+    commitIndex,
     leaderId: null,
     heardMs: moment.monotonicMs,
     electionDueMs: alone ? moment.monotonicMs : electionDueMs(moment),
@@ -116,7 +126,9 @@ export function propose(
   if (state.role.kind !== "leader" || state.role.transfer !== null) return null;
   const fresh = payloads.map((payload) => ({ kind: "command" as const, payload }));
   const appended = appendOwn(state, fresh, moment);
-  return concluded(state, { ...appended, ...replicate(appended.state, false) }, moment);
+  const sent = replicate(appended.state, false);
+  const next = beaten(sent.state, sent.messages, moment);
+  return concluded(state, { ...appended, ...sent, state: next }, moment);
 }
 
 /** Appends one membership change, when the rules of single-server changes allow one now. */
@@ -173,7 +185,7 @@ export function persisted(state: RaftState, index: number, term: number, moment:
   if (termAt(state.log, index) !== term) return concluded(state, { state }, moment);
   const durableIndex = Math.max(state.durableIndex, index);
   const moved = advanceCommit({ ...state, durableIndex });
-  return concluded(state, announced(state, { state: moved }), moment);
+  return concluded(state, announced(state, { state: moved }, moment), moment);
 }
 
 /** Forgets the entries up to `index`, which the durable state already stands for. */
@@ -230,19 +242,30 @@ function fromLeader(
 }
 
 function answered(state: RaftState, reply: Incoming & { type: "append_reply" }, moment: Moment) {
-  const folded = announced(state, stepAppendReply(state, reply, moment));
+  const folded = announced(state, stepAppendReply(state, reply, moment), moment);
   return { ...folded, messages: [...(folded.messages ?? []), ...handOver(folded.state)] };
 }
 
-/** Followers apply, and their watchers hear, without waiting for the next write or heartbeat. */
-function announced(before: RaftState, draft: Draft): Draft {
+/**
+ * Followers apply, and their watchers hear, without waiting for a heartbeat: it becomes due soon after a
+ * commit that no message has told yet. The next batch tells as much, and takes its place.
+ */
+function announced(before: RaftState, draft: Draft, moment: Moment): Draft {
   const { state } = draft;
-  const quiet = state.commitIndex === state.log.lastIndex;
-  if (state.role.kind !== "leader" || state.commitIndex === before.commitIndex || !quiet) {
-    return draft;
-  }
-  const told = replicate(state, true);
-  return { ...draft, state: told.state, messages: [...(draft.messages ?? []), ...told.messages] };
+  const { role, commitIndex, log } = state;
+  const quiet = commitIndex === log.lastIndex;
+  if (role.kind !== "leader" || commitIndex === before.commitIndex || !quiet) return draft;
+  const soonMs = moment.monotonicMs + TIMING.announceAfterMs;
+  const heartbeatDueMs = Math.min(role.heartbeatDueMs, soonMs);
+  return { ...draft, state: { ...state, role: { ...role, heartbeatDueMs } } };
+}
+
+/** After messages to every follower, which are as good as heartbeats. */
+function beaten(state: RaftState, messages: readonly Outgoing[], moment: Moment): RaftState {
+  const { role } = state;
+  if (role.kind !== "leader" || messages.length < role.peers.size) return state;
+  const heartbeatDueMs = moment.monotonicMs + TIMING.heartbeatIntervalMs;
+  return { ...state, role: { ...role, heartbeatDueMs } };
 }
 
 /** To the member that takes over, as soon as it has the whole log. Repeating it does no harm. */

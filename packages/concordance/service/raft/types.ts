@@ -14,12 +14,16 @@ export const TIMING = {
   electionTimeoutMinMs: 150,
   electionTimeoutMaxMs: 300,
   heartbeatIntervalMs: 50,
+  /** How long followers may not know of a commit when no other message tells them. */
+  announceAfterMs: 1,
   /** After the leader's socket closed: long enough for two followers not to stand at once. */
   suspicionMs: 20,
   proposalTimeoutMs: 5_000,
+  /** Several elections: who knows no leader by then is on the wrong side of something. */
+  outOfTouchMs: 1_000,
 } as const;
-/** Entries in one AppendEntries message. */
-export const APPEND_ENTRIES_MAX = 100;
+/** Entries in one AppendEntries message; bytes bound it further where it is sent (driver.ts). */
+export const APPEND_ENTRIES_MAX = 1_000;
 
 /** All that the core may know of the world, read by its caller once an event. */
 export interface Moment {

@@ -5,14 +5,23 @@
  */
 import type { PageLimits, StoredEntry } from "../../shared/store.ts";
 import type { WriteCommand } from "../command.ts";
+import { auditKeyOf } from "../disclosure.ts";
 import type { ChangeFeed, ChangesPage, Engine, EntryName } from "../engine.ts";
 import type { ApplyResult } from "../fsm.ts";
 import type { Freshness } from "../parse.ts";
 import { notRetained, Refusal } from "../refusal.ts";
 import { fingerprintOf } from "../requests.ts";
 import { LinkLost } from "./link.ts";
-import { changeOf, entryOf, nameOf, outcomeOf, writeArguments } from "./records.ts";
-import { CHANGES_AFTER, LIST, READ, WRITE } from "./scripts.ts";
+import {
+  auditOf,
+  changeOf,
+  entryOf,
+  nameOf,
+  outcomeOf,
+  placeOf,
+  writeArguments,
+} from "./records.ts";
+import { CHANGES_AFTER, HISTORY, LIST, LIST_UNDER, READ, WRITE } from "./scripts.ts";
 import type { Session } from "./session.ts";
 
 const WRITES_WAITING_MAX = 10_000;
@@ -77,6 +86,23 @@ export class UnisonEngine implements Engine {
     );
     return { items, more: more === 1, revision };
   }
+
+  async listUnder(namespace: string, prefix: string, { itemsMax, bytesMax }: PageLimits) {
+    const page = [String(itemsMax), String(bytesMax)];
+    const answer = await this.#read(LIST_UNDER, [namespace, prefix, ...page]);
+    const [revision, more, found] = answer as [number, number, string[]];
+    const items = pairsOf(found).map(([name, row]) => entryOf(placeOf(name), row));
+    return { items, more: more === 1, revision };
+  }
+
+  async audit(root: string, afterSeq: number, rowsMax: number) {
+    const answer = await this.#read(HISTORY, [root, auditKeyOf(afterSeq), String(rowsMax)]);
+    const [revision, rows] = answer as [number, string[]];
+    return { rows: rows.map(auditOf), revision };
+  }
+
+  /** Values stay sealed as they are; a key that is still needed must stay in the ring. */
+  readonly resealing = null;
 
   async changes(
     since: number,

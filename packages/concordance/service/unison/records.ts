@@ -2,12 +2,19 @@
  * Owns the text forms that pass between this process and the scripts: rows, changes, and the answer to a
  * write. Lines, since no name holds a line break and JSON text has none; the value is always last. Pure.
  */
+import type { AuditRow } from "../../shared/ledger.ts";
 import type { StoredChange, StoredEntry } from "../../shared/store.ts";
+import { KEYS_NAMESPACE } from "../../shared/types.ts";
 import type { WriteCommand } from "../command.ts";
 import type { EntryName } from "../engine.ts";
 import type { ApplyResult, WriteResult } from "../fsm.ts";
 
 export const nameOf = ({ namespace, key }: EntryName) => `${namespace}\n${key}`;
+
+export function placeOf(name: string): EntryName {
+  const cut = name.indexOf("\n");
+  return { namespace: name.slice(0, cut), key: name.slice(cut + 1) };
+}
 
 export function entryOf({ namespace, key }: EntryName, row: string): StoredEntry {
   const [head, value] = split(row, 5);
@@ -43,9 +50,21 @@ export function changeOf(id: string, record: string): StoredChange & { readonly 
   };
 }
 
+/** One row of the audit history. */
+export function auditOf(record: string): AuditRow {
+  const [head, key] = split(record, 9);
+  const [root = "", seq, revision, at, actor = "", credential = "", op, version, namespace = ""] =
+    head;
+  const numbers = { seq: Number(seq), revision: Number(revision), at: Number(at) };
+  const what = { op: op === "set" ? ("set" as const) : ("delete" as const), namespace, key };
+  return { root, ...numbers, actor, credential, ...what, version: Number(version) };
+}
+
 /** What the write script takes after the history. */
 export function writeArguments(command: WriteCommand, fingerprint: string): string[] {
-  const { actor, operations, requestId = "" } = command;
+  const { actor, operations, requestId = "", keyId, quota } = command;
+  const key = keyId === undefined ? "" : nameOf({ namespace: KEYS_NAMESPACE, key: keyId });
+  const room = quota === undefined ? ["", ""] : [String(quota.keysMax), String(quota.bytesMax)];
   const each = operations.flatMap((operation) => {
     const { op, cas } = operation;
     const condition = cas === null ? "" : String(cas);
@@ -53,13 +72,19 @@ export function writeArguments(command: WriteCommand, fingerprint: string): stri
     const { expiresAt, ttlMs, valueJson } = operation;
     return [op, nameOf(operation), condition, `${expiresAt ?? ""}`, `${ttlMs ?? ""}`, valueJson];
   });
-  return [actor, requestId, fingerprint, ...each];
+  return [actor, requestId, fingerprint, key, ...room, ...each];
 }
 
 /** The outcome of `command`, from the answer of the write script. */
 export function outcomeOf(answer: string, command: WriteCommand): ApplyResult {
   const [kind, ...lines] = answer.split("\n");
   if (kind === "reused") return { kind: "request_reused", requestId: command.requestId ?? "" };
+  if (kind === "key") return { kind: "key_refused" };
+  if (kind === "quota") {
+    const [root = "", what, used, max] = lines;
+    const facts = { used: Number(used), max: Number(max) };
+    return { kind: "quota_exceeded", root, what: what === "keys" ? "keys" : "bytes", ...facts };
+  }
   if (kind === "cas") {
     const operation = Number(lines[0]);
     const asked = command.operations[operation];

@@ -6,9 +6,12 @@
  *
  * Keys (all in one hash slot): `meta` hash; `kv` hash of name → row; `names` sorted set for byte order;
  * `changes` stream, entry `<revision>-<n>`; `expiry` sorted set by time; `dead` hash of name → the version and
- * revision of its deletion; `requests` hash of id → outcome; `order` list of those ids. A name is
+ * revision of its deletion; `requests` hash of id → outcome; `order` list of those ids; `usage` hash of
+ * root and figure → number; `audit` sorted set of root, number and what was done. A name is
  * `namespace\nkey`: neither part may hold a control character, so the first line break divides them.
  */
+import { AUDIT } from "../tally.ts";
+
 export const KEYS = [
   "{unison}:meta",
   "{unison}:kv",
@@ -18,11 +21,14 @@ export const KEYS = [
   "{unison}:dead",
   "{unison}:requests",
   "{unison}:order",
+  "{unison}:usage",
+  "{unison}:audit",
 ] as const;
 export const CHANGES_KEY = KEYS[3];
 export const STORE_FORMAT = 1;
 
-const NAMES = "local META, KV, NAMES, CHANGES, EXPIRY, DEAD, REQUESTS, ORDER = unpack(KEYS)";
+const NAMES =
+  "local META, KV, NAMES, CHANGES, EXPIRY, DEAD, REQUESTS, ORDER, USAGE, AUDIT = unpack(KEYS)";
 
 /** Lua 5.1 prints large numbers as `1.7e+12`, so `text` writes them; `row` reads the head of one only. */
 const COMMON = `${NAMES}
@@ -46,9 +52,35 @@ end`;
 const WRITING = `${COMMON}
 local changes = {}
 local revision = meta.revision + 1
+local credential = 'system'
 local function version_of(raw) return tonumber(string.match(raw, '^%d+')) end
+local function value_of(raw)
+  return string.sub(raw, string.match(raw, '^%d+\\n%d+\\n%d+\\n%d*\\n[^\\n]*\\n()'))
+end
+local function root_of(name)
+  return string.match(name, '^(tenant:[^/\\n]*)') or 'system'
+end
+local function used(root, what)
+  return tonumber(redis.call('HGET', USAGE, root .. '\\n' .. what)) or 0
+end
+local function use(root, what, more)
+  if more == 0 then return end
+  return redis.call('HINCRBY', USAGE, root .. '\\n' .. what, text(more))
+end
+local function audit(name, op, version, actor)
+  local root = root_of(name)
+  local row = {root, string.format('%016.0f', meta.seq), text(revision), text(now), actor}
+  local what = {credential, op, text(version), name}
+  redis.call('ZADD', AUDIT, 0, table.concat(row, '\\n') .. '\\n' .. table.concat(what, '\\n'))
+  if use(root, 'audited', 1) < ${AUDIT.rowsMax + AUDIT.slack} then return end
+  local low, high = '[' .. root .. '\\n', '(' .. root .. '\\n\\255'
+  local oldest = redis.call('ZRANGEBYLEX', AUDIT, low, high, 'LIMIT', 0, ${AUDIT.slack})
+  redis.call('ZREMRANGEBYLEX', AUDIT, low, '[' .. oldest[#oldest])
+  use(root, 'audited', -#oldest)
+end
 local function record(name, op, version, actor, value)
   meta.seq = meta.seq + 1
+  audit(name, op, version, actor)
   local rest = '\\n' .. op .. '\\n' .. text(version) .. '\\n' .. text(now) .. '\\n' .. actor
   changes[#changes + 1] = {seq = text(meta.seq), rest = rest .. '\\n' .. name .. '\\n' .. value}
   meta.count = meta.count + 1
@@ -67,6 +99,8 @@ local function set(name, actor, expiresAt, value)
   local head = text(version) .. '\\n' .. text(revision) .. '\\n' .. text(now) .. '\\n' .. expiresAt
   redis.call('HSET', KV, name, head .. '\\n' .. actor .. '\\n' .. value)
   if not raw then redis.call('ZADD', NAMES, 0, name) end
+  use(root_of(name), 'keys', raw and 0 or 1)
+  use(root_of(name), 'bytes', raw and #value - #value_of(raw) or #name - 1 + #value)
   if expiresAt ~= '' then redis.call('ZADD', EXPIRY, expiresAt, name)
   elseif raw then redis.call('ZREM', EXPIRY, name) end
   record(name, 'set', version, actor, value)
@@ -75,6 +109,8 @@ end
 local function delete(name, raw, actor)
   local version = version_of(raw) + 1
   redis.call('HDEL', KV, name)
+  use(root_of(name), 'keys', -1)
+  use(root_of(name), 'bytes', 1 - #name - #value_of(raw))
   redis.call('ZREM', NAMES, name)
   redis.call('ZREM', EXPIRY, name)
   redis.call('HSET', DEAD, name, text(version) .. ' ' .. text(revision))
@@ -122,13 +158,61 @@ local function save()
   redis.call('HSET', META, unpack(pairs_of_meta))
 end`;
 
+/** Whether the key a write came under still allows every namespace of it (pitfall 39). */
+const ALLOWED = `
+local function allowed(key_name, first)
+  local raw = redis.call('HGET', KV, key_name)
+  if not live(raw) then return false end
+  local grant = cjson.decode(string.sub(value_of(raw), #'key1:' + 1))
+  if grant.access ~= 'read_write' then return false end
+  for at = first, #ARGV, 6 do
+    local namespace = string.match(ARGV[at + 1], '^[^\\n]*')
+    local beneath = string.sub(namespace, 1, #grant.namespace + 1) == grant.namespace .. '/'
+    if namespace ~= grant.namespace and not beneath then return false end
+  end
+  return true
+end`;
+
+/** What keeps the operations from being done for want of room, as tally.ts judges it; nil when nothing does. */
+const OVER_QUOTA = `
+local function over_quota(first, keys_max, bytes_max)
+  local roots, keys, bytes = {}, {}, {}
+  for at = first, #ARGV, 6 do
+    local name = ARGV[at + 1]
+    local root, raw = root_of(name), redis.call('HGET', KV, name)
+    if not keys[root] then
+      roots[#roots + 1] = root
+      keys[root], bytes[root] = 0, 0
+    end
+    local is_set = ARGV[at] == 'set'
+    keys[root] = keys[root] + (is_set and 1 or 0) - (raw and 1 or 0)
+    local after = is_set and #name - 1 + #ARGV[at + 5] or 0
+    bytes[root] = bytes[root] + after - (raw and #name - 1 + #value_of(raw) or 0)
+  end
+  local function judge(root, what, more, max)
+    if more <= 0 or used(root, what) + more <= max then return nil end
+    return table.concat({'quota', root, what, text(used(root, what)), text(max)}, '\\n')
+  end
+  for _, root in ipairs(roots) do
+    local over = judge(root, 'keys', keys[root], keys_max) or judge(root, 'bytes', bytes[root], bytes_max)
+    if over then return over end
+  end
+end`;
+
 /**
- * ARGV: history, actor, request id or '', fingerprint, then for each operation: op, name, cas, expiresAt,
- * ttlMs, value, with '' for what is absent. Answers `ok`, `cas` or `reused`, as records.ts reads it.
+ * ARGV: history, actor, request id or '', fingerprint, name of the tenant key or '', most keys and bytes of a
+ * tenant or '', then for each operation: op, name, cas, expiresAt, ttlMs, value, with '' for what is absent.
+ * Answers `ok`, `cas`, `reused`, `key` or `quota`, as records.ts reads it.
  */
 export const WRITE = `#!lua
-${WRITING}
-local actor, request = ARGV[2], ARGV[3]
+${WRITING}${ALLOWED}${OVER_QUOTA}
+local actor, request, first = ARGV[2], ARGV[3], 8
+if ARGV[5] ~= '' then
+  if not allowed(ARGV[5], first) then return 'key' end
+  credential = string.match(ARGV[5], '\\n(.*)')
+else
+  credential = 'api'
+end
 local known = request ~= '' and redis.call('HGET', REQUESTS, request)
 if known then
   local cut = string.find(known, '\\n', 1, true)
@@ -136,19 +220,23 @@ if known then
   return string.sub(known, cut + 1)
 end
 local reply
-for at = 5, #ARGV, 6 do
+for at = first, #ARGV, 6 do
   if ARGV[at + 2] ~= '' then
     local raw = redis.call('HGET', KV, ARGV[at + 1])
     local actual = live(raw) and version_of(raw) or 0
     if actual ~= tonumber(ARGV[at + 2]) then
-      reply = 'cas\\n' .. text((at - 5) / 6) .. '\\n' .. text(actual)
+      reply = 'cas\\n' .. text((at - first) / 6) .. '\\n' .. text(actual)
       break
     end
   end
 end
+if not reply and ARGV[6] ~= '' then
+  local over = over_quota(first, tonumber(ARGV[6]), tonumber(ARGV[7]))
+  if over then return over end
+end
 if not reply then
   local results = {}
-  for at = 5, #ARGV, 6 do
+  for at = first, #ARGV, 6 do
     local op, name, expiresAt = ARGV[at], ARGV[at + 1], ARGV[at + 3]
     if op == 'set' then
       if ARGV[at + 4] ~= '' then expiresAt = text(now + tonumber(ARGV[at + 4])) end
@@ -188,6 +276,39 @@ for at = 2, #ARGV do
   rows[at] = live(raw) and raw or false
 end
 return rows`;
+
+/** ARGV: history, root, number after which, how many at most. Answers the revision, then rows. */
+export const HISTORY = `#!lua flags=no-writes
+${COMMON}
+local from = '(' .. ARGV[2] .. '\\n' .. ARGV[3] .. '\\n\\255'
+local rows = redis.call('ZRANGEBYLEX', AUDIT, from, '(' .. ARGV[2] .. '\\n\\255', 'LIMIT', 0, ARGV[4])
+return {meta.revision, rows}`;
+
+/** ARGV: history, namespace, prefix of keys, items, bytes. The namespace first, then what lies beneath it. */
+export const LIST_UNDER = `#!lua flags=no-writes
+${COMMON}
+local prefix, items_max, bytes_max = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local found, bytes = {}, 0
+for _, start in ipairs({ARGV[2] .. '\\n', ARGV[2] .. '/'}) do
+  local from, page = '[' .. start, nil
+  repeat
+    page = redis.call('ZRANGEBYLEX', NAMES, from, '(' .. start .. '\\255', 'LIMIT', 0, 128)
+    for _, name in ipairs(page) do
+      local _, key_at = string.find(name, '\\n', 1, true)
+      local raw = string.sub(name, key_at + 1, key_at + #prefix) == prefix
+        and redis.call('HGET', KV, name)
+      if live(raw) then
+        local full = #found >= 2 * items_max or bytes + #raw > bytes_max
+        if full and #found > 0 then return {meta.revision, 1, found} end
+        found[#found + 1] = name
+        found[#found + 1] = raw
+        bytes = bytes + #raw
+      end
+      from = '(' .. name
+    end
+  until #page < 128
+end
+return {meta.revision, 0, found}`;
 
 /** ARGV: history, lowest name (as ZRANGEBYLEX takes it), start of every name, items, bytes. */
 export const LIST = `#!lua flags=no-writes

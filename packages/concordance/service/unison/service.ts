@@ -2,13 +2,10 @@
  * Owns one Unison process's parts and how they are joined: the same surface as a member's, over a server that
  * keeps the data. Refuses to own: the process (main.ts), and every rule (all other rooms).
  */
-import { KvApi } from "../api.ts";
 import type { Config } from "../config.ts";
-import { Keys } from "../keys.ts";
 import type { Logger } from "../logger.ts";
-import { surfaceMetrics } from "../metrics.ts";
-import { HttpServer } from "../server.ts";
-import { StreamHandler } from "../ws.ts";
+import type { HttpServer } from "../server.ts";
+import { type Secrets, surfaceOver } from "../surface.ts";
 import { UnisonEngine } from "./engine.ts";
 import { Session } from "./session.ts";
 
@@ -16,7 +13,7 @@ export class UnisonService {
   readonly server: HttpServer;
   readonly #session: Session;
 
-  constructor(url: string, { apiKey, agentKey }: Config, log: Logger) {
+  constructor(url: string, config: Config, secrets: Secrets, log: Logger) {
     this.#session = new Session({
       url,
       publish: (changes) => stream.publish(changes),
@@ -24,21 +21,9 @@ export class UnisonService {
       log,
     });
     const engine = new UnisonEngine(this.#session);
-    const api = new KvApi(engine);
-    const stream = new StreamHandler(api, engine.feed, log);
-    this.server = new HttpServer({
-      api,
-      stream,
-      members: null,
-      keys: new Keys(apiKey, agentKey),
-      log,
-      metrics: (requests) => {
-        const { sockets, subscriptions } = stream;
-        const { revision } = engine.feed.position;
-        const ready = api.missing.length === 0;
-        return surfaceMetrics({ ready, revision, sockets, subscriptions, requests });
-      },
-    });
+    const alone = { members: null, engineMetrics: () => "" };
+    const { server, stream } = surfaceOver({ engine, config, secrets, log, ...alone });
+    this.server = server;
   }
 
   /** Throws `ServerUnusable` when the server can never serve as it is; one that is away is waited for. */

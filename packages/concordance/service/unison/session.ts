@@ -20,6 +20,8 @@ const SCRIPTS = [
   scripts.EXPIRE,
   scripts.READ,
   scripts.LIST,
+  scripts.LIST_UNDER,
+  scripts.HISTORY,
   scripts.CHANGES_AFTER,
 ];
 const SWEEP_MS = 100;

@@ -19,14 +19,17 @@ export interface EngineKind {
   start(folder: string): Promise<Deployment>;
 }
 
-const single: EngineKind = {
-  name: "Raft, one member",
-  lacks: null,
-  async start(folder) {
-    const node: Node = await startNode(folder, "--bootstrap", "--node-id=n1");
-    return { urls: [node.url], end: async () => void (await node.end("SIGTERM")) };
-  },
-};
+/** One member, started with settings of its own. */
+export function single(...flags: readonly string[]): EngineKind {
+  return {
+    name: "Raft, one member",
+    lacks: null,
+    async start(folder) {
+      const node: Node = await startNode(folder, "--bootstrap", "--node-id=n1", ...flags);
+      return { urls: [node.url], end: async () => void (await node.end("SIGTERM")) };
+    },
+  };
+}
 
 const three: EngineKind = {
   name: "Raft, three members",
@@ -43,7 +46,9 @@ const unison: EngineKind = {
   lacks: REDIS === null ? "there is no redis-server here (Debian: redis-server)" : null,
   async start(folder) {
     const server = await RedisServer.start(folder);
-    const nodes = await Promise.all([1, 2].map(() => startUnison(server.url)));
+    const nodes = await Promise.all(
+      [1, 2].map(() => startUnison(server.url, `--data-dir=${folder}`)),
+    );
     const end = async () => {
       await Promise.all(nodes.map((node) => node.end("SIGTERM")));
       await server.kill();
@@ -52,4 +57,4 @@ const unison: EngineKind = {
   },
 };
 
-export const ENGINES: readonly EngineKind[] = [single, three, unison];
+export const ENGINES: readonly EngineKind[] = [single(), three, unison];

@@ -47,9 +47,16 @@ export class Fixture {
       this.#deployment = await engine.start(this.#folder);
     }, START_TIMEOUT_MS);
     afterAll(async () => {
-      await this.#deployment?.end();
+      await this.end();
       if (this.#folder !== "") rmSync(this.#folder, { recursive: true, force: true });
     }, START_TIMEOUT_MS);
+  }
+
+  /** Ends the deployment; once is enough. */
+  async end(): Promise<void> {
+    const deployment = this.#deployment;
+    this.#deployment = null;
+    await deployment?.end();
   }
 
   /** An address of the deployment; where it has several, another one each time. */
@@ -63,7 +70,7 @@ export class Fixture {
 
   client(): ConcordanceClient {
     const url = this.#deployment?.urls ?? [];
-    return new ConcordanceClient({ url, apiKey: "dev" });
+    return new ConcordanceClient({ url, apiKey: "dev", retryForMs: 20_000 });
   }
 
   /** Everything the deployment has on disk, as text. */

@@ -53,23 +53,6 @@ contract("HTTP refusals", (node) => {
     expect((await node.call("GET", path)).body).toMatchObject({ value: 1 });
   });
 
-  test("C6: nothing is ever written below a tenant's credentials", async () => {
-    const namespaces = ["tenant:a/credentials", "tenant:a/credentials/github"];
-    for (const namespace of namespaces) {
-      const operations = [{ op: "set", namespace, key: "token", value: "s3cret" }];
-      const put = await node.call("PUT", pathOf(namespace, "token"), { value: "s3cret" });
-      expect(put).toMatchObject(refusal(501, "credentials_unavailable"));
-      expect(JSON.stringify(put)).not.toContain("s3cret");
-      expect(await node.call("POST", "/api/v1/batch", { operations })).toMatchObject(
-        refusal(501, "credentials_unavailable"),
-      );
-    }
-    expect(
-      (await node.call("PUT", pathOf("tenant:a/credentials-help", "k"), { value: 1 })).status,
-    ).toBe(200);
-    expect(await node.bytesOnDisk()).not.toContain("s3cret");
-  });
-
   const bodies: readonly (readonly [string, string])[] = [
     ["no JSON", "{"],
     ["an empty body", ""],

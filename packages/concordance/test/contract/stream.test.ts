@@ -61,10 +61,10 @@ contract("WebSocket", (node) => {
     });
     expect(await codes(agent, "kv/batch", {})).toMatchObject({ code: -32005 });
     expect(
-      await codes(rpc, "kv/set", { namespace: "tenant:a/credentials", key: "k", value: 1 }),
+      await codes(rpc, "kv/set", { namespace: "tenant:a/audit", key: "k", value: 1 }),
     ).toMatchObject({
-      code: -32006,
-      data: { code: "credentials_unavailable" },
+      code: -32005,
+      data: { code: "read_only" },
     });
     expect(
       await codes(rpc, "watch/subscribe", { namespace: "tenant:a", fromRevision: 999_999 }),

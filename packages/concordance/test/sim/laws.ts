@@ -3,17 +3,21 @@
  * everything that ever happened (C1, C2, C3, C5). A broken law ends the run and names itself.
  */
 import { assert } from "../../service/raft/assert.ts";
-import { currentVoters, inForce } from "../../service/raft/membership.ts";
+import { currentVoters, inForce, memberOf, membershipAt } from "../../service/raft/membership.ts";
 import { majority } from "../../service/raft/quorum.ts";
 import type { LogEntry, NodeId } from "../../service/raft/types.ts";
-import type { SimMessage, SimNode } from "./node.ts";
+import type { StoredChange } from "../../shared/store.ts";
+import { type SimMessage, type SimNode, STATE_HASH_EVERY } from "./node.ts";
 
+/** An entry as everybody must apply it. */
 interface Committed {
   readonly term: number;
   readonly kind: string;
   readonly payload: string;
   readonly timeMs: number;
-  readonly hash: number;
+  readonly result: string;
+  /** When the first member applied it, of true time. */
+  readonly atMs: number;
   /** A term no earlier than the one it was committed in. */
   readonly byTerm: number;
 }
@@ -22,28 +26,33 @@ export class Laws {
   readonly #leaders = new Map<number, NodeId>();
   readonly #committed: Committed[] = [];
   readonly #votes = new Map<string, NodeId>();
+  readonly #stateHashes = new Map<number, number>();
+  readonly #changes: StoredChange[] = [];
+  statesCompared = 0;
 
   get committed(): readonly Committed[] {
     return this.#committed;
   }
+  /** Every change there ever was, as first applied. */
+  get changes(): readonly StoredChange[] {
+    return this.#changes;
+  }
 
-  /** A member applied an entry: it must be the one that everybody applies there. */
-  applied(id: NodeId, entry: LogEntry, hash: number, nodes: Iterable<SimNode>): void {
+  /** A member applied an entry: it must be the one that everybody applies there, with the same effect. */
+  applied(
+    node: SimNode,
+    entry: LogEntry,
+    effect: { readonly result: string; readonly changes: readonly StoredChange[] },
+    world: { readonly nodes: Iterable<SimNode>; readonly nowMs: number },
+  ): void {
+    const { id } = node;
     const known = this.#committed[entry.index - 1];
     if (known !== undefined) {
       const same = known.term === entry.term && known.payload === entry.payload;
       assert(same, `C3: ${id} applied another entry ${entry.index}`);
-      assert(known.hash === hash, `C3: the state of ${id} differs at ${entry.index}`);
-      return;
-    }
-    assert(entry.index === this.#committed.length + 1, `C3: ${id} applied ${entry.index} early`);
-    const before = this.#committed.at(-1)?.timeMs ?? 0;
-    assert(entry.timeMs >= before, "C5: replicated time ran back");
-    const all = [...nodes];
-    const byTerm = Math.max(...all.map(({ state }) => state.term));
-    this.#assertOnMajority(entry, all);
-    const { term, kind, payload, timeMs } = entry;
-    this.#committed.push({ term, kind, payload, timeMs, hash, byTerm });
+      assert(known.result === effect.result, `C3: ${id} answers ${entry.index} differently`);
+    } else this.#appliedFirst(id, entry, effect, world);
+    if (entry.index % STATE_HASH_EVERY === 0) this.#compareState(node, entry.index);
   }
 
   /** A message leaves a member: what it promises must be on the synced disk by then. */
@@ -81,8 +90,36 @@ export class Laws {
       const open = state.memberships.filter(({ index }) => index > state.commitIndex);
       const { termStartIndex } = state.role;
       const own = open.filter(({ index }) => index >= termStartIndex);
-      assert(own.length === 0 || open.length === 1, "pitfall 26: one uncommitted change at a time");
+      assert(own.length === 0 || open.length === 1, "one uncommitted membership change at a time");
+      const agreed = membershipAt(state.memberships, state.commitIndex);
+      const belongs = memberOf(agreed, id) !== undefined || agreed.members.length === 0;
+      assert(belongs, `a removed leader stops: ${id} leads ${state.term}`);
     }
+  }
+
+  #appliedFirst(
+    id: NodeId,
+    entry: LogEntry,
+    { result, changes }: { readonly result: string; readonly changes: readonly StoredChange[] },
+    { nodes, nowMs }: { readonly nodes: Iterable<SimNode>; readonly nowMs: number },
+  ): void {
+    assert(entry.index === this.#committed.length + 1, `C3: ${id} applied ${entry.index} early`);
+    const before = this.#committed.at(-1)?.timeMs ?? 0;
+    assert(entry.timeMs >= before, "C5: replicated time ran back");
+    const all = [...nodes];
+    const byTerm = Math.max(...all.map(({ state }) => state.term));
+    this.#assertOnMajority(entry, all);
+    const { term, kind, payload, timeMs } = entry;
+    this.#committed.push({ term, kind, payload, timeMs, result, atMs: nowMs, byTerm });
+    this.#changes.push(...changes);
+  }
+
+  #compareState(node: SimNode, index: number): void {
+    const hash = node.stateHash();
+    const known = this.#stateHashes.get(index) ?? hash;
+    assert(known === hash, `C3: the state of ${node.id} differs at ${index}`);
+    if (this.#stateHashes.has(index)) this.statesCompared += 1;
+    this.#stateHashes.set(index, hash);
   }
 
   /** §5.4.3: who leads a later term has everything that was committed before. */

@@ -1,63 +1,75 @@
 /**
- * Owns a state machine small enough to check by eye: versioned registers with a condition, and request ids
- * remembered with their results. It stands for service/fsm.ts in simulated clusters.
+ * Owns the real state machine (service/fsm.ts on shared/store.ts) of one simulated member, in memory: a copy
+ * of it is what a checkpoint leaves on disk, and what a snapshot carries.
  */
+import { Database } from "bun:sqlite";
+import { type ApplyResult, Fsm, type HistoryLimits } from "../../service/fsm.ts";
 import type { LogEntry } from "../../service/raft/types.ts";
-import type { Conflict } from "./linearizability.ts";
+import { STATE_DDL } from "../../shared/schema.ts";
+import { claimState, KvStore, type StoredChange } from "../../shared/store.ts";
 
-export interface Command {
-  readonly id: string;
-  readonly key: string;
-  readonly value: string;
-  /** The version the key must have, or null. */
-  readonly cas: number | null;
-}
-export interface Register {
-  readonly value: string;
-  readonly version: number;
-}
-/** What a write answers: the version it made, or that its condition did not hold. */
-export type WriteAnswer = number | Conflict;
+/** A whole state as bytes. */
+export type Image = Uint8Array;
 
-export const EMPTY: Register = { value: "", version: 0 };
+/** So little that watchers meet compaction within one run. */
+const HISTORY: HistoryLimits = { changesMax: 120, bytesMax: 1_048_576 };
+const TABLES = ["applied", "kv", "changes", "tombstones", "requests"] as const;
 
 export class SimMachine {
-  index = 0;
-  timeMs = 0;
-  /** Of everything applied so far, in order. */
-  hash = 0;
-  readonly registers: Map<string, Register>;
-  readonly #answers: Map<string, WriteAnswer>;
+  readonly store: KvStore;
+  readonly #fsm: Fsm;
+  #db: Database;
 
-  constructor(from?: SimMachine) {
-    this.registers = new Map(from?.registers);
-    this.#answers = new Map(from === undefined ? [] : from.#answers);
-    if (from === undefined) return;
-    this.index = from.index;
-    this.timeMs = from.timeMs;
-    this.hash = from.hash;
+  /** Continues from `image`, or starts empty. */
+  constructor(image: Image | null) {
+    this.#db = opened(image);
+    this.store = new KvStore(this.#db);
+    this.#fsm = new Fsm(this.store, HISTORY);
   }
 
-  apply(entry: LogEntry): WriteAnswer | null {
-    if (entry.index !== this.index + 1) throw new Error(`C3: ${entry.index} after ${this.index}`);
-    this.index = entry.index;
-    this.timeMs = Math.max(this.timeMs, entry.timeMs);
-    this.hash = Bun.hash.crc32(`${entry.term}:${entry.kind}:${entry.payload}`, this.hash);
-    if (entry.kind !== "command") return null;
-    const command = JSON.parse(entry.payload) as Command;
-    const answer = this.#answers.get(command.id) ?? this.#write(command);
-    this.#answers.set(command.id, answer);
-    return answer;
+  get index(): number {
+    return this.store.position.appliedIndex;
   }
 
-  read(key: string): Register {
-    return this.registers.get(key) ?? EMPTY;
+  onChanges(listener: (changes: readonly StoredChange[]) => void): void {
+    this.#fsm.onChanges(listener);
   }
 
-  #write({ key, value, cas }: Command): WriteAnswer {
-    const { version } = this.read(key);
-    if (cas !== null && cas !== version) return { actual: version };
-    this.registers.set(key, { value, version: version + 1 });
-    return version + 1;
+  apply(entries: readonly LogEntry[]): readonly (ApplyResult | null)[] {
+    return this.#fsm.apply(entries);
   }
+
+  /** What a commit at this moment would leave in the file. */
+  image(): Image {
+    return this.store.between(() => this.#db.serialize());
+  }
+
+  /** Goes on with a received state. */
+  replace(image: Image): void {
+    this.close();
+    this.#db = opened(image);
+    this.store.swap(this.#db);
+  }
+
+  close(): void {
+    this.store.release();
+    this.#db.close();
+  }
+
+  /** Of every row of every table: equal on all members at equal applied index. */
+  hash(): number {
+    this.#fsm.flush();
+    return TABLES.reduce((hash, table) => {
+      const rows = this.#db.query(`SELECT * FROM ${table} ORDER BY 1, 2`).values();
+      return Bun.hash.crc32(JSON.stringify(rows), hash);
+    }, 0);
+  }
+}
+
+function opened(image: Image | null): Database {
+  if (image !== null) return Database.deserialize(image, { strict: true });
+  const db = new Database(":memory:", { strict: true });
+  db.run(STATE_DDL);
+  claimState(db, "sim");
+  return db;
 }

@@ -1,86 +1,75 @@
 /**
- * Owns one simulated member: the pure core, a disk that loses what was not synced, a machine, and doing
- * what `Ready` says in the order the driver does. While its disk works it hears nothing, as the driver does.
+ * Owns one simulated member: the pure core, a disk, the real state machine, its watchers, and doing what
+ * `Ready` says in the order the driver does. While its disk works it hears nothing, as the driver does.
  */
+import { encodeCommand } from "../../service/command.ts";
+import type { ApplyResult } from "../../service/fsm.ts";
 import { assert } from "../../service/raft/assert.ts";
-import { emptyLog, termAt, withTerms } from "../../service/raft/log-shape.ts";
-import {
-  decodeMembership,
-  type Membership,
-  type MembershipAt,
-  membershipAt,
-} from "../../service/raft/membership.ts";
+import { isOutOfTouch } from "../../service/raft/election.ts";
+import { termAt } from "../../service/raft/log-shape.ts";
+import { type Change, inForce, memberOf, membershipAt } from "../../service/raft/membership.ts";
 import * as core from "../../service/raft/node.ts";
-import { judgeRead, type ReadTicket } from "../../service/raft/reads.ts";
-import type {
-  HardState,
-  Incoming,
-  LogEntry,
-  Moment,
-  NodeId,
-  Outgoing,
-  RaftState,
-  SnapshotOffer,
-  Step,
+import { Pending } from "../../service/raft/pending.ts";
+import { ReadQueue } from "../../service/raft/read-queue.ts";
+import {
+  type Incoming,
+  type LogEntry,
+  type Moment,
+  type NodeId,
+  type Outgoing,
+  type RaftState,
+  type SnapshotFacts,
+  type Step,
+  TIMING,
 } from "../../service/raft/types.ts";
-import { SimMachine, type WriteAnswer } from "./machine.ts";
+import { latestOf, type Sink, Watcher, type WatchLimits } from "../../service/watch.ts";
+import type { KvStore, StoredChange } from "../../shared/store.ts";
+import { compactedTo, type Disk, entriesOf, restored, termOn, written } from "./disk.ts";
+import { type Image, SimMachine } from "./machine.ts";
 
-export type Core = typeof core & { readonly judgeRead: typeof judgeRead };
-export const REAL_CORE: Core = { ...core, judgeRead };
-
-export interface Disk {
-  readonly hardState: HardState;
-  /** What stands for everything before `entries`, with the state itself. */
-  readonly base: {
-    readonly index: number;
-    readonly term: number;
-    readonly timeMs: number;
-    readonly membership: Membership;
-    readonly machine: SimMachine;
-  };
-  readonly entries: readonly LogEntry[];
-}
 /** A snapshot on its way; the state travels beside the message. */
-export type SimMessage = Incoming & { readonly machine?: SimMachine };
+export type SimMessage = Incoming & { readonly image?: Image };
+/** What became of a proposal: "refused" is certain, "unknown" is not. */
+export type Outcome = ApplyResult | "unknown" | "refused";
 
-/** What a member does to the world around it. */
+/** What one member does to the world around it. */
 export interface Surroundings {
-  readonly core: Core;
   moment(id: NodeId): Moment;
   send(message: SimMessage): void;
-  /** Calls `done` when the disk has written; never, if the member crashes before. */
+  /** Calls `done` when the disk has written; never, if the member crashes before, or because it cannot. */
   sync(id: NodeId, done: () => void): void;
-  applied(id: NodeId, entry: LogEntry, hash: number): void;
-}
-interface PendingWrite {
-  readonly key: string;
-  readonly answer: (answer: WriteAnswer | "unknown") => void;
-}
-interface PendingRead {
-  readonly ticket: ReadTicket;
-  readonly answer: (served: boolean) => void;
+  applied(node: SimNode, entry: LogEntry, result: string, changes: readonly StoredChange[]): void;
 }
 
+/** Whole states are compared at these indexes. */
+export const STATE_HASH_EVERY = 20;
 const COMPACT_ENTRIES = 40;
-const TAIL_ENTRIES = 10;
-
-export function freshDisk(membership: Membership): Disk {
-  const base = { index: 0, term: 0, timeMs: 0, membership, machine: new SimMachine() };
-  return { hardState: { term: 0, votedFor: null, commitIndex: 0 }, base, entries: [] };
-}
+const TAIL_ENTRIES = 4;
+const COPY_KEPT_MS = 300;
+/** Per tick, that the state's file is written; a killed process loses what came after. */
+const FLUSH_CHANCE = 0.1;
+/** Small, so that readers that pause are waited for, and cut. */
+const WATCH: WatchLimits = { bufferedBytesMax: 2_000, backlogChangesMax: 40 };
+const SWEEP_KEYS_MAX = 8;
 
 export class SimNode {
   readonly id: NodeId;
   readonly #world: Surroundings;
-  /** As written; a crash leaves only what is synced. */
+  /** As written; a crash may leave only what is synced. */
   #written: Disk;
   #synced: Disk;
   #state: RaftState;
   #machine: SimMachine;
   #busy = false;
   #inbox: (() => void)[] = [];
-  #writes: PendingWrite[] = [];
-  #reads: PendingRead[] = [];
+  #pending = new Pending<Outcome>();
+  #reads = new ReadQueue();
+  #watchers = new Set<{ readonly watcher: Watcher; readonly sink: Sink }>();
+  #changes: readonly StoredChange[] = [];
+  #copy: { readonly facts: SnapshotFacts; readonly image: Image; usedMs: number } | null = null;
+  /** The state's file as last written, synced or not; null when that was at its last checkpoint. */
+  #flushed: Image | null = null;
+  #sweeping = false;
   #life = 0;
 
   constructor(id: NodeId, disk: Disk, world: Surroundings) {
@@ -88,8 +77,8 @@ export class SimNode {
     this.#world = world;
     this.#written = disk;
     this.#synced = disk;
-    this.#machine = new SimMachine(disk.base.machine);
-    this.#state = this.#restored();
+    this.#machine = this.#opened(disk.image);
+    this.#state = core.restart(id, restored(disk), 0, this.#moment());
   }
 
   get state(): RaftState {
@@ -98,78 +87,141 @@ export class SimNode {
   get synced(): Disk {
     return this.#synced;
   }
-  get machine(): SimMachine {
-    return this.#machine;
+  get store(): KvStore {
+    return this.#machine.store;
+  }
+  /** Whether a sync is under way: a good moment for misfortune. */
+  get isWriting(): boolean {
+    return this.#busy;
   }
 
-  /** The term of an entry on the synced disk; null when it is not there. */
-  syncedTerm(index: number): number | null {
-    const { base, entries } = this.#synced;
-    if (index <= base.index) return index === base.index ? base.term : 0;
-    return entries[index - base.index - 1]?.term ?? null;
+  stateHash(): number {
+    return this.#machine.hash();
   }
 
   tick(): void {
-    this.#event(() => this.#perform(this.#world.core.tick(this.#state, this.#moment())));
     this.#event(() => {
-      const learner = this.#world.core.promotable(this.#state);
-      if (learner !== null) this.#change({ kind: "promote", nodeId: learner });
-      this.#compactWhenDue();
+      const moment = this.#moment();
+      this.#perform(core.tick(this.#state, moment));
+      this.#pending.expire(moment.monotonicMs - TIMING.proposalTimeoutMs, "unknown");
+      if (isOutOfTouch(this.#state, moment)) this.#dropWatchers("no leader is known here");
     });
+    this.#event(() => {
+      const learner = core.promotable(this.#state);
+      if (learner !== null) this.#change({ kind: "promote", nodeId: learner });
+    });
+    this.#event(() => {
+      if (this.#moment().random < FLUSH_CHANCE) this.#flushed = this.#machine.image();
+    });
+    this.#event(() => this.#sweepExpired());
+    this.#event(() => this.#compactWhenDue());
   }
 
   deliver(message: SimMessage): void {
     this.#event(() => {
-      const stepped = this.#world.core.step(this.#state, message, this.#moment());
-      this.#perform(stepped, message.machine ?? null);
+      const stepped = core.step(this.#state, message, this.#moment());
+      this.#perform(stepped, message.image ?? null);
     });
   }
 
-  change(change: Parameters<Core["proposeChange"]>[1]): void {
+  change(change: Change): void {
     this.#event(() => this.#change(change));
   }
 
   transfer(to: NodeId): void {
     this.#event(() => {
-      const begun = this.#world.core.transferTo(this.#state, to, this.#moment());
+      const begun = core.transferTo(this.#state, to, this.#moment());
       if (begun !== null) this.#perform(begun);
     });
   }
 
-  /** Answers "unknown" when it may still happen, null at once when it surely did not. */
-  propose(payload: string, answer: (answer: WriteAnswer | "unknown" | null) => void): void {
+  propose(payload: string, answer: (outcome: Outcome) => void): void {
     this.#event(() => {
-      const proposed = this.#world.core.propose(this.#state, [payload], this.#moment());
+      const moment = this.#moment();
+      const proposed = core.propose(this.#state, [payload], moment);
       const entry = proposed?.ready.append[0];
-      if (proposed === null || entry === undefined) return answer(null);
-      this.#writes.push({ key: `${entry.term}:${entry.index}`, answer });
+      if (proposed === null || entry === undefined) return answer("refused");
+      this.#pending.add(entry, moment.monotonicMs, answer);
       this.#perform(proposed);
     });
   }
 
-  read(answer: (served: boolean) => void): void {
+  /** Answers true once local state holds everything that was acknowledged before the call. */
+  confirmRead(answer: (served: boolean) => void): void {
     this.#event(() => {
-      const begun = this.#world.core.beginRead(this.#state, this.#moment());
-      if (begun === null) return answer(false);
-      this.#reads.push({ ticket: begun.ticket, answer });
-      this.#perform(begun.step);
+      if (core.leadsAlone(this.#state, this.#machine.index)) return answer(true);
+      this.#reads.add(answer);
+      const begun = core.beginRead(this.#state, this.#moment());
+      this.#reads.begin(begun?.ticket ?? null);
+      if (begun !== null) this.#perform(begun.step);
     });
   }
 
-  /** Memory is gone, and so is what was written but not synced. */
-  crash(): void {
+  /** Begins to tell changes to `sink`, unless what was asked for is compacted, or this is not the place. */
+  watch(
+    sink: Sink,
+    namespace: string,
+    fromRevision: number,
+  ): "compacted" | "refused" | { readonly drained: () => void } {
+    const isMember = memberOf(inForce(this.#state.memberships), this.id) !== undefined;
+    if (!isMember || isOutOfTouch(this.#state, this.#moment())) return "refused";
+    const { revision, compactedRevision } = this.store.position;
+    const alone = core.leadsAlone(this.#state, this.#machine.index);
+    assert(!alone || fromRevision <= revision, "C1: someone was told more than the one voter has");
+    if (fromRevision < compactedRevision) return "compacted";
+    const watcher = new Watcher(sink, this.store, WATCH);
+    watcher.subscribe(namespace, fromRevision);
+    this.#watchers.add({ watcher, sink });
+    watcher.pump(null);
+    return { drained: () => watcher.pump(null) };
+  }
+
+  /** Memory is gone. A power cut takes with it what was not synced; a killed process may have written it. */
+  crash(cut: "power" | "process", flushed: boolean): void {
     this.#life += 1;
     this.#busy = false;
     this.#inbox = [];
+    if (flushed) this.#synced = this.#written;
     this.#written = this.#synced;
-    for (const { answer } of this.#writes.splice(0)) answer("unknown");
-    for (const { answer } of this.#reads.splice(0)) answer(false);
+    const image = cut === "process" ? (this.#flushed ?? this.#synced.image) : this.#synced.image;
+    this.#machine.close();
+    this.#machine = this.#opened(image);
+    this.#copy = null;
+    this.#flushed = image;
+    this.#sweeping = false;
+    this.#dropWatchers("the process ended");
+    this.#pending.expire(Infinity, "unknown");
+    this.#reads.abandon();
   }
 
   restart(): void {
-    this.#machine = new SimMachine(this.#synced.base.machine);
-    this.#state = this.#restored();
+    const { base } = this.#synced;
+    // The bytes of a snapshot are swapped in at the start when a crash came between.
+    if (this.#machine.index < base.index) {
+      this.#machine.close();
+      this.#machine = this.#opened(this.#synced.image);
+    }
+    assert(this.#machine.index >= base.index, "the state continues the log");
+    const applied = this.#machine.index;
+    this.#state = core.restart(this.id, restored(this.#synced), applied, this.#moment());
     this.#applyThrough(this.#state.commitIndex);
+  }
+
+  close(): void {
+    this.#machine.close();
+  }
+
+  #opened(image: Image | null): SimMachine {
+    const machine = new SimMachine(image);
+    machine.onChanges((changes) => {
+      this.#changes = changes;
+    });
+    return machine;
+  }
+
+  #dropWatchers(why: string): void {
+    for (const { sink } of this.#watchers) sink.close(1001, why);
+    this.#watchers.clear();
   }
 
   #event(work: () => void): void {
@@ -181,32 +233,30 @@ export class SimNode {
     return this.#world.moment(this.id);
   }
 
-  #change(change: Parameters<Core["proposeChange"]>[1]): void {
-    const proposed = this.#world.core.proposeChange(this.#state, change, this.#moment());
+  #change(change: Change): void {
+    const proposed = core.proposeChange(this.#state, change, this.#moment());
     if (typeof proposed !== "string") this.#perform(proposed);
   }
 
-  #perform({ state, ready }: Step, received: SimMachine | null = null): void {
+  #perform({ state, ready }: Step, received: Image | null = null): void {
     const led = this.#state.role.kind === "leader";
     this.#state = state;
     const durable = this.#synced.hardState.term === state.term;
     const mayLead = ({ type }: Outgoing) => durable && type === "append_request";
-    this.#write(ready, received);
+    this.#written = written(this.#written, ready, received);
     for (const message of ready.messages) if (mayLead(message)) this.#send(message);
     const late = ready.messages.filter((message) => !mayLead(message));
     const finish = () => {
       this.#synced = this.#written;
-      if (ready.install !== null) this.#machine = new SimMachine(this.#written.base.machine);
+      if (ready.install !== null && received !== null) this.#install(received);
       for (const message of late) this.#send(message);
       if (ready.committedThrough !== null) this.#applyThrough(ready.committedThrough);
-      if (led && this.#state.role.kind !== "leader") this.#abandon();
+      if (led && this.#state.role.kind !== "leader") this.#pending.expire(Infinity, "unknown");
       const last = ready.append.at(-1);
       if (last !== undefined) {
-        this.#perform(
-          this.#world.core.persisted(this.#state, last.index, last.term, this.#moment()),
-        );
+        this.#perform(core.persisted(this.#state, last.index, last.term, this.#moment()));
       }
-      this.#judgeReads();
+      this.#reads.settle(this.#state, this.#machine.index);
     };
     if (ready.hardState === null) finish();
     else this.#afterSync(finish);
@@ -227,94 +277,110 @@ export class SimNode {
     });
   }
 
-  #write({ hardState, append, install }: Step["ready"], received: SimMachine | null): void {
-    let disk = this.#written;
-    if (install !== null) {
-      const { index, lastTerm: term, timeMs, membership } = install.snapshot;
-      assert(received !== null && received.index === index, "a snapshot comes with its state");
-      const base = { index, term, timeMs, membership, machine: received };
-      const entries = install.keepLog ? disk.entries.filter((one) => one.index > index) : [];
-      disk = { ...disk, base, entries };
-    }
-    const first = append[0];
-    if (first !== undefined) {
-      const kept = disk.entries.slice(0, first.index - disk.base.index - 1);
-      disk = { ...disk, entries: [...kept, ...append] };
-    }
-    this.#written = { ...disk, hardState: hardState ?? disk.hardState };
-  }
-
   #send(message: Outgoing): void {
     if (message.type === "snapshot_offer") {
-      const { index, timeMs } = this.#machine;
-      const lastTerm = termAt(this.#state.log, index);
-      if (lastTerm === null) return;
-      const membership = membershipAt(this.#state.memberships, index);
-      const snapshot: SnapshotOffer["snapshot"] = { index, lastTerm, timeMs, membership };
-      this.#world.send({ ...message, snapshot, machine: new SimMachine(this.#machine) });
+      const copy = this.#currentCopy();
+      if (copy !== null) this.#world.send({ ...message, snapshot: copy.facts, image: copy.image });
     } else if (message.type === "append_request") {
-      const { base, entries } = this.#written;
-      const sent = entries.slice(message.prevIndex - base.index, message.throughIndex - base.index);
-      this.#world.send({ ...message, entries: sent });
+      const { prevIndex, throughIndex } = message;
+      const entries = entriesOf(this.#written, prevIndex + 1, throughIndex);
+      this.#world.send({ ...message, entries });
     } else this.#world.send(message);
   }
 
+  /** A copy is used again as long as the log continues it, as service/snapshots.ts does. */
+  #currentCopy() {
+    const { baseIndex } = this.#state.log;
+    const usedMs = this.#moment().monotonicMs;
+    if (this.#copy !== null && this.#copy.facts.index >= baseIndex) {
+      this.#copy.usedMs = usedMs;
+      return this.#copy;
+    }
+    const facts = this.#factsAt(this.#machine.index, this.store.position.timeMs);
+    this.#copy = facts === null ? null : { facts, image: this.#machine.image(), usedMs };
+    return this.#copy;
+  }
+
+  /** Entries above this serve a follower that takes the present copy (pitfall 25). */
+  #heldIndex(): number {
+    if (this.#copy === null) return Infinity;
+    const usedMs = this.#moment().monotonicMs - this.#copy.usedMs;
+    return usedMs < COPY_KEPT_MS ? this.#copy.facts.index : Infinity;
+  }
+
+  #factsAt(index: number, timeMs: number): SnapshotFacts | null {
+    const lastTerm = termAt(this.#state.log, index);
+    if (lastTerm === null) return null;
+    return { index, lastTerm, timeMs, membership: membershipAt(this.#state.memberships, index) };
+  }
+
+  #install(image: Image): void {
+    this.#machine.replace(image);
+    this.#flushed = null;
+    for (const { watcher } of this.#watchers) watcher.pump(null);
+  }
+
   #applyThrough(index: number): void {
-    const { base, entries } = this.#written;
     while (this.#machine.index < index) {
-      const entry = entries[this.#machine.index - base.index];
-      assert(entry !== undefined, "what is committed is in the log");
-      const answer = this.#machine.apply(entry);
-      this.#world.applied(this.id, entry, this.#machine.hash);
-      const key = `${entry.term}:${entry.index}`;
-      const waiting = this.#writes.findIndex((one) => one.key === key);
-      if (waiting === -1) continue;
-      const [write] = this.#writes.splice(waiting, 1);
-      if (answer !== null) write?.answer(answer);
+      const next = this.#machine.index + 1;
+      // In batches that end where states are compared.
+      const through = Math.min(index, Math.ceil(next / STATE_HASH_EVERY) * STATE_HASH_EVERY);
+      this.#apply(entriesOf(this.#written, next, through));
     }
   }
 
-  #abandon(): void {
-    for (const { answer } of this.#writes.splice(0)) answer("unknown");
+  #apply(entries: readonly LogEntry[]): void {
+    this.#changes = [];
+    const results = this.#machine.apply(entries);
+    const changes = this.#changes;
+    let told = 0;
+    for (const [offset, entry] of entries.entries()) {
+      const result = results[offset] ?? null;
+      const through = result?.kind === "committed" ? result.revision : 0;
+      const first = told;
+      while ((changes[told]?.revision ?? Infinity) <= through) told += 1;
+      const own = changes.slice(first, told);
+      this.#world.applied(this, entry, JSON.stringify(result), own);
+      if (result !== null) this.#pending.settle(entry, result);
+    }
+    if (changes.length === 0) return;
+    const latest = latestOf(changes);
+    for (const { watcher } of this.#watchers) watcher.pump(latest);
   }
 
-  #judgeReads(): void {
-    const reads = this.#reads.splice(0);
-    for (const read of reads) {
-      const verdict = this.#world.core.judgeRead(this.#state, read.ticket, this.#machine.index);
-      if (verdict === "waiting") this.#reads.push(read);
-      else read.answer(verdict === "confirmed");
-    }
+  /** As service/expiry.ts: the leader notices by its wall clock, the command decides. */
+  #sweepExpired(): void {
+    const { role, commitIndex } = this.#state;
+    if (role.kind !== "leader" || commitIndex < role.termStartIndex || this.#sweeping) return;
+    const due = this.store.expiredBy(this.#moment().wallMs, SWEEP_KEYS_MAX);
+    if (due.length === 0) return;
+    this.#sweeping = true;
+    const keys = due.map(({ namespace, key, version }) => ({ namespace, key, version }));
+    this.propose(encodeCommand({ type: "expire", keys }), () => {
+      this.#sweeping = false;
+    });
   }
 
   /** The state is synced first, then the log lets go of what it stands for, in one synced step. */
   #compactWhenDue(): void {
     const { base } = this.#written;
-    if (this.#machine.index - base.index < COMPACT_ENTRIES) return;
-    const through = this.#machine.index - TAIL_ENTRIES;
-    const term = termAt(this.#state.log, through);
-    assert(term !== null, "what is applied and not compacted is in the log");
-    const membership = membershipAt(this.#state.memberships, through);
-    const machine = new SimMachine(base.machine);
-    for (const entry of this.#written.entries) if (entry.index <= through) machine.apply(entry);
-    const entries = this.#written.entries.filter((entry) => entry.index > through);
-    const next = { index: through, term, timeMs: machine.timeMs, membership, machine };
-    this.#written = { ...this.#written, base: next, entries };
+    const applied = this.#machine.index;
+    if (applied - base.index < COMPACT_ENTRIES) return;
+    const through = Math.min(applied - TAIL_ENTRIES, this.#heldIndex());
+    if (through <= base.index) return;
+    const facts = this.#factsAt(
+      through,
+      entriesOf(this.#written, through, through)[0]?.timeMs ?? 0,
+    );
+    assert(facts !== null, "what is applied and not compacted is in the log");
+    this.#written = compactedTo(this.#written, facts, this.#machine.image());
+    this.#flushed = null;
     this.#synced = this.#written;
-    this.#state = this.#world.core.compactThrough(this.#state, through);
+    this.#state = core.compactThrough(this.#state, through);
   }
 
-  #restored(): RaftState {
-    const { hardState, base, entries } = this.#synced;
-    const terms = entries.map((entry) => entry.term);
-    const empty = emptyLog(base.index, base.term);
-    const log = entries.length === 0 ? empty : withTerms(empty, base.index + 1, terms);
-    const later: MembershipAt[] = entries
-      .filter(({ kind }) => kind === "config")
-      .map(({ index, payload }) => ({ index, membership: decodeMembership(payload) }));
-    const memberships = [{ index: base.index, membership: base.membership }, ...later];
-    const lastTimeMs = entries.at(-1)?.timeMs ?? base.timeMs;
-    const restored = { hardState, log, lastTimeMs, memberships };
-    return this.#world.core.restart(this.id, restored, this.#moment());
+  /** The term of an entry on the synced disk; null when it is not there. */
+  syncedTerm(index: number): number | null {
+    return termOn(this.#synced, index);
   }
 }

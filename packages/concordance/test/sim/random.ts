@@ -23,6 +23,11 @@ export class Luck {
     return this.next() < probability;
   }
 
+  shuffled<T>(items: readonly T[]): readonly T[] {
+    const keyed = items.map((item) => ({ item, key: this.next() }));
+    return keyed.sort((a, b) => a.key - b.key).map(({ item }) => item);
+  }
+
   pick<T>(items: readonly T[]): T | undefined {
     return items[Math.floor(this.next() * items.length)];
   }

@@ -1,8 +1,9 @@
 /**
- * Owns a whole cluster in virtual time: one queue of events, a network that loses, delays, repeats and
- * reorders, disks that take their time, clocks that disagree, and clients that remember what they saw.
- * One seed makes one run, down to the last message.
+ * Owns a whole cluster in virtual time: a network that loses, delays, repeats and reorders, disks that take
+ * their time, fill up and rot, clocks that drift and jump. One seed makes one run, down to the last message.
+ * Refuses to own: when which misfortune strikes (misfortune.ts), what clients do (clients.ts).
  */
+import { decodeCommand } from "../../service/command.ts";
 import { assert } from "../../service/raft/assert.ts";
 import {
   foundedBy,
@@ -10,110 +11,135 @@ import {
   memberOf,
   membershipAt,
   NOBODY,
+  votersOf,
 } from "../../service/raft/membership.ts";
+import { majority } from "../../service/raft/quorum.ts";
 import { type LogEntry, type Moment, type NodeId, nodeId } from "../../service/raft/types.ts";
+import type { StoredChange } from "../../shared/store.ts";
+import { Clients } from "./clients.ts";
+import { freshDisk } from "./disk.ts";
 import { Laws } from "./laws.ts";
-import type { Operation } from "./linearizability.ts";
-import type { Command } from "./machine.ts";
-import { type Core, freshDisk, type SimMessage, SimNode, type Surroundings } from "./node.ts";
+import { type SimMessage, SimNode, type Surroundings } from "./node.ts";
 import { Luck } from "./random.ts";
+import { Timeline } from "./timeline.ts";
+import { SimWatcher } from "./watchers.ts";
 
-interface Event {
-  readonly atMs: number;
-  readonly order: number;
-  readonly run: () => void;
+interface Clock {
+  /** How fast it runs; true time is 1. */
+  readonly rate: number;
+  /** Wall time beside it, in milliseconds: it jumps. */
+  skewMs: number;
 }
 
 const TICK_MS = 20;
 const CLIENTS = 3;
-const KEYS = ["x", "y"] as const;
+const FIRST_WALL_MS = 1_000_000;
+export const CLOCK_DRIFT = 0.02;
 
 export class World implements Surroundings {
-  readonly core: Core;
   readonly luck: Luck;
   readonly laws = new Laws();
   readonly nodes = new Map<NodeId, SimNode>();
-  readonly histories = new Map<string, Operation[]>();
-  nowMs = 0;
+  readonly clients: Clients;
+  readonly watchers: readonly SimWatcher[];
   /** 0 = a perfect network and disk. */
   trouble = 1;
-  acknowledged = 0;
-  /** Of everything that was sent and done, in order: equal for equal seeds. */
+  /** Whether clocks may jump in this run; where they only drift, true time can be judged by. */
+  readonly mayJump: boolean;
+  /** Of everything that was sent, in order: equal for equal seeds. */
   digest = 0;
+  /** `key version` → when it falls due, and revision → when it was first applied. */
+  readonly dueMs = new Map<string, number>();
+  readonly trueMs = new Map<number, number>();
+  readonly #timeline = new Timeline();
   readonly #down = new Set<NodeId>();
   readonly #paused = new Map<NodeId, (() => void)[]>();
   readonly #blocked = new Set<string>();
-  readonly #wallSkewMs = new Map<NodeId, number>();
-  #events: Event[] = [];
-  #order = 0;
+  readonly #clocks = new Map<NodeId, Clock>();
+  readonly #fullDisks = new Set<NodeId>();
+  readonly #slowDisks = new Set<NodeId>();
+  /** Its disk is damaged: the start is refused, and only another member can take its place. */
+  #rotten: NodeId | null = null;
+  /** Asked to be removed; a slow disk may take it up much later. */
+  readonly #leaving = new Set<NodeId>();
   #names = 0;
-  #writes = 0;
 
-  constructor(seed: number, core: Core) {
-    this.core = core;
+  constructor(seed: number) {
     this.luck = new Luck(seed);
+    this.mayJump = this.luck.chance(0.5);
     const ids = Array.from({ length: 3 }, () => this.#newName());
     for (const id of ids) this.#boot(new SimNode(id, freshDisk(foundedBy(ids, "sim")), this));
-    for (let client = 0; client < CLIENTS; client += 1) this.#clientLater();
+    this.clients = new Clients(this, CLIENTS);
+    const namespaces = ["tenant:a", "tenant:a/settings", "tenant:b"];
+    this.watchers = namespaces.map((namespace) => new SimWatcher(this, namespace));
+  }
+
+  get nowMs(): number {
+    return this.#timeline.nowMs;
   }
 
   runUntil(endMs: number): void {
-    for (;;) {
-      const next = this.#events[0];
-      if (next === undefined || next.atMs > endMs) break;
-      this.#pop();
-      this.nowMs = next.atMs;
-      next.run();
-      this.laws.check(this.nodes.values());
-    }
-    this.nowMs = endMs;
+    this.#timeline.runUntil(endMs, () => this.laws.check(this.nodes.values()));
   }
 
   after(delayMs: number, run: () => void): void {
-    this.#push({ atMs: this.nowMs + delayMs, order: this.#order, run });
-    this.#order += 1;
+    this.#timeline.after(delayMs, run);
   }
 
   moment(id: NodeId): Moment {
-    const wallMs = 1_000_000 + this.nowMs + (this.#wallSkewMs.get(id) ?? 0);
-    return { monotonicMs: this.nowMs, wallMs, random: this.luck.next() };
+    const { rate, skewMs } = this.#clocks.get(id) ?? { rate: 1, skewMs: 0 };
+    const monotonicMs = this.nowMs * rate;
+    return { monotonicMs, wallMs: FIRST_WALL_MS + monotonicMs + skewMs, random: this.luck.next() };
   }
 
   send(message: SimMessage): void {
     const sender = this.nodes.get(message.from);
     if (sender !== undefined) this.laws.sent(message, sender);
-    const { machine: _state, ...text } = message;
+    const { image, ...text } = message;
     this.digest = Bun.hash.crc32(`${this.nowMs} ${JSON.stringify(text)}`, this.digest);
     const copies = this.luck.chance(0.03 * this.trouble) ? 2 : 1;
     for (let copy = 0; copy < copies; copy += 1) {
       if (this.luck.chance(0.05 * this.trouble)) continue;
       const slow = this.luck.chance(0.05 * this.trouble) ? this.luck.between(0, 400) : 0;
-      const bulk = message.type === "snapshot_offer" ? 20 : 0;
+      const bulk = image === undefined ? 0 : 20;
       this.after(this.luck.between(0.2, 3) + slow + bulk, () => this.#arrive(message));
     }
   }
 
-  sync(_id: NodeId, done: () => void): void {
-    const slow = this.luck.chance(0.02 * this.trouble) ? this.luck.between(0, 250) : 0;
+  sync(id: NodeId, done: () => void): void {
+    if (this.#fullDisks.has(id)) {
+      // A disk that refuses ends the process; what it holds is for the next start to see (pitfall 3).
+      this.after(0.1, () => this.crash(id, "process"));
+      return;
+    }
+    const odds = this.#slowDisks.has(id) ? 0.5 : 0.02;
+    const slow = this.luck.chance(odds * this.trouble) ? this.luck.between(0, 250) : 0;
     this.after(this.luck.between(0.1, 1.5) + slow, done);
   }
 
-  applied(id: NodeId, entry: LogEntry, hash: number): void {
-    this.laws.applied(id, entry, hash, this.nodes.values());
+  applied(node: SimNode, entry: LogEntry, result: string, changes: readonly StoredChange[]): void {
+    if (this.laws.committed.length < entry.index) this.#remember(entry, changes);
+    this.laws.applied(
+      node,
+      entry,
+      { result, changes },
+      { nodes: this.nodes.values(), nowMs: this.nowMs },
+    );
   }
 
   // What can go wrong, and the way back.
 
-  crash(id: NodeId): void {
+  crash(id: NodeId, cut: "power" | "process"): void {
     if (this.#down.has(id)) return;
     this.#down.add(id);
     this.#paused.delete(id);
-    this.nodes.get(id)?.crash();
+    this.nodes.get(id)?.crash(cut, this.luck.chance(0.3));
   }
 
+  /** A disk that is full or damaged refuses the start. */
   restart(id: NodeId): void {
-    if (!this.#down.delete(id)) return;
-    this.nodes.get(id)?.restart();
+    if (this.#fullDisks.has(id) || this.#rotten === id || !this.nodes.has(id)) return;
+    if (this.#down.delete(id)) this.nodes.get(id)?.restart();
   }
 
   pause(id: NodeId): void {
@@ -123,7 +149,9 @@ export class World implements Surroundings {
   resume(id: NodeId): void {
     const missed = this.#paused.get(id) ?? [];
     this.#paused.delete(id);
-    for (const run of missed) this.#at(id, run);
+    // Which socket or timer a process looks at first when it wakes up is anybody's guess.
+    const order = this.luck.chance(0.5) ? missed : this.luck.shuffled(missed);
+    for (const run of order) this.at(id, run);
   }
 
   /** One direction only: what `from` sends does not reach `to`. */
@@ -136,7 +164,30 @@ export class World implements Surroundings {
   }
 
   skew(id: NodeId, ms: number): void {
-    this.#wallSkewMs.set(id, ms);
+    const clock = this.#clocks.get(id);
+    if (clock !== undefined) clock.skewMs = ms;
+  }
+
+  fillDisk(id: NodeId): void {
+    this.#fullDisks.add(id);
+  }
+
+  freeDisk(id: NodeId): void {
+    this.#fullDisks.delete(id);
+    this.restart(id);
+  }
+
+  slowDisk(id: NodeId, isSlow: boolean): void {
+    if (isSlow) this.#slowDisks.add(id);
+    else this.#slowDisks.delete(id);
+  }
+
+  /** A bit flips below what was committed. One at a time, and only where a majority can spare it. */
+  rot(id: NodeId): void {
+    if (this.#rotten !== null || !this.#canSpare(id)) return;
+    this.#rotten = id;
+    this.crash(id, "process");
+    this.#replace(id);
   }
 
   /** A new member with an empty disk asks the leader to be added. */
@@ -145,6 +196,13 @@ export class World implements Surroundings {
     this.#boot(new SimNode(id, freshDisk(NOBODY), this));
     const member = { nodeId: id, address: null, incarnation: "sim" };
     this.leader()?.change({ kind: "add_learner", member });
+  }
+
+  /** A vote that a dead member cannot give is one the others must not lose as well. */
+  remove(id: NodeId): void {
+    if (this.#rotten !== null) return;
+    this.#leaving.add(id);
+    this.leader()?.change({ kind: "remove", nodeId: id });
   }
 
   leader(): SimNode | undefined {
@@ -163,10 +221,39 @@ export class World implements Surroundings {
   calm(): void {
     this.trouble = 0;
     this.heal();
+    this.#fullDisks.clear();
+    this.#slowDisks.clear();
     for (const id of this.nodes.keys()) {
       this.resume(id);
       this.restart(id);
     }
+  }
+
+  close(): void {
+    for (const node of this.nodes.values()) node.close();
+  }
+
+  /** Runs at a member that is up; a paused one does it later. False when it is down. */
+  at(id: NodeId, run: () => void): boolean {
+    if (this.#down.has(id)) return false;
+    const missed = this.#paused.get(id);
+    if (missed !== undefined) missed.push(run);
+    else run();
+    return true;
+  }
+
+  /** Whether every member in force has applied the same. */
+  converged(): boolean {
+    const leader = this.leader();
+    if (leader === undefined) return false;
+    const { appliedIndex } = leader.store.position;
+    const { members } = inForce(leader.state.memberships);
+    return members.every(({ nodeId: id }) => {
+      const node = this.nodes.get(id);
+      const knows =
+        node !== undefined && memberOf(inForce(node.state.memberships), id) !== undefined;
+      return knows && appliedIndex - node.store.position.appliedIndex <= 3;
+    });
   }
 
   #newName(): NodeId {
@@ -175,27 +262,26 @@ export class World implements Surroundings {
   }
 
   #boot(node: SimNode): void {
+    const rate = 1 + this.luck.between(-CLOCK_DRIFT, CLOCK_DRIFT);
+    this.#clocks.set(node.id, { rate, skewMs: 0 });
     this.nodes.set(node.id, node);
     const tick = () => {
-      this.#at(node.id, () => node.tick());
+      this.at(node.id, () => node.tick());
       this.after(TICK_MS, tick);
     };
     this.after(this.luck.between(0, TICK_MS), tick);
-  }
-
-  /** Runs at a member that is up; a paused one does it later, a crashed one never. */
-  #at(id: NodeId, run: () => void): void {
-    if (this.#down.has(id)) return;
-    const missed = this.#paused.get(id);
-    if (missed !== undefined) missed.push(run);
-    else run();
   }
 
   #arrive(message: SimMessage): void {
     if (this.#blocked.has(`${message.from}>${message.to}`)) return;
     const node = this.nodes.get(message.to);
     if (node === undefined || !this.#isWelcome(node, message.from)) return;
-    this.#at(message.to, () => node.deliver(message));
+    // Installing a state is when a crash hurts most.
+    if (message.image !== undefined && this.luck.chance(0.2 * this.trouble)) {
+      this.after(this.luck.between(0, 2), () => this.crash(message.to, "process"));
+      this.after(this.luck.between(20, 300), () => this.restart(message.to));
+    }
+    this.at(message.to, () => node.deliver(message));
   }
 
   /** The transport refuses removed names, as the real one does. */
@@ -203,140 +289,49 @@ export class World implements Surroundings {
     return !membershipAt(state.memberships, state.commitIndex).removed.includes(from);
   }
 
-  // Clients: one operation at a time, on two keys, asking again under the same id while it is unknown.
-
-  #clientLater(): void {
-    this.after(this.luck.between(5, 60), () => {
-      const key = this.luck.pick(KEYS) ?? "x";
-      if (this.luck.chance(0.4)) this.#clientRead(key);
-      else this.#clientWrite(key);
+  /** By everybody's account of who votes, those that are left can still decide. */
+  #canSpare(id: NodeId): boolean {
+    return [...this.nodes.values()].every(({ state }) => {
+      return state.memberships.every(({ membership }) => {
+        const voters = votersOf(membership).filter((voter) => !this.#leaving.has(voter));
+        const left = voters.filter((voter) => voter !== id).length;
+        return voters.length === 0 || (voters.length >= 3 && left >= majority(voters.length));
+      });
     });
   }
 
-  #clientRead(key: string): void {
-    const node = this.#anyNode();
-    const calledMs = this.nowMs;
-    this.#at(node.id, () =>
-      node.read((served) => {
-        if (!served) return;
-        const { value, version } = node.machine.read(key);
-        this.#record(key, { kind: "read", calledMs, answeredMs: this.nowMs, value, version });
-      }),
-    );
-    this.#clientLater();
+  /** What the operator does: remove the name, and let a new member join under a new one. */
+  #replace(id: NodeId): void {
+    this.after(this.luck.between(100, 300), () => {
+      const leader = this.leader();
+      const agreed = leader && membershipAt(leader.state.memberships, leader.state.commitIndex);
+      if (agreed !== undefined && memberOf(agreed, id) === undefined) {
+        this.#bury(id);
+        this.#rotten = null;
+        this.join();
+        return;
+      }
+      leader?.change({ kind: "remove", nodeId: id });
+      this.#replace(id);
+    });
   }
 
-  #clientWrite(key: string): void {
-    this.#writes += 1;
-    const id = `w${this.#writes}`;
-    const guess = this.leader()?.machine.read(key).version ?? 0;
-    const cas = this.luck.chance(0.3) ? guess : null;
-    const command: Command = { id, key, value: id, cas };
-    const calledMs = this.nowMs;
-    const history = this.#historyOf(key);
-    const facts = { kind: "write" as const, calledMs, value: id, cas };
-    history.push({ ...facts, answeredMs: Infinity, answer: null });
-    let done = false;
-    let sent = false;
-    const attempt = (left: number) => {
-      const node = this.leader() ?? this.#anyNode();
-      const again = () => {
-        if (left > 0) this.after(this.luck.between(10, 80), () => attempt(left - 1));
-        else if (!sent) this.#forget(history, id);
-      };
-      if (this.#down.has(node.id)) return again();
-      this.#at(node.id, () =>
-        node.propose(JSON.stringify(command), (answer) => {
-          if (done) return;
-          if (answer === "unknown") sent = true;
-          if (answer === null || answer === "unknown") return again();
-          done = true;
-          this.acknowledged += 1;
-          this.#forget(history, id);
-          history.push({ ...facts, answeredMs: this.nowMs, answer });
-        }),
-      );
-    };
-    attempt(5);
-    this.#clientLater();
+  #bury(id: NodeId): void {
+    this.nodes.get(id)?.close();
+    this.nodes.delete(id);
   }
 
-  #anyNode(): SimNode {
-    const node = this.luck.pick([...this.nodes.values()]);
-    assert(node !== undefined, "a cluster has members");
-    return node;
-  }
-
-  #historyOf(key: string): Operation[] {
-    const history = this.histories.get(key) ?? [];
-    this.histories.set(key, history);
-    return history;
-  }
-
-  /** No leader ever took it: it did not happen. */
-  #forget(history: Operation[], value: string): void {
-    const position = history.findIndex((one) => one.kind === "write" && one.value === value);
-    history.splice(position, 1);
-  }
-
-  #record(key: string, operation: Operation): void {
-    this.#historyOf(key).push(operation);
-  }
-
-  // A binary heap, ordered by time and then by the order of scheduling.
-
-  #push(event: Event): void {
-    const heap = this.#events;
-    heap.push(event);
-    let at = heap.length - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!earlier(heap, at, parent)) return;
-      swap(heap, at, parent);
-      at = parent;
+  #remember({ kind, payload }: LogEntry, changes: readonly StoredChange[]): void {
+    const [first] = changes;
+    if (kind !== "command" || first === undefined) return;
+    this.trueMs.set(first.revision, this.nowMs);
+    const command = decodeCommand(payload);
+    if (command.type !== "write") return;
+    for (const operation of command.operations) {
+      if (operation.op !== "set" || operation.ttlMs === null) continue;
+      const change = changes.find(({ key }) => key === operation.key);
+      assert(change !== undefined, "a set is a change");
+      this.dueMs.set(`${change.key} ${change.version}`, change.at + operation.ttlMs);
     }
   }
-
-  #pop(): void {
-    const heap = this.#events;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    heap[0] = last;
-    let at = 0;
-    for (;;) {
-      const [left, right] = [2 * at + 1, 2 * at + 2];
-      let least = at;
-      if (left < heap.length && earlier(heap, left, least)) least = left;
-      if (right < heap.length && earlier(heap, right, least)) least = right;
-      if (least === at) return;
-      swap(heap, at, least);
-      at = least;
-    }
-  }
-}
-
-/** Whether every member in force has applied the same. */
-export function converged(world: World): boolean {
-  const leader = world.leader();
-  if (leader === undefined) return false;
-  const { members } = inForce(leader.state.memberships);
-  return members.every(({ nodeId: id }) => {
-    const node = world.nodes.get(id);
-    if (node === undefined || memberOf(inForce(node.state.memberships), id) === undefined)
-      return false;
-    return leader.machine.index - node.machine.index <= 3;
-  });
-}
-
-function earlier(heap: readonly Event[], a: number, b: number): boolean {
-  const [one, two] = [heap[a], heap[b]];
-  if (one === undefined || two === undefined) return false;
-  return one.atMs < two.atMs || (one.atMs === two.atMs && one.order < two.order);
-}
-
-function swap(heap: Event[], a: number, b: number): void {
-  const [one, two] = [heap[a], heap[b]];
-  if (one === undefined || two === undefined) return;
-  heap[a] = two;
-  heap[b] = one;
 }

@@ -6,7 +6,7 @@ import { SettingError } from "@concert/service-kit/config";
 import type { Actor } from "@concert/service-kit/identity";
 
 /** Tenants become directory names and parts of topics, users parts of namespaces: no separators. */
-const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/;
+export const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/;
 const EMAIL = /^[^\s:@]+@[^\s:@]+$/;
 const TOKEN_LENGTH_MIN = 8;
 const SHAPE = "tenant:user:email:role|role:permission|permission";

@@ -9,9 +9,11 @@ import { sanitizeMessage } from "./error-message.ts";
 export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
   code: Schema.Literals(ERROR_CODES),
   message: Schema.String,
+  retryAfterMs: Schema.optionalKey(Schema.Int),
 }) {}
 
-export const refuse = (code: ErrorCode, message: string) => new Refusal({ code, message });
+export const refuse = (code: ErrorCode, message: string, retryAfterMs?: number) =>
+  new Refusal({ code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
 
 /** The frame that tells one client. */
 export function errorMessage(refusal: Refusal, requestId: string | undefined): ErrorMessage {
@@ -19,6 +21,7 @@ export function errorMessage(refusal: Refusal, requestId: string | undefined): E
     type: "error",
     code: refusal.code,
     message: sanitizeMessage(refusal.message),
+    ...(refusal.retryAfterMs === undefined ? {} : { retryAfterMs: refusal.retryAfterMs }),
     ...(requestId === undefined ? {} : { requestId }),
   };
 }

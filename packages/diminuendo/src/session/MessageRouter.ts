@@ -6,7 +6,7 @@ import type { Actor } from "@concert/service-kit/identity";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import { Authenticator, identityOf } from "../auth/Authenticator.ts";
+import { Authenticator, type AuthThrottled, identityOf } from "../auth/Authenticator.ts";
 import type { Members } from "../auth/Members.ts";
 import type { WorkerManager } from "../db/WorkerManager.ts";
 import type { Metrics } from "../observability/Metrics.ts";
@@ -20,6 +20,7 @@ import type { ConcordanceClient } from "../upstream/ConcordanceClient.ts";
 import type { ConcordClient } from "../upstream/ConcordClient.ts";
 import type { PodiumClient } from "../upstream/PodiumClient.ts";
 import type { PodiumFiles } from "../upstream/PodiumFiles.ts";
+import type { Unreachable } from "../upstream/upstream-http.ts";
 import type { Attachments } from "./Attachments.ts";
 import { answerQuestion } from "./messages/answer-message.ts";
 import { ConfigListeners, handleConfig } from "./messages/config-messages.ts";
@@ -67,21 +68,39 @@ export const MessageRouterLayer = Layer.effect(
         Effect.provideContext(handleConfig(connection, actor, request), needs),
       closed: leaveEverything,
       authenticate: Effect.fn("authenticate")(function* (connection, token) {
-        const actor = yield* authenticator
-          .authenticate(token)
-          .pipe(Effect.mapError(() => refuse("AUTH_FAILED", "This token is not valid here.")));
+        const { actor, expiresAt } = yield* authenticator
+          .authenticate(token, connection.address)
+          .pipe(Effect.catchTags(AS_REFUSAL));
         // Somebody else from now on: nothing of the former person may still arrive (D3).
-        if (connection.actor !== null) {
+        if (connection.actor !== null && !connection.isStill(actor)) {
           yield* leaveEverything(connection);
           broadcaster.dismiss(connection);
         }
-        connection.actor = actor;
+        connection.becomes(actor, expiresAt);
         broadcaster.admit(connection, actor.tenant);
-        return identityOf(actor);
+        const identity = identityOf(actor);
+        return expiresAt === null ? { identity } : { identity, expiresAt };
       }),
     });
   }),
 );
+
+const AS_REFUSAL = {
+  AuthFailed: () => Effect.fail(refuse("AUTH_FAILED", "This token is not valid here.")),
+  AuthThrottled: ({ retryAfterMs }: AuthThrottled) =>
+    Effect.fail(
+      refuse(
+        "AUTH_RATE_LIMITED",
+        "Too many failed sign-ins from this address; wait.",
+        retryAfterMs,
+      ),
+    ),
+  Unreachable: ({ reason }: Unreachable) =>
+    Effect.andThen(
+      Effect.logWarning(`the OpenID provider does not answer: ${reason}`),
+      refuse("UpstreamUnavailable", "Sign-in is not possible just now; try again shortly."),
+    ),
+};
 
 const dispatch = (
   connection: Connection,

@@ -20,14 +20,25 @@ const CLOSING_GRACE_MS = 5_000;
 export interface SocketData {
   connection: Connection | null;
   readonly clientId: string;
+  /** Where it comes from, for counting failures to sign in. */
+  readonly address: string;
 }
 export type Socket = ServerWebSocket<SocketData>;
 
 export class Connection {
   readonly clientId: string;
   readonly rate = new RateWindow();
+  readonly address: string;
   /** Null until authenticated. */
   actor: Actor | null = null;
+  /** Epoch ms when the sign-in runs out; null when it does not. */
+  expiresAt: number | null = null;
+  /** Whether the client has been told that it will. */
+  isWarned = false;
+  /** Messages that are being answered. */
+  inFlight = 0;
+  /** A sign-in under way: what came after it waits to know who is speaking. */
+  signingIn: Promise<void> = Promise.resolve();
   /** Heartbeats that passed without anybody authenticating. */
   beatsAsNobody = 0;
   #socket: Socket;
@@ -39,6 +50,7 @@ export class Connection {
     this.#socket = socket;
     this.#onSlow = onSlow;
     this.clientId = socket.data.clientId;
+    this.address = socket.data.address;
   }
 
   get isClosed(): boolean {
@@ -46,13 +58,15 @@ export class Connection {
   }
 
   /** Whether the socket is open and nobody else has signed in on it: ask after every wait, before subscribing. */
-  isStill(actor: Actor): boolean {
-    return !this.#closed && this.actor === actor;
+  isStill({ tenant, user }: Actor): boolean {
+    return !this.#closed && this.actor?.tenant === tenant && this.actor.user === user;
   }
 
-  /** The same person with another role. */
-  becomes(actor: Actor): void {
+  /** Somebody, or the same person anew, until `expiresAt`. */
+  becomes(actor: Actor, expiresAt: number | null = this.expiresAt): void {
     this.actor = actor;
+    this.expiresAt = expiresAt;
+    this.isWarned = false;
   }
 
   get waitingBytes(): number {

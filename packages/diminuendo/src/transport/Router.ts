@@ -18,7 +18,7 @@ export class Router extends Context.Service<
     readonly authenticate: (
       connection: Connection,
       token: string,
-    ) => Effect.Effect<Identity, Refusal>;
+    ) => Effect.Effect<SignedIn, Refusal | StorageError>;
     /** The direct answer, or null when the handler has sent it itself. */
     readonly route: (
       connection: Connection,
@@ -35,6 +35,10 @@ export class Router extends Context.Service<
   }
 >()("diminuendo/transport/Router") {}
 
+export interface SignedIn {
+  readonly identity: Identity;
+  readonly expiresAt?: number;
+}
 export interface ConfigResult {
   readonly value?: unknown;
   readonly version?: number;

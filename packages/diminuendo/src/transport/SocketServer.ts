@@ -22,13 +22,18 @@ const CONNECTIONS_MAX = 20_000;
 const IDLE_TIMEOUT_SECONDS = 120;
 
 export interface Handlers {
-  readonly http: (request: Request) => Promise<Response>;
+  readonly http: (request: Request, address: string) => Promise<Response>;
   /** A refusal, or null to let the client in. */
   readonly admit: (request: Request) => Response | null;
   readonly opened: (connection: Connection) => void;
   readonly received: (connection: Connection, frame: string | null) => void;
   readonly closed: (connection: Connection) => void;
   readonly slow: () => void;
+}
+
+export interface ServeOptions {
+  readonly listen: ListenAddress;
+  readonly trustProxy: boolean;
 }
 
 export class ListenError extends Schema.TaggedError<ListenError>()("ListenError", {
@@ -39,7 +44,10 @@ export class SocketServer extends Context.Service<
   SocketServer,
   {
     /** Starts to listen; answers the port. */
-    readonly start: (at: ListenAddress, handlers: Handlers) => Effect.Effect<number, ListenError>;
+    readonly start: (
+      options: ServeOptions,
+      handlers: Handlers,
+    ) => Effect.Effect<number, ListenError>;
     /** To every socket subscribed to `topic`. Synchronous: order of calls is order on the wire. */
     readonly publish: (topic: string, text: string) => void;
     readonly connections: ReadonlySet<Connection>;
@@ -60,11 +68,11 @@ export class SocketServer extends Context.Service<
         refuseNewcomers: Effect.sync(() => {
           open = false;
         }),
-        start: (at, handlers) =>
+        start: (options, handlers) =>
           Effect.try({
             try: () => {
               const mayEnter = () => open && connections.size < CONNECTIONS_MAX;
-              server = serve(at, handlers, connections, mayEnter);
+              server = serve(options, handlers, connections, mayEnter);
               return server.port ?? 0;
             },
             catch: (cause) => new ListenError({ cause }),
@@ -74,8 +82,14 @@ export class SocketServer extends Context.Service<
   );
 }
 
+/** The last hop before our proxy; what stands before it, anybody may have written. */
+function addressOf(request: Request, peer: string, trustProxy: boolean): string {
+  if (!trustProxy) return peer;
+  return request.headers.get("x-forwarded-for")?.split(",").at(-1)?.trim() || peer;
+}
+
 function serve(
-  at: ListenAddress,
+  { listen: at, trustProxy }: ServeOptions,
   handlers: Handlers,
   connections: Set<Connection>,
   mayEnter: () => boolean,
@@ -85,12 +99,16 @@ function serve(
     port: at.port,
     idleTimeout: 60,
     async fetch(request, server) {
-      if (URL.parse(request.url, ANY_HOST)?.pathname !== "/ws") return handlers.http(request);
+      const peer = server.requestIP(request)?.address ?? "";
+      const address = addressOf(request, peer, trustProxy);
+      if (URL.parse(request.url, ANY_HOST)?.pathname !== "/ws") {
+        return handlers.http(request, address);
+      }
       if (!mayEnter())
         return new Response("The gateway takes no new connections now.", { status: 503 });
       const refusal = handlers.admit(request);
       if (refusal !== null) return refusal;
-      const data: SocketData = { connection: null, clientId: uuidv7() };
+      const data: SocketData = { connection: null, clientId: uuidv7(), address };
       if (server.upgrade(request, { data })) return undefined;
       return new Response("Open a WebSocket here.", { status: 426 });
     },

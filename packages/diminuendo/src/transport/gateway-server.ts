@@ -20,14 +20,15 @@ import { receive } from "./inbound.ts";
 import { Router } from "./Router.ts";
 import { SocketServer } from "./SocketServer.ts";
 
-/** What clients are asked to wait before they come back after a shutdown. */
+/** What clients are asked to wait before they come back after a shutdown; each adds a part of the jitter. */
 const RECONNECT_AFTER_MS = 500;
+const RECONNECT_JITTER_MS = 2_000;
 
 type Needs = AppConfig | Authenticator | Health | Metrics | ConcordClient | Router;
 
 /** Starts to serve and answers the port. */
 export const startServer = Effect.gen(function* () {
-  const { listen, ...rule } = yield* AppConfig;
+  const { listen, trustProxy, ...rule } = yield* AppConfig;
   const server = yield* SocketServer;
   const router = yield* Router;
   const metrics = yield* Metrics;
@@ -35,18 +36,22 @@ export const startServer = Effect.gen(function* () {
   const fork = yield* FiberSet.makeRuntime<Needs>();
   const answer = yield* FiberSet.makeRuntimePromise<Needs, Response>();
   yield* metrics.gauge("diminuendo_connections", () => server.connections.size);
-  const port = yield* server.start(listen, {
-    http: (request) => answer(handleHttp(request)),
-    admit: (request) =>
-      originAllowed(request.headers.get("origin"), rule)
-        ? null
-        : new Response("This origin is not allowed here.", { status: 403 }),
-    opened: greet,
-    received: (connection, frame) => void fork(receive(connection, frame)),
-    closed: (connection) => void fork(router.closed(connection)),
-    slow: () => void fork(metrics.count("diminuendo_slow_readers_total")),
-  });
+  const port = yield* server.start(
+    { listen, trustProxy },
+    {
+      http: (request, address) => answer(handleHttp(request, address)),
+      admit: (request) =>
+        originAllowed(request.headers.get("origin"), rule)
+          ? null
+          : new Response("This origin is not allowed here.", { status: 403 }),
+      opened: greet,
+      received: (connection, frame) => void fork(receive(connection, frame)),
+      closed: (connection) => void fork(router.closed(connection)),
+      slow: () => void fork(metrics.count("diminuendo_slow_readers_total")),
+    },
+  );
   yield* Effect.forkScoped(heartbeats);
+  yield* Effect.forkScoped(expiries);
   return port;
 });
 
@@ -55,7 +60,13 @@ export const sayGoodbye = Effect.gen(function* () {
   const server = yield* SocketServer;
   const broadcaster = yield* Broadcaster;
   yield* server.refuseNewcomers;
-  broadcaster.toEverybody({ type: "server_shutdown", reconnectAfterMs: RECONNECT_AFTER_MS });
+  const reconnectAfterMs = RECONNECT_AFTER_MS;
+  broadcaster.toEverybody({
+    type: "going_away",
+    reconnectAfterMs,
+    jitterMs: RECONNECT_JITTER_MS,
+  });
+  broadcaster.toEverybody({ type: "server_shutdown", reconnectAfterMs });
   yield* Effect.yieldNow;
   for (const connection of [...server.connections]) {
     connection.close(CLOSE_CODES.goingAway, "the gateway is going away: reconnect");
@@ -80,7 +91,7 @@ const greeter = Effect.gen(function* () {
       ts: clock.currentTimeMillisUnsafe(),
     });
     if (devIdentity === null) return;
-    connection.actor = devIdentity;
+    connection.becomes(devIdentity);
     broadcaster.admit(connection, devIdentity.tenant);
     connection.send({ type: "authenticated", identity: identityOf(devIdentity) });
   };
@@ -92,6 +103,27 @@ function dismissStranger(connection: Connection): void {
   if (connection.beatsAsNobody < 2) return;
   connection.close(CLOSE_CODES.authentication, "nobody authenticated in time");
 }
+
+/** How long before a sign-in runs out its client is told. */
+const WARNED_BEFORE_MS = 60_000;
+
+/** A token that has run out ends the connection; its client was told in time to bring a new one. */
+const expiries = Effect.gen(function* () {
+  const server = yield* SocketServer;
+  const look = Effect.map(Clock.currentTimeMillis, (nowMs) => {
+    for (const connection of [...server.connections]) {
+      const { expiresAt } = connection;
+      if (expiresAt === null || expiresAt - nowMs > WARNED_BEFORE_MS) continue;
+      if (expiresAt <= nowMs) {
+        connection.close(CLOSE_CODES.authentication, "the sign-in has run out");
+      } else if (!connection.isWarned) {
+        connection.isWarned = true;
+        connection.send({ type: "auth_expiring", expiresAt });
+      }
+    }
+  });
+  yield* Effect.repeat(look, Schedule.spaced("1 second"));
+});
 
 const heartbeats = Effect.gen(function* () {
   const broadcaster = yield* Broadcaster;

@@ -52,21 +52,21 @@ const PROXIED: readonly Proxied[] = [
 ];
 
 /** Answers one request; never fails. */
-export const handleHttp = Effect.fnUntraced(function* (request: Request) {
+export const handleHttp = Effect.fnUntraced(function* (request: Request, address: string) {
   const rule = yield* AppConfig;
   const trace = joinTrace(request.headers.get("traceparent"));
   const origin = request.headers.get("origin");
   const response =
     request.method === "OPTIONS"
       ? new Response(null, { status: 204 })
-      : yield* traced(guarded(request, trace), trace);
+      : yield* traced(guarded(request, address, trace), trace);
   const extra = { ...SECURITY_HEADERS, ...corsHeaders(origin, rule), "x-trace-id": trace.traceId };
   for (const [name, value] of Object.entries(extra)) response.headers.set(name, value);
   return response;
 });
 
-const guarded = (request: Request, trace: TraceContext) =>
-  answer(request).pipe(
+const guarded = (request: Request, address: string, trace: TraceContext) =>
+  answer(request, address).pipe(
     Effect.catchCause((cause) =>
       Effect.gen(function* () {
         const error = Cause.squash(cause);
@@ -77,7 +77,7 @@ const guarded = (request: Request, trace: TraceContext) =>
     ),
   );
 
-const answer = Effect.fnUntraced(function* (request: Request) {
+const answer = Effect.fnUntraced(function* (request: Request, address: string) {
   const url = URL.parse(request.url, ANY_HOST);
   if (url === null) return yield* unreadableAddress;
   if (request.method !== "GET") return yield* notFound(request.method, url.pathname);
@@ -98,14 +98,18 @@ const answer = Effect.fnUntraced(function* (request: Request) {
     case "/api/health":
       return Response.json(yield* (yield* Health).report);
     default:
-      return yield* proxy(request, url);
+      return yield* proxy(request, address, url);
   }
 });
 
-const proxy = Effect.fnUntraced(function* (request: Request, { pathname, searchParams }: URL) {
+const proxy = Effect.fnUntraced(function* (
+  request: Request,
+  address: string,
+  { pathname, searchParams }: URL,
+) {
   const route = PROXIED.find(({ path }) => path.test(pathname));
   if (route === undefined) return yield* notFound(request.method, pathname);
-  const actor = yield* whoAsks(request);
+  const actor = yield* whoAsks(request, address);
   const [, id = ""] = route.path.exec(pathname) ?? [];
   const passed = [...searchParams].filter(([name]) => route.query.includes(name));
   const concord = yield* ConcordClient;
@@ -126,13 +130,20 @@ const proxy = Effect.fnUntraced(function* (request: Request, { pathname, searchP
 const asApiError = ({ status, code, message, details }: Refused) =>
   status === 401 ? unavailable : new ApiError(status, code, message, details);
 
-const whoAsks = Effect.fnUntraced(function* (request: Request) {
+const whoAsks = Effect.fnUntraced(function* (request: Request, address: string) {
   const authenticator = yield* Authenticator;
   const token = bearer(request.headers.get("authorization"));
   const actor: Actor | null =
     token === undefined
       ? authenticator.devIdentity
-      : yield* authenticator.authenticate(token).pipe(Effect.orElseSucceed(() => null));
+      : yield* authenticator.authenticate(token, address).pipe(
+          Effect.map(({ actor: signedIn }) => signedIn),
+          Effect.catchTag("AuthFailed", () => Effect.succeed(null)),
+          Effect.catchTag("AuthThrottled", ({ retryAfterMs }) =>
+            Effect.fail(throttled(retryAfterMs)),
+          ),
+          Effect.catchTag("Unreachable", () => Effect.fail(noSignIn)),
+        );
   if (actor === null) {
     const message = "Send a valid token as Authorization: Bearer <token>.";
     return yield* Effect.fail(new ApiError(401, "unauthorized", message));
@@ -146,6 +157,17 @@ const unavailable = new ApiError(
   503,
   "upstream_unavailable",
   "Concord does not answer now; try again shortly.",
+);
+
+const throttled = (retryAfterMs: number) =>
+  new ApiError(429, "auth_rate_limited", "Too many failed sign-ins from this address; wait.", {
+    retry_after_ms: retryAfterMs,
+  });
+
+const noSignIn = new ApiError(
+  503,
+  "upstream_unavailable",
+  "Sign-in is not possible just now; try again shortly.",
 );
 
 const unreadableAddress = Effect.fail(

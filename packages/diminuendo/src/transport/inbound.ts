@@ -36,7 +36,34 @@ export const receive = Effect.fnUntraced(function* (connection: Connection, text
   }
   const refusal = verdict === "refuse" ? tooMany : unacceptable(text);
   if (refusal !== null || text === null) return yield* refuseUnread(connection, text, refusal);
-  yield* handle(connection, decodeClientFrame(text));
+  if (connection.inFlight >= IN_FLIGHT_MAX) {
+    return connection.close(CLOSE_CODES.rateLimited, "too many unanswered messages: pause");
+  }
+  connection.inFlight += 1;
+  yield* Effect.ensuring(
+    inTurn(connection, decodeClientFrame(text)),
+    Effect.sync(() => {
+      connection.inFlight -= 1;
+    }),
+  );
+});
+
+/** Messages of one connection that may wait for their answers. */
+const IN_FLIGHT_MAX = 64;
+
+/** Nothing overtakes a sign-in: what comes after it is said by whom it brings. */
+const inTurn = Effect.fnUntraced(function* (connection: Connection, frame: ClientFrame) {
+  if (frame.kind !== "message" || frame.message.type !== "authenticate") {
+    yield* Effect.promise(() => connection.signingIn);
+    return yield* handle(connection, frame);
+  }
+  const before = connection.signingIn;
+  let done = () => {};
+  connection.signingIn = new Promise((resolve) => {
+    done = resolve;
+  });
+  yield* Effect.promise(() => before);
+  yield* Effect.ensuring(handle(connection, frame), Effect.sync(done));
 });
 
 const tooMany = refuse("RATE_LIMITED", "More than 60 messages in 10 seconds; wait a little.");
@@ -109,13 +136,18 @@ const authenticate = Effect.fnUntraced(function* (
   const router = yield* Router;
   const mark = requestId === undefined ? {} : { requestId };
   yield* router.authenticate(connection, token).pipe(
-    Effect.map((identity) => connection.send({ type: "authenticated", identity, ...mark })),
-    Effect.catch((refusal) =>
-      tell(connection, refusal, requestId).pipe(
-        Effect.andThen(
-          Effect.sync(() => connection.close(CLOSE_CODES.authentication, "authentication failed")),
-        ),
-      ),
+    Effect.map((signedIn) => connection.send({ type: "authenticated", ...signedIn, ...mark })),
+    Effect.catchCause((cause) =>
+      Effect.gen(function* () {
+        const refusal = yield* asRefusal(cause, newTrace().traceId, "authenticate");
+        yield* tell(connection, refusal, requestId);
+        // A provider that is away is no reason to go and fetch another token.
+        if (refusal.code === "AUTH_FAILED") {
+          connection.close(CLOSE_CODES.authentication, "authentication failed");
+        } else if (refusal.code === "AUTH_RATE_LIMITED") {
+          connection.close(CLOSE_CODES.rateLimited, "too many failed sign-ins: pause");
+        }
+      }),
     ),
   );
 });

@@ -7,7 +7,7 @@ import {
   type SessionEvent,
 } from "../../src/protocol/index.ts";
 
-const WAIT_MS = 8_000;
+const WAIT_MS = 30_000;
 
 export class TestClient {
   readonly events: ServerEvent[] = [];

@@ -7,7 +7,7 @@
  * and replayed in the transaction that names the command.
  */
 import { type FeedEvent, feedEventSchema } from "../runs/feed-event.ts";
-import { type FeedFacts, foldFeedEvent } from "../runs/fold-feed.ts";
+import { type FeedFacts, foldFeedEvent, type KnownCommand } from "../runs/fold-feed.ts";
 import type { Store } from "../store/store.ts";
 import type { Turn } from "../store/turns.ts";
 import type { FeedItem } from "../upstream/concord.ts";
@@ -48,6 +48,8 @@ export function bindTurn(store: Store, turn: Turn, commandId: string): Turn {
 }
 
 function route(store: Store, event: FeedEvent): Turn | undefined {
+  noteApproval(store, event);
+  tellSharers(store, event);
   const turn = store.turns.ofCommand(event.root_command_id);
   if (turn === undefined) {
     if (store.turns.anyUnbound(event.tenant_id)) store.feed.hold(event);
@@ -57,10 +59,60 @@ function route(store: Store, event: FeedEvent): Turn | undefined {
   if (turn.status !== "open") return undefined;
   const outcome = foldFeedEvent(event, factsOf(store, turn, event.root_command_id));
   for (const draft of outcome.drafts) store.append(turn.instanceId, turn.turnId, draft);
-  if (outcome.learned !== undefined) store.feed.learn(outcome.learned);
+  if (event.event_type === "tool_call_proposed") noteProposal(store, turn, outcome.learned);
+  else if (outcome.learned !== undefined) store.feed.learn(outcome.learned);
   if (outcome.end === undefined) return undefined;
   store.turns.end(turn.turnSeq, outcome.end, store.now());
   return turn;
+}
+
+/**
+ * A call may be served by a command that another conversation began and that waits for its approval already: that
+ * approval is this turn's to show as well.
+ */
+function noteProposal(store: Store, turn: Turn, learned: KnownCommand | undefined): void {
+  if (learned === undefined || learned.callId === null) return;
+  const { commandId, callId } = learned;
+  const firstCall = store.feed.command(commandId)?.callId;
+  if (firstCall === undefined || firstCall === null) store.feed.learn(learned);
+  store.feed.serve(commandId, turn.turnSeq, callId);
+  for (const request of store.feed.openApprovalsOf(commandId)) {
+    if (request.root_command_id !== turn.commandId) tellSharer(store, turn, callId, request);
+  }
+}
+
+function noteApproval(store: Store, { event_type, payload, ...event }: FeedEvent): void {
+  const approvalId = payload?.["approval_id"];
+  if (typeof approvalId !== "string") return;
+  if (event_type === "approval_requested") {
+    store.feed.openApproval(approvalId, { ...event, event_type, payload });
+  }
+  if (event_type === "approval_resolved") store.feed.closeApproval(approvalId);
+}
+
+/** What happens to a command is told in every conversation whose call it serves. */
+function tellSharers(store: Store, event: FeedEvent): void {
+  for (const { turnSeq, callId } of store.feed.servedBy(event.command_id)) {
+    const turn = store.turns.bySeq(turnSeq);
+    if (turn !== undefined && turn.commandId !== event.root_command_id) {
+      tellSharer(store, turn, callId, event);
+    }
+  }
+}
+
+function tellSharer(store: Store, turn: Turn, callId: string, event: FeedEvent): void {
+  if (turn.status !== "open" || turn.commandId === null) return;
+  const facts = factsOf(store, turn, turn.commandId);
+  const commandOf = (id: string) => {
+    const known = facts.commandOf(id);
+    const taskName = known?.taskName ?? event.task_name ?? "unknown";
+    return id === event.command_id ? { commandId: id, callId, taskName } : known;
+  };
+  const { drafts } = foldFeedEvent(event, { ...facts, commandOf });
+  for (const draft of drafts) {
+    const dedupKey = `${draft.dedupKey}:${turn.turnId}`;
+    store.append(turn.instanceId, turn.turnId, { ...draft, dedupKey });
+  }
 }
 
 function factsOf(store: Store, turn: Turn, commandId: string): FeedFacts {

@@ -43,6 +43,43 @@ export class Feed {
       .run(command.commandId, command.callId, command.taskName);
   }
 
+  /** The call of a turn is served by this command, whoever began it. */
+  serve(commandId: string, turnSeq: number, callId: string): void {
+    this.#db
+      .query("INSERT INTO served_calls VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+      .run(commandId, turnSeq, callId);
+  }
+
+  /** The calls that a command serves, with the turn that each belongs to. */
+  servedBy(commandId: string): { readonly turnSeq: number; readonly callId: string }[] {
+    return this.#db
+      .query<{ turnSeq: number; callId: string }, [string]>(
+        `SELECT turn_seq AS turnSeq, call_id AS callId FROM served_calls
+         WHERE command_id = ? ORDER BY turn_seq`,
+      )
+      .all(commandId);
+  }
+
+  openApproval(approvalId: string, event: FeedEvent): void {
+    this.#db
+      .query("INSERT INTO open_approvals VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+      .run(approvalId, event.command_id, JSON.stringify(event));
+  }
+
+  closeApproval(approvalId: string): void {
+    this.#db.query("DELETE FROM open_approvals WHERE approval_id = ?").run(approvalId);
+  }
+
+  /** The requests for approvals of a command that nobody has answered. */
+  openApprovalsOf(commandId: string): FeedEvent[] {
+    return this.#db
+      .query<{ event: string }, [string]>(
+        "SELECT event FROM open_approvals WHERE command_id = ? ORDER BY approval_id",
+      )
+      .all(commandId)
+      .map((row) => JSON.parse(row.event));
+  }
+
   taskOfCall(callId: string): string | undefined {
     return this.#db
       .query<{ task_name: string }, [string]>("SELECT task_name FROM calls WHERE call_id = ?")

@@ -7,7 +7,7 @@
  */
 import { Database } from "bun:sqlite";
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 const TABLES = `
 CREATE TABLE instances (
@@ -50,6 +50,19 @@ CREATE TABLE held_events (
 ) STRICT;
 `;
 
+/** Format 2: a call may be served by a command that another conversation began, and so may its approval. */
+const SHARED = `
+CREATE TABLE served_calls (
+  command_id TEXT NOT NULL, turn_seq INTEGER NOT NULL REFERENCES turns, call_id TEXT NOT NULL,
+  PRIMARY KEY (command_id, turn_seq, call_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE open_approvals (
+  approval_id TEXT PRIMARY KEY, command_id TEXT NOT NULL, event TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX open_approvals_of_command ON open_approvals (command_id);
+`;
+const STEPS = [TABLES, SHARED] as const;
+
 /** Opens (and on first use creates) the database at `path`. Throws when another process holds it. */
 export function openDatabase(path: string): Database {
   const db = new Database(path, { create: true, strict: true });
@@ -60,14 +73,14 @@ export function openDatabase(path: string): Database {
   const row = db.query<{ user_version: number }, []>("PRAGMA user_version").get();
   const version = row?.user_version ?? 0;
   if (version === SCHEMA_VERSION) return db;
-  if (version !== 0) {
+  if (version > SCHEMA_VERSION) {
     db.close();
     throw new Error(
       `${path} has format ${version}; this Podium reads format ${SCHEMA_VERSION}. Start the Podium that wrote it, or choose another --data-dir.`,
     );
   }
   db.transaction(() => {
-    db.run(TABLES);
+    for (const step of STEPS.slice(version)) db.run(step);
     db.run(`PRAGMA user_version = ${SCHEMA_VERSION}`);
   }).immediate();
   return db;

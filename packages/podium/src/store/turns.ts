@@ -62,6 +62,10 @@ export class Turns {
     return this.#one("command_id = ?", commandId);
   }
 
+  bySeq(turnSeq: number): Turn | undefined {
+    return this.#one("turn_seq = CAST(? AS INTEGER)", String(turnSeq));
+  }
+
   /** Turns that have not ended, oldest first. */
   open(): Turn[] {
     return this.#all("status = 'open' ORDER BY turn_seq");

@@ -124,9 +124,14 @@ async function* follow(
   onNews: (news: FeedNews) => void,
 ): AsyncGenerator<FeedItem, void, void> {
   const onLost = (why: unknown) => onNews({ kind: "lost", why });
+  const unread: FeedItem[] = [];
+  const onMalformed = (at: string, data: string) => void unread.push({ cursor: at, data });
+  const options = { types: FOLDED_EVENT_TYPES, onLost, onMalformed };
   try {
-    const events = client.events(cursor, signal, { types: FOLDED_EVENT_TYPES, onLost });
-    for await (const event of events) yield { cursor: event.cursor, data: event };
+    for await (const event of client.events(cursor, signal, options)) {
+      yield* unread.splice(0);
+      yield { cursor: event.cursor, data: event };
+    }
   } catch (error) {
     throw error instanceof ConcordError ? unavailable(error) : error;
   }

@@ -26,6 +26,11 @@ export async function listCommands(
   if (filter.rootCommandId !== undefined) {
     query = query.where("root_command_id", "=", filter.rootCommandId);
   }
+  const { requestedBy, ingress, since, until } = filter;
+  if (requestedBy !== undefined) query = query.where("requested_by", "=", requestedBy);
+  if (ingress !== undefined) query = query.where("ingress", "=", ingress);
+  if (since !== undefined) query = query.where(sql<boolean>`created_at >= ${since}::timestamptz`);
+  if (until !== undefined) query = query.where(sql<boolean>`created_at < ${until}::timestamptz`);
   if (filter.cursor !== undefined) query = query.where(olderThan(filter.cursor, "command_id"));
   const commands = (await query.execute()).map(commandOf);
   return pageOf(commands, filter.limit, (one) => [one.createdAt, one.commandId]);

@@ -89,6 +89,7 @@ export function invocationRepository(db: Db): InvocationRepository {
           idempotency_key: call.idempotencyKey,
           status: "started",
           input_hash: call.inputHash,
+          request_payload: jsonb(call.requestPayload),
           trace_id: call.traceId,
         })
         .execute();
@@ -101,6 +102,7 @@ export function invocationRepository(db: Db): InvocationRepository {
           output_summary: outcome.outputSummary,
           error: outcome.failure?.message ?? null,
           error_class: outcome.failure?.errorClass ?? null,
+          retry_after_ms: outcome.failure?.retryAfterMs ?? null,
           latency_ms: outcome.latencyMs,
           completed_at: sql`clock_timestamp()`,
         })
@@ -110,7 +112,14 @@ export function invocationRepository(db: Db): InvocationRepository {
     history: async (commandId, stepId) => {
       const rows = await db
         .selectFrom("concord.connector_invocations")
-        .select(["connector_invocation_id", "status", "error_class", "error", "completed_at"])
+        .select([
+          "connector_invocation_id",
+          "status",
+          "error_class",
+          "error",
+          "completed_at",
+          "retry_after_ms",
+        ])
         .where("command_id", "=", commandId)
         .where("step_id", "=", stepId)
         .orderBy("attempt")
@@ -126,6 +135,7 @@ export function invocationRepository(db: Db): InvocationRepository {
           errorClass: last.error_class as ErrorClass | null,
           error: last.error,
           completedAtMs: last.completed_at?.getTime() ?? null,
+          retryAfterMs: last.retry_after_ms,
         },
       };
     },

@@ -35,6 +35,7 @@ export const joinSession = Effect.fn("joinSession")(function* (
   }
   const start = yield* replayStart(session, message);
   const ts = yield* Clock.currentTimeMillis;
+  yield* Effect.promise(() => connection.signingIn);
   // Finding the session took time: a former person's session must not reach the next (D3), nor a dead socket.
   if (!connection.isStill(actor)) return yield* somebodyElse;
   const replay = broadcaster.beginReplay(connection, session.sessionId);

@@ -1,0 +1,166 @@
+/**
+ * Owns what Concord does for itself on schedule (SCH-2, APR-14, OPS-7): closing overdue approvals and forgetting runs
+ * that ended long ago. Each is a command like any other, over an internal connector, so it is judged, recorded and
+ * explained. Refuses to own: when ticks happen.
+ */
+import type { ClientBase, Pool } from "pg";
+import type { JsonObject } from "./core/json.ts";
+import type { Policy } from "./core/policy.ts";
+import { NO_RETRY } from "./core/retry.ts";
+import type { ConnectorResult, OperationDefinition } from "./domain/connectors.ts";
+import type { Kit } from "./domain/kit.ts";
+import { wake } from "./domain/move.ts";
+import { expireApprovals } from "./domain/open-questions.ts";
+import type { Store } from "./domain/store.ts";
+import { overdueCommands, tenantsWithOverdueApprovals } from "./postgres/projections/upkeep.ts";
+import { type Contracts, defineContracts } from "./registry/define-contracts.ts";
+import type { DurableRuntime } from "./runtime/protocol/index.ts";
+
+export interface UpkeepParts {
+  readonly pool: Pool;
+  readonly store: Store;
+  readonly kit: Kit;
+  readonly runtime: DurableRuntime<ClientBase>;
+  /** How long the runtime remembers runs that ended; the record of their commands stays. */
+  readonly runRetentionDays: number;
+}
+
+const ONLY_SCHEDULES: Policy = {
+  name: "concord.only_the_scheduler",
+  version: "1",
+  category: "permission",
+  evaluate: ({ requester }) =>
+    requester.roles.includes("system")
+      ? { decision: "allow", reasons: ["the scheduler asks"], requiredApprovals: [] }
+      : {
+          decision: "deny",
+          reasons: ["upkeep is asked for by the scheduler only"],
+          requiredApprovals: [],
+        },
+};
+
+const DAY_MS = 86_400_000;
+const BATCH = 200;
+const TIMEOUT_MS = 300_000;
+const SYSTEM_TENANT = "system";
+const inputSchema = {
+  type: "object",
+  required: ["due_at"],
+  additionalProperties: false,
+  properties: { due_at: { type: "string", format: "date-time" }, tenant: { type: "string" } },
+} as const;
+
+/** The parts exist only once the catalog does, so they are asked for at the time of use. */
+export function upkeepContracts(parts: () => UpkeepParts): Contracts {
+  return defineContracts((catalog) => {
+    catalog.policy(ONLY_SCHEDULES);
+    catalog.connector({
+      name: "concord",
+      connectorType: "internal",
+      riskLevel: "low",
+      auth: { mode: "none" },
+      operations: {
+        expire_approvals: operation(
+          "Close approvals that nobody decided in time.",
+          "expire",
+          (input) => expireOverdue(parts(), String(input["tenant"])),
+        ),
+        forget_runs: operation("Forget runs that ended long ago.", "forget", () =>
+          forgetRuns(parts()),
+        ),
+      },
+    });
+    catalog.task(task("expire_approvals", "Close approvals that nobody decided in time."));
+    catalog.task(task("forget_runs", "Forget runs that ended long ago."));
+    catalog.schedule({
+      name: "expire_pending_approvals",
+      description: "Closes approvals that nobody decided in time.",
+      task: "expire_approvals",
+      cron: "*/5 * * * *",
+      tenants: () => {
+        const { pool, kit } = parts();
+        return tenantsWithOverdueApprovals(pool, kit.nowMs());
+      },
+    });
+    catalog.schedule({
+      name: "forget_ended_runs",
+      description: "Forgets runs that ended long ago; what they did stays on record.",
+      task: "forget_runs",
+      cron: "30 3 * * *",
+      tenants: [SYSTEM_TENANT],
+    });
+  });
+}
+
+function operation(
+  description: string,
+  verb: string,
+  work: (input: JsonObject) => Promise<JsonObject>,
+): OperationDefinition {
+  return {
+    description,
+    sideEffect: true,
+    keyTemplate: `${verb}:{due_at}`,
+    timeoutMs: TIMEOUT_MS,
+    retry: NO_RETRY,
+    compensation: { notNeeded: "it ends only what is over; doing it again changes nothing" },
+    call: async (input): Promise<ConnectorResult> => ({ ok: true, output: await work(input) }),
+  };
+}
+
+function task(name: "expire_approvals" | "forget_runs", description: string) {
+  return {
+    name,
+    description,
+    inputSchema,
+    ingressTypes: ["scheduled_trigger"],
+    queue: "scheduled_maintenance",
+    policies: [ONLY_SCHEDULES.name],
+    steps: [
+      {
+        kind: "connector",
+        id: "work",
+        connector: "concord",
+        operation: name,
+        effectType: `concord.${name}`,
+        input: ({ requester }: { readonly requester: { readonly tenant: string } }) => ({
+          tenant: requester.tenant,
+        }),
+      },
+    ],
+    result: ({ results }: { readonly results: JsonObject }) => ({ done: results["work"] ?? null }),
+  } as const;
+}
+
+/** Idempotent: only what is still pending and overdue is closed, each in a commit of its own. */
+async function expireOverdue(
+  { pool, store, kit }: UpkeepParts,
+  tenant: string,
+): Promise<JsonObject> {
+  for (let expired = 0; ; ) {
+    const due = await overdueCommands(pool, tenant, kit.nowMs(), BATCH);
+    let count = 0;
+    for (const id of due) {
+      const isClosed = await store.transaction(async (tx) => {
+        const command = await tx.commands.lock(id);
+        if (command?.status !== "waiting_for_approval") return false;
+        await expireApprovals(tx, kit, command);
+        await wake(tx, command);
+        return true;
+      });
+      if (isClosed) count += 1;
+    }
+    expired += count;
+    // What cannot be closed (its command moved on meanwhile) must not come again for ever.
+    if (count === 0 || due.length < BATCH) return { expired };
+  }
+}
+
+async function forgetRuns({ kit, runtime, runRetentionDays }: UpkeepParts): Promise<JsonObject> {
+  const before = new Date(kit.nowMs() - runRetentionDays * DAY_MS);
+  for (let forgotten = 0; ; ) {
+    const count = await runtime.forgetEnded(before, BATCH);
+    forgotten += count;
+    if (count < BATCH) return { forgotten };
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * The same domain on every durable runtime (RUN-5): no line of core, domain or contracts knows which one it is.
+ * DBOS is proved by all the other files; here the others walk the same ways.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type ConcordOptions, encodeId } from "../src/index.ts";
+import { memoryOverPostgres } from "../src/runtime/memory/index.ts";
+import { createRestateRuntime } from "../src/runtime/restate/index.ts";
+import {
+  findRestateServer,
+  freePort,
+  startTestRestate,
+  type TestRestate,
+} from "../src/testing/index.ts";
+import { ANNA, FRED, type Harness, startHarness, TRACE } from "./support/harness.ts";
+
+interface Engine {
+  readonly name: string;
+  readonly isThere: boolean;
+  begin(): Promise<NonNullable<ConcordOptions["runtime"]>>;
+  end(): Promise<void>;
+}
+
+let restate: TestRestate | undefined;
+const engines: readonly Engine[] = [
+  {
+    name: "in memory over Postgres",
+    isThere: true,
+    begin: async () => memoryOverPostgres,
+    end: async () => undefined,
+  },
+  {
+    name: "Restate",
+    isThere: findRestateServer() !== undefined,
+    begin: async () => {
+      restate = await startTestRestate();
+      const { ingressUrl, adminUrl } = restate;
+      const listen = { host: "127.0.0.1", port: await freePort() };
+      return ({ pool, log }) => createRestateRuntime({ ingressUrl, adminUrl, listen, pool, log });
+    },
+    end: async () => restate?.stop(),
+  },
+];
+
+for (const engine of engines) {
+  if (!engine.isThere) process.stderr.write(`SKIPPED: ${engine.name} is not installed here\n`);
+  describe.skipIf(!engine.isThere)(engine.name, () => {
+    let harness: Harness;
+    beforeAll(async () => {
+      harness = await startHarness({ runtime: await engine.begin() });
+    });
+    afterAll(async () => {
+      await harness?.stop();
+      await engine.end();
+    });
+
+    const decide = async (approvalId: string, decision: "approved" | "rejected") =>
+      harness.concord.approvals.resolve({ approvalId, decision, principal: FRED, traceId: TRACE });
+
+    test("RUN-5 EX-24 an allowed command runs once and leaves its whole story", async () => {
+      const { command } = await harness.submit();
+      expect(await harness.settled(command)).toMatchObject({ status: "succeeded" });
+      expect(await harness.effects(command)).toEqual([{ status: "succeeded", attempts: 1 }]);
+      expect(await harness.eventTypes(command)).toEqual(
+        expect.arrayContaining(["command_created", "policy_evaluated", "task_succeeded"]),
+      );
+    });
+
+    test("RUN-5 APR-6 an approval that pends across a restart is decided and runs once", async () => {
+      const { command } = await harness.submit({ amount: 900 });
+      await harness.restart();
+      const approval = await harness.approvalOf(command);
+      await decide(encodeId("approval", approval.approvalId), "approved");
+      expect(await harness.settled(command)).toMatchObject({ status: "succeeded" });
+      expect(await harness.effects(command)).toEqual([{ status: "succeeded", attempts: 1 }]);
+    });
+
+    test("RUN-5 EX-14 an error before the vendor commits, then a dropped answer: one purchase", async () => {
+      harness.vendor.faults.push("error_before", "drop_after");
+      const before = harness.vendor.purchases.size;
+      const { command } = await harness.submit();
+      expect(await harness.settled(command)).toMatchObject({ status: "succeeded" });
+      expect(harness.vendor.purchases.size).toBe(before + 1);
+    });
+
+    test("RUN-5 CMD-13 twenty submissions at once with one key are one command and one purchase", async () => {
+      const before = harness.vendor.purchases.size;
+      const payload = { order_id: "once" };
+      const all = await Promise.all(
+        Array.from({ length: 20 }, () => harness.submit(payload, { key: "once" })),
+      );
+      expect(new Set(all.map(({ command }) => command.commandId)).size).toBe(1);
+      const [first] = all;
+      if (first === undefined) throw new Error("nothing was submitted");
+      expect(await harness.settled(first.command)).toMatchObject({ status: "succeeded" });
+      expect(harness.vendor.purchases.size).toBe(before + 1);
+    });
+
+    test("RUN-5 CAN-7 APR-15 a waiting command is cancelled with its question", async () => {
+      const { command } = await harness.submit({ amount: 900 });
+      const id = encodeId("command", command.commandId);
+      await harness.concord.commands.cancel(ANNA, id, "changed my mind");
+      expect(await harness.settled(command)).toMatchObject({ status: "cancelled" });
+      expect((await harness.approvalOf(command)).status).toBe("cancelled");
+    });
+
+    test("RUN-11 STM-12 a command whose run is lost is found by its row and finished", async () => {
+      const { command } = await harness.submit({ amount: 900 });
+      await harness.restart(async () => {
+        await harness.rows(
+          "UPDATE concord.commands SET dbos_workflow_id = $2 WHERE command_id = $1",
+          [command.commandId, `command:lost-${command.commandId}`],
+        );
+      });
+      const approval = await harness.approvalOf(command);
+      await decide(encodeId("approval", approval.approvalId), "approved");
+      expect(await harness.settled(command)).toMatchObject({ status: "succeeded" });
+      expect(await harness.effects(command)).toEqual([{ status: "succeeded", attempts: 1 }]);
+    });
+
+    test("RUN-17 why a command is not moving is told from the same words", async () => {
+      const { command } = await harness.submit({ amount: 900 });
+      const id = encodeId("command", command.commandId);
+      const { reasons } = await harness.concord.explain(ANNA, id);
+      expect(reasons.map((one) => one.kind)).toContain("person");
+    });
+  });
+}

@@ -1,0 +1,185 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { eventually, inTemporaryDirectory } from "../../test/process.ts";
+import { RaftDriver } from "./driver.ts";
+import { RaftLog } from "./log.ts";
+import { foundedBy } from "./membership.ts";
+import type { Machine } from "./ports.ts";
+import { type AppendRequest, type Incoming, type LogEntry, nodeId } from "./types.ts";
+
+const [n1, n2] = [nodeId("n1"), nodeId("n2")];
+const TAIL = 5;
+const COMPACT = 20;
+
+class Applied implements Machine<string> {
+  readonly timeMs = 1_000;
+  appliedIndex = 0;
+
+  apply(entries: readonly LogEntry[]): readonly (string | null)[] {
+    this.appliedIndex = entries.at(-1)?.index ?? this.appliedIndex;
+    return entries.map(({ kind, payload }) => (kind === "command" ? payload : null));
+  }
+  flush(): void {}
+  checkpoint(): boolean {
+    return true;
+  }
+  install(file: string): void {
+    throw new Error(`nobody sends ${file} to a leader`);
+  }
+}
+
+/** n1 leads n2, which is this test: it answers only what it is told to. */
+async function leading(
+  use: (member: Member) => Promise<void>,
+  outbox: { heldIndex: number } = { heldIndex: Number.POSITIVE_INFINITY },
+): Promise<void> {
+  await inTemporaryDirectory(async (folder) => {
+    const log = new RaftLog(join(folder, "raft.db"));
+    log.claim({ clusterId: "c", nodeId: n1, incarnation: "i" }, foundedBy([n1, n2], "i"));
+    const member = new Member(log, outbox);
+    await member.becomeLeader();
+    await use(member);
+    member.driver.stop();
+    log.close();
+  });
+}
+
+class Member {
+  readonly driver: RaftDriver<string>;
+  readonly sent: Incoming[] = [];
+  readonly log: RaftLog;
+  #nowMs = 0;
+
+  constructor(log: RaftLog, outbox: { readonly heldIndex: number }) {
+    this.log = log;
+    this.driver = new RaftDriver<string>({
+      nodeId: n1,
+      log,
+      machine: new Applied(),
+      outbox: {
+        get heldIndex() {
+          return outbox.heldIndex;
+        },
+        send: (message) => this.sent.push(message),
+        offerSnapshot: () => undefined,
+      },
+      compaction: { entries: COMPACT, tail: TAIL },
+      now: () => ({ monotonicMs: this.#nowMs, wallMs: 1_000, random: 0 }),
+      onFatal: (error) => {
+        throw error;
+      },
+    });
+  }
+
+  async becomeLeader(): Promise<void> {
+    this.#nowMs = 200;
+    this.driver.start();
+    for (const preVote of [true, false]) {
+      this.driver.receive({
+        type: "vote_reply",
+        from: n2,
+        to: n1,
+        term: 1,
+        preVote,
+        granted: true,
+      });
+    }
+    expect(this.driver.state.role.kind).toBe("leader");
+    this.answer();
+  }
+
+  /** The entries of all messages sent since the last look. */
+  appends(): readonly AppendRequest[] {
+    const { sent } = this;
+    const appends = sent.filter((one): one is AppendRequest => one.type === "append_request");
+    sent.splice(0);
+    return appends;
+  }
+
+  /** n2 has everything it was sent. */
+  answer(): readonly AppendRequest[] {
+    const appends = this.appends();
+    for (const { round, prevIndex, entries, term } of appends) {
+      const facts = { round, success: true, matchIndex: prevIndex + entries.length, hintIndex: 0 };
+      this.driver.receive({ type: "append_reply", from: n2, to: n1, term, ...facts });
+    }
+    return appends;
+  }
+}
+
+const charsOf = ({ entries }: AppendRequest) =>
+  entries.reduce((sum, { payload }) => sum + payload.length, 0);
+
+describe("a driver that leads another member", () => {
+  test("pitfall 20: no message carries more than 1 MiB of entries, and all of them arrive", async () => {
+    await leading(async (member) => {
+      const big = "x".repeat(400_000);
+      const done = Promise.all(Array.from({ length: 6 }, () => member.driver.propose(big)));
+      const sizes: number[] = [];
+      let isDone = false;
+      void done.then(() => {
+        isDone = true;
+      });
+      await eventually("all are applied", () => {
+        sizes.push(...member.answer().map(charsOf));
+        return isDone;
+      });
+      expect(Math.max(...sizes)).toBe(800_000);
+      expect(sizes.reduce((sum, one) => sum + one)).toBe(6 * big.length);
+    });
+  });
+
+  test("pitfall 35: what waited when leadership was lost is unknown, whoever wrote the entry there", async () => {
+    await leading(async (member) => {
+      const mine = member.driver.propose("mine");
+      await eventually("it is sent", () => member.appends().some((one) => one.entries.length > 0));
+      const { lastIndex } = member.driver.state.log;
+      const theirs: LogEntry = {
+        index: lastIndex,
+        term: 2,
+        kind: "command",
+        timeMs: 1_000,
+        payload: "theirs",
+      };
+      const place = { prevIndex: lastIndex - 1, prevTerm: 1, throughIndex: lastIndex };
+      member.driver.receive({
+        type: "append_request",
+        from: n2,
+        to: n1,
+        term: 2,
+        round: 1,
+        ...place,
+        commitIndex: lastIndex,
+        entries: [theirs],
+      });
+      expect(await mine).toEqual({ kind: "unknown" });
+      expect(member.log.read(lastIndex, lastIndex)).toEqual([theirs]);
+    });
+  });
+
+  test("pitfall 25: compaction keeps a tail, and what a transfer under way stands on", async () => {
+    const outbox = { heldIndex: 9 };
+    await leading(async (member) => {
+      const write = async (count: number) => {
+        for (let turn = 0; turn < count; turn += 1) {
+          const done = member.driver.propose("p");
+          let isDone = false;
+          void done.then(() => {
+            isDone = true;
+          });
+          await eventually("it is applied", () => {
+            member.answer();
+            return isDone;
+          });
+        }
+      };
+      await write(COMPACT + 10);
+      await eventually("the log is compacted", () => member.driver.state.log.baseIndex > 0);
+      expect(member.driver.state.log.baseIndex).toBe(9);
+      outbox.heldIndex = Number.POSITIVE_INFINITY;
+      await eventually("the rest follows", () => member.driver.state.log.baseIndex > 9);
+      const { baseIndex, lastIndex } = member.driver.state.log;
+      expect(lastIndex - baseIndex).toBe(TAIL);
+    }, outbox);
+  });
+});

@@ -1,0 +1,89 @@
+/** Owns the statements of the store, each prepared once. Refuses to own: when one is run (store.ts). */
+import type { Database } from "bun:sqlite";
+import type { Held, StoredChange, StoredEntry, StoredRequest } from "./store.ts";
+
+const ENTRY = `namespace, key, value, version, revision,
+  updated_by AS updatedBy, updated_at AS updatedAt, expires_at AS expiresAt`;
+const CHANGE = "seq, revision, namespace, key, op, value, version, actor, at";
+/** `0` follows `/` in byte order, so this spans a namespace and all beneath it. */
+/** A sealed text names its key; no JSON text begins like one. */
+const SEALED_OTHERWISE = `namespace >= 'tenant:' AND namespace < 'tenant;'
+  AND substr(value, 1, 5) = 'enc1:' AND substr(value, 1, 14) <> ?1`;
+const COVERED = "(namespace = ? OR (namespace >= ? || '/' AND namespace < ? || '0'))";
+
+/** Every statement that `KvStore` runs. */
+export function prepare(db: Database) {
+  return {
+    begin: db.query("BEGIN IMMEDIATE"),
+    commit: db.query("COMMIT"),
+    rollback: db.query("ROLLBACK"),
+    savePosition: db.query(
+      `UPDATE applied SET applied_index = ?, revision = ?, seq = ?, time_ms = ?,
+       compacted_revision = ?, changes_count = ?, changes_bytes = ?, version_floor = ?`,
+    ),
+    row: db.query<StoredEntry, [string, string]>(
+      `SELECT ${ENTRY} FROM kv WHERE namespace = ? AND key = ?`,
+    ),
+    held: db.query<Held, [string, string]>(
+      `SELECT version, expires_at AS expiresAt, octet_length(value) AS valueBytes
+       FROM kv WHERE namespace = ? AND key = ?`,
+    ),
+    list: db.query<StoredEntry, [string, string, string, string | null, number]>(
+      `SELECT ${ENTRY} FROM kv WHERE namespace = ?1 AND key >= ?2 AND key < ?3
+       AND (?4 IS NULL OR key > ?4) AND (expires_at IS NULL OR expires_at > ?5) ORDER BY key`,
+    ),
+    listUnder: db.query<StoredEntry, [string, string, string, number]>(
+      `SELECT ${ENTRY} FROM kv WHERE (namespace = ?1 OR (namespace >= ?1 || '/' AND namespace < ?1 || '0'))
+       AND key >= ?2 AND key < ?3 AND (expires_at IS NULL OR expires_at > ?4) ORDER BY namespace, key`,
+    ),
+    sealedEntries: db.query<StoredEntry, [string, number]>(
+      `SELECT ${ENTRY} FROM kv WHERE ${SEALED_OTHERWISE} ORDER BY namespace, key LIMIT ?2`,
+    ),
+    sealedChanges: db.query<StoredChange, [string, number]>(
+      `SELECT ${CHANGE} FROM changes WHERE ${SEALED_OTHERWISE} ORDER BY seq LIMIT ?2`,
+    ),
+    resealEntry: db.query(
+      "UPDATE kv SET value = ? WHERE namespace = ? AND key = ? AND version = ?",
+    ),
+    resealChange: db.query("UPDATE changes SET value = ? WHERE seq = ? AND value IS NOT NULL"),
+    changes: db.query<StoredChange, [number]>(
+      `SELECT ${CHANGE} FROM changes WHERE revision > ? ORDER BY revision, seq`,
+    ),
+    changesUnder: db.query<StoredChange, [number, string, string, string]>(
+      `SELECT ${CHANGE} FROM changes WHERE revision > ? AND ${COVERED} ORDER BY revision, seq`,
+    ),
+    expired: db.query<StoredEntry, [number, number]>(
+      `SELECT ${ENTRY} FROM kv WHERE expires_at <= ? ORDER BY expires_at, namespace, key LIMIT ?`,
+    ),
+    tombstone: db.query<{ version: number }, [string, string]>(
+      "SELECT version FROM tombstones WHERE namespace = ? AND key = ?",
+    ),
+    // In place: replacing would move the row and rewrite both indexes.
+    put: db.query(
+      `INSERT INTO kv VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+       value = excluded.value, version = excluded.version, revision = excluded.revision,
+       updated_by = excluded.updated_by, updated_at = excluded.updated_at,
+       expires_at = excluded.expires_at`,
+    ),
+    remove: db.query("DELETE FROM kv WHERE namespace = ? AND key = ?"),
+    bury: db.query("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?)"),
+    dropTombstone: db.query("DELETE FROM tombstones WHERE namespace = ? AND key = ?"),
+    record: db.query("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    oldest: db.query<{ revision: number; newest: number }, []>(
+      "SELECT min(revision) AS revision, (SELECT max(revision) FROM changes) AS newest FROM changes",
+    ),
+    weigh: db.query<{ count: number; bytes: number }, [number]>(
+      "SELECT count(*) AS count, sum(bytes) AS bytes FROM changes WHERE revision = ?",
+    ),
+    dropChanges: db.query("DELETE FROM changes WHERE revision = ?"),
+    buriedThrough: db.query<{ version: number | null }, [number]>(
+      "SELECT max(version) AS version FROM tombstones WHERE revision <= ?",
+    ),
+    request: db.query<StoredRequest, [string]>(
+      "SELECT fingerprint, outcome FROM requests WHERE id = ?",
+    ),
+    remember: db.query("INSERT INTO requests VALUES (?, ?, ?, ?)"),
+    forget: db.query("DELETE FROM requests WHERE idx <= ?"),
+    dropTombstones: db.query("DELETE FROM tombstones WHERE revision <= ?"),
+  };
+}
