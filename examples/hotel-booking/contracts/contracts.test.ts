@@ -130,6 +130,18 @@ describe("hotel contracts", () => {
     expect(catalog.compensationOf("hotel_booking.book")?.name).toBe("cancel_reservation");
   });
 
+  test("EX-15 CAN-12 a booking can be taken back for a day, at the hotel that made it", () => {
+    const task = catalog.task("hotel_reservation.confirm");
+    expect([task?.cancellationMode, task?.cancelWithinMinutes]).toEqual([
+      "compensate_then_stop",
+      1_440,
+    ]);
+    const undo = catalog.compensationOf("hotel_booking.book");
+    const effect = { effectType: "hotel_booking.book", result: { booking_id: "bkg_1" } };
+    const view = { payload: {}, facts: {}, results: {}, requester: INPUT.requester, effect };
+    expect(undo?.input?.(view)).toEqual({ booking_id: "bkg_1" });
+  });
+
   test("EX-13 the waits of book and cancel", () => {
     const retry = (operation: string) => catalog.operation("hotel_booking", operation).retry;
     expect(retry("book_hotel")).toEqual({ attemptsMax: 4, waitsSeconds: [2, 6, 18] });

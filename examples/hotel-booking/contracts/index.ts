@@ -22,6 +22,7 @@ export default defineContracts((catalog) => {
     of: "hotel_booking.book",
     connector: "hotel_booking",
     operation: "cancel_reservation",
+    input: ({ effect }) => ({ booking_id: effect.result["booking_id"] ?? null }),
   });
   catalog.task(searchTask);
   catalog.task(draftTask);

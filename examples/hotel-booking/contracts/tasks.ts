@@ -25,6 +25,9 @@ const DRAFT_ID = { type: "string", pattern: "^art_[0-9a-f]{32}$" };
 const CONFIRM = "hotel_reservation.confirm";
 const CONFIRM_KEY = "confirm_booking:{booking_draft_id}";
 
+/** EX-15: for a day after booking it can be cancelled, and the hotel is told. */
+const CANCEL_WITHIN_MINUTES = 24 * 60;
+
 const STAY = ["hotel_name", "city", "check_in", "check_out", "guests", "total_amount", "currency"];
 const DRAFT = ["quote_id", "hotel_id", "room_type", "nights", ...STAY];
 const BOOKING = ["booking_id", "confirmation_code", "status", ...STAY];
@@ -128,6 +131,7 @@ export const confirmTask: TaskDefinition = {
   idempotency: { key: CONFIRM_KEY },
   dataTouched: ["travel_dates", "traveller_identity"],
   cancellationMode: "compensate_then_stop",
+  cancelWithinMinutes: CANCEL_WITHIN_MINUTES,
   gatherFacts: async (payload, read) => {
     const id = String(payload["booking_draft_id"]);
     const draft = await read.artifact(id);

@@ -70,6 +70,12 @@ const cancelReservation: OperationDefinition = {
     const path = `/v1/bookings/${encodeURIComponent(text(input["booking_id"]))}/cancel`;
     return vendor({ method: "POST", path, body: {} }, context);
   },
+  // The booking itself says whether it was cancelled.
+  lookup: async (_key, context, input) => {
+    const path = `/v1/bookings/${encodeURIComponent(text(input["booking_id"]))}`;
+    const found = await vendor({ method: "GET", path }, context);
+    return found.ok && found.output["status"] !== "cancelled" ? undefined : found;
+  },
 };
 
 const operations = {

@@ -18,6 +18,7 @@ import { type CommandService, createCommandService } from "./domain/command-serv
 import type { SecretResolver } from "./domain/connectors.ts";
 import { explain } from "./domain/explain.ts";
 import type { Concord } from "./domain/face.ts";
+import { createIncidentService } from "./domain/incident-service.ts";
 import { isoTime, type Kit } from "./domain/kit.ts";
 import { createPolicyService } from "./domain/policy-service.ts";
 import { RateGate } from "./domain/RateGate.ts";
@@ -32,6 +33,7 @@ import { createEventFeed } from "./postgres/event-feed.ts";
 import { migrate, missingMigrations } from "./postgres/migrate.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
 import { readEvidence } from "./postgres/projections/evidence.ts";
+import { listIncidents } from "./postgres/projections/incidents.ts";
 import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
 import { readPolicyCases } from "./postgres/projections/policy-cases.ts";
 import { listRecord } from "./postgres/projections/record.ts";
@@ -121,6 +123,10 @@ export function createConcord(options: ConcordOptions): Concord {
       (tenantId, filter) => readPolicyCases(pool, kit.hash, tenantId, filter),
       celPolicy,
     ),
+    incidents: {
+      ...createIncidentService(store, kit),
+      list: (principal, filter) => listIncidents(pool, principal.tenant, filter),
+    },
     record: (principal, filter) => listRecord(pool, principal.tenant, filter),
     schedules: createScheduleService(scheduling),
     events,
@@ -172,7 +178,7 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
     runtime,
     runRetentionDays: options.runRetentionDays ?? RUN_RETENTION_DAYS,
   }));
-  const catalog = loadCatalog([...given, upkeep], runtime);
+  const catalog = loadCatalog([...given, upkeep], { runtime });
   const kit = createKit(catalog, options.nowMs ?? Date.now);
   const store = createPgStore(pool, kit.newId, (client) => outboxOver(runtime.messages(client)));
   defineRunCommand(runtime, {

@@ -69,13 +69,16 @@ export type {
   SecretResolver,
 } from "./domain/connectors.ts";
 export type { Concord } from "./domain/face.ts";
+export type { Incident } from "./domain/incidents.ts";
 export type { AuditReport } from "./domain/reading.ts";
 export type { ScheduleDefinition } from "./domain/schedules.ts";
 export type {
   ApprovalTypeDefinition,
   ArtifactStep,
   CompensationDefinition,
+  CompensationView,
   ConnectorStep,
+  EffectTypeDefinition,
   FactReader,
   IdempotencyRule,
   StepView,

@@ -144,7 +144,7 @@ async function expireOverdue(
       const isClosed = await store.transaction(async (tx) => {
         const command = await tx.commands.lock(id);
         if (command?.status !== "waiting_for_approval") return false;
-        await expireApprovals(tx, command);
+        await expireApprovals(tx, kit, command);
         await wake(tx, command);
         return true;
       });

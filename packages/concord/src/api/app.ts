@@ -4,8 +4,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import type { Logger } from "pino";
 import type { Command } from "../core/command.ts";
-import { Refusal } from "../core/errors.ts";
-import { type CommandId, decodeId, encodeId } from "../core/ids.ts";
+import { encodeId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import { isResting } from "../core/vocabulary.ts";
 import type { Concord } from "../domain/face.ts";
@@ -14,6 +13,8 @@ import { type ApiEnv, type AuthOptions, identify, person } from "./auth.ts";
 import { document } from "./document.ts";
 import { answering, RETRY_AFTER_SECONDS } from "./errors.ts";
 import { streamEvents } from "./events.ts";
+import { commandIdOf } from "./ids.ts";
+import { addIncidents } from "./incidents.ts";
 import { metricsText } from "./metrics.ts";
 import { addPolicies } from "./policies.ts";
 import { addRecord } from "./record.ts";
@@ -28,6 +29,7 @@ import {
   timelineEntryView,
   toolView,
 } from "./views.ts";
+import { addWaits, dependencyOf } from "./waits.ts";
 
 const UNSEEN_BY_SERVICE: readonly string[] = ["invalid_json", "invalid_request"];
 
@@ -45,13 +47,23 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
     await next();
     if (context.res.status === 503) context.header("retry-after", String(RETRY_AFTER_SECONDS));
   });
-  for (const path of ["/commands", "/approvals", "/artifacts", "/audit", "/events", "/tools"]) {
+  for (const path of [
+    "/commands",
+    "/approvals",
+    "/artifacts",
+    "/audit",
+    "/events",
+    "/incidents",
+    "/tools",
+  ]) {
     app.use(path, identify(auth));
     app.use(`${path}/*`, identify(auth));
   }
   app.post("/commands", recordRejections(concord));
   addCommands(app, concord);
   addApprovals(app, concord);
+  addWaits(app, concord);
+  addIncidents(app, concord);
   addTheRest(app, concord);
   addPolicies(app, concord, auth);
   addRecord(app, concord);
@@ -162,13 +174,14 @@ function addApprovals(app: ConcordApp, concord: Concord): void {
   });
   app.openapi(routes.resolveRoute, async (context) => {
     const { id } = context.req.valid("param");
-    const { decision, reason } = context.req.valid("json");
+    const { decision, reason, idempotency_key: idempotencyKey } = context.req.valid("json");
     const request = {
       approvalId: id,
       decision,
       principal: person(context.get("principal")),
       traceId: context.get("trace").traceId,
       ...(reason === undefined ? {} : { reason }),
+      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     };
     return context.json(
       approvalView(await answering(concord, () => concord.approvals.resolve(request))),
@@ -205,7 +218,7 @@ function submission(
   body: typeof routes.SubmitBody._output,
   caller: ApiEnv["Variables"],
 ): SubmitRequest {
-  const { idempotency_key: key, context } = body;
+  const { idempotency_key: key, context, depends_on: dependsOn } = body;
   return {
     taskName: body.task_name,
     payload: body.payload,
@@ -214,6 +227,7 @@ function submission(
     traceId: caller.trace.traceId,
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(context?.run_as === undefined ? {} : { runAs: context.run_as }),
+    ...(dependsOn === undefined ? {} : { dependsOn: dependsOn.map(dependencyOf) }),
     ...(context?.metadata === undefined ? {} : { metadata: context.metadata as JsonObject }),
   };
 }
@@ -234,11 +248,4 @@ async function shownNow(
   if (command.plan?.executionMode !== "sync" || isResting(command.status)) return command;
   const id = encodeId("command", command.commandId);
   return concord.commands.settled(request.principal, id, SYNC_ANSWER_MS);
-}
-
-function commandIdOf(text: string): CommandId {
-  const id = decodeId("command", text);
-  if (id !== undefined) return id;
-  const refusal = new Refusal("not_found", `"${text}" names no command.`);
-  throw new ApiError(404, refusal.code, refusal.message);
 }

@@ -1,6 +1,11 @@
 /** Owns the declarations of the routes (wire §2), from which the API document is generated. */
 import { createRoute, z } from "@hono/zod-openapi";
-import { INGRESS_TYPES } from "../core/vocabulary.ts";
+import {
+  APPROVAL_DECISIONS,
+  type CommandStatus,
+  INGRESS_TYPES,
+  RESTING_STATUSES,
+} from "../core/vocabulary.ts";
 import { refusals } from "./refusals.ts";
 import {
   ApprovalView,
@@ -13,34 +18,45 @@ import {
   ToolView,
 } from "./views.ts";
 
-const json = (description: string, schema: z.ZodType) => ({
+export const json = (description: string, schema: z.ZodType) => ({
   description,
   content: { "application/json": { schema } },
 });
-const page = (item: z.ZodType) =>
+export const page = (item: z.ZodType) =>
   z.object({
     items: z.array(item),
     next_cursor: z.string().nullable().openapi({ description: "null on the last page" }),
   });
-const body = <T extends z.ZodObject>(schema: T) => ({
+export const body = <T extends z.ZodObject>(schema: T) => ({
   body: { required: true, content: { "application/json": { schema } } },
 });
 
 /** An operator key names a person; the service key needs a signed actor beside it. */
-const PERSON = [{ operatorKey: [] }, { serviceKey: [], actor: [] }];
+export const PERSON = [{ operatorKey: [] }, { serviceKey: [], actor: [] }];
 const ANY_KEY = [...PERSON, { serviceKey: [] }];
 
-const Id = z.object({ id: z.string().max(64) });
-const Paging = {
+export const Id = z.object({ id: z.string().max(64) });
+export const Paging = {
   limit: z.coerce.number().int().min(1).max(200).default(50),
   cursor: z.string().max(512).optional(),
 };
 /** Postgres text holds no NUL character. */
-const Name = z
+export const Name = z
   .string()
   .max(200)
   .refine((text) => !text.includes("\u0000"), "contains a NUL character");
 
+export const DependencyBody = z
+  .strictObject({
+    command_id: z.string().max(64),
+    required_status: z
+      .enum(RESTING_STATUSES as readonly [CommandStatus, ...CommandStatus[]])
+      .optional(),
+    propagate_cancellation: z.boolean().optional().openapi({
+      description: "Default true: cancelled with it; otherwise blocked.",
+    }),
+  })
+  .openapi("Dependency");
 export const SubmitBody = z
   .strictObject({
     task_name: z.string().min(1).max(200),
@@ -55,6 +71,7 @@ export const SubmitBody = z
         metadata: z.record(z.string(), z.unknown()).optional(),
       })
       .optional(),
+    depends_on: z.array(DependencyBody).max(100).optional(),
   })
   .openapi("Submission", {
     example: {
@@ -68,8 +85,13 @@ export const CancelBody = z
   .openapi("Cancellation");
 export const ResolveBody = z
   .strictObject({
-    decision: z.enum(["approved", "rejected"]),
-    reason: z.string().max(2_000).optional(),
+    decision: z.enum(APPROVAL_DECISIONS),
+    reason: z.string().max(2_000).optional().openapi({
+      description: "Needed with request_changes: what is asked for.",
+    }),
+    idempotency_key: z.string().min(1).max(256).optional().openapi({
+      description: "A decision repeated under one key is one decision.",
+    }),
   })
   .openapi("Decision");
 export const CommandQuery = z.object({
@@ -106,6 +128,7 @@ export const submitRoute = createRoute({
       "policy_denied",
       "unknown_task",
       "idempotency_conflict",
+      "dependency_cycle",
       "request_too_large",
     ),
   },
@@ -135,7 +158,7 @@ export const cancelRoute = createRoute({
   method: "post",
   path: "/commands/{id}/cancel",
   operationId: "cancelCommand",
-  summary: "Ask a command to stop.",
+  summary: "Ask a command to stop, or take its success back.",
   security: PERSON,
   request: { params: Id, body: { content: { "application/json": { schema: CancelBody } } } },
   responses: {
@@ -146,6 +169,7 @@ export const cancelRoute = createRoute({
       "validation_error",
       "forbidden",
       "not_found",
+      "cancellation_closed",
       "request_too_large",
     ),
   },
@@ -205,7 +229,7 @@ export const resolveRoute = createRoute({
   method: "post",
   path: "/approvals/{id}/resolve",
   operationId: "resolveApproval",
-  summary: "Decide; the first decision counts.",
+  summary: "Decide; where several have to approve, the last of them counts.",
   security: PERSON,
   request: { params: Id, ...body(ResolveBody) },
   responses: {
@@ -219,6 +243,7 @@ export const resolveRoute = createRoute({
       "not_found",
       "approval_already_decided",
       "approval_stale",
+      "idempotency_conflict",
       "request_too_large",
     ),
   },

@@ -1,4 +1,5 @@
 /** Owns the records the pure rooms speak about: who asks, the command, its plan. Times are ISO 8601 UTC. */
+import type { CompensationManifest } from "./compensation.ts";
 import type { CommandId, EffectId } from "./ids.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { CancellationMode, CommandStatus, ErrorClass, IngressType } from "./vocabulary.ts";
@@ -41,6 +42,8 @@ export interface PlannedEffect {
   readonly effectType: string;
   readonly idempotencyKey: string | null;
   readonly declaredCompensation: string | null;
+  /** What that compensation promised when this was planned; null when nothing undoes the effect. */
+  readonly compensation: CompensationManifest | null;
 }
 
 export interface ExecutionPlan {
@@ -75,6 +78,8 @@ export interface Command {
   readonly rootCommandId: CommandId;
   readonly traceId: string;
   readonly workflowId: string | null;
+  /** It waits for other commands before it starts. */
+  readonly hasDependencies: boolean;
   readonly cancellationMode: CancellationMode;
   readonly cancellationRequestedAt: string | null;
   readonly result: Json;
@@ -95,6 +100,13 @@ export interface Effect {
   readonly status: "planned" | "executing" | "succeeded" | "failed";
   readonly attempts: number;
   readonly result: Json;
+  readonly compensation: CompensationManifest | null;
+  /** Set on a link of a compensation chain: the effect it undoes. */
+  readonly compensatesEffectId: EffectId | null;
+  /** Attempts before a person granted new ones; they no longer count against the retry policy. */
+  readonly attemptsForgiven: number;
+  /** Set when a person settled the link: left undone, or undone outside Concord. */
+  readonly settledAs: "skipped" | "by_hand" | null;
 }
 
 /** What an approval is bound to: the same payload, facts and steps, or it no longer counts (APR-17). */

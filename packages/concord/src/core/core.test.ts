@@ -74,6 +74,49 @@ describe("plans", () => {
     expect(planProblems([step("a"), step("b", "a")])).toEqual([]);
   });
 
+  /** Steps 0…n-1, each depending on earlier ones only. */
+  const acyclic = fc
+    .array(fc.array(fc.nat({ max: 20 }), { maxLength: 4 }), { minLength: 1, maxLength: 12 })
+    .map((wishes) =>
+      wishes.map((wish, at) =>
+        step(String(at), ...new Set(wish.filter((one) => one < at).map(String))),
+      ),
+    );
+
+  test("PLN-4 a plan without a circle is sound in any order of its steps, and runs each step once, dependencies first", () => {
+    fc.assert(
+      fc.property(
+        acyclic.chain((steps) => fc.shuffledSubarray(steps, { minLength: steps.length })),
+        (steps) => {
+          expect(planProblems(steps)).toEqual([]);
+          const done = new Set<string>();
+          for (let next = nextStep({ steps }, done); next; next = nextStep({ steps }, done)) {
+            expect(next.dependsOn.every((id) => done.has(id))).toBe(true);
+            expect(done.has(next.stepId)).toBe(false);
+            done.add(next.stepId);
+          }
+          expect(done.size).toBe(steps.length);
+        },
+      ),
+    );
+  });
+
+  test("PLN-4 one edge back makes a circle, and every step on it is named", () => {
+    fc.assert(
+      fc.property(acyclic, fc.nat(), (steps, pick) => {
+        const last = steps.at(-1);
+        if (last === undefined || last.dependsOn.length === 0) return;
+        const target = last.dependsOn[pick % last.dependsOn.length];
+        const closed = steps.map((one) =>
+          one.stepId === target ? step(one.stepId, ...one.dependsOn, last.stepId) : one,
+        );
+        const problems = planProblems(closed);
+        expect(problems).toContain(`step "${last.stepId}" depends on itself`);
+        expect(problems).toContain(`step "${target}" depends on itself`);
+      }),
+    );
+  });
+
   test("the next step is the first whose dependencies are done", () => {
     const plan = { steps: [step("b", "a"), step("a")] };
     expect(nextStep(plan, new Set())?.stepId).toBe("a");

@@ -17,6 +17,9 @@ export const REFUSAL_CODES = [
   "forbidden",
   "policy_denied",
   "invalid_cursor",
+  "cancellation_closed",
+  "incident_closed",
+  "dependency_cycle",
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
@@ -60,6 +63,11 @@ const RETRYABLE: readonly ErrorClass[] = [
 /** V-22: exactly these are tried again; everything else is final (V-23). */
 export function isRetryable(errorClass: ErrorClass): boolean {
   return RETRYABLE.includes(errorClass);
+}
+
+/** Classes after which nobody knows whether the vendor acted: the answer was lost, not given. */
+export function isOutcomeUnknown(errorClass: ErrorClass): boolean {
+  return errorClass === "timeout" || errorClass === "transient_connector_error";
 }
 
 /** ERR-3: the class of an HTTP answer that is not a success. */

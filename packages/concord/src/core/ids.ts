@@ -6,6 +6,7 @@ export const ID_PREFIXES = {
   artifact: "art",
   effect: "eff",
   event: "evt",
+  incident: "inc",
 } as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 
@@ -17,6 +18,7 @@ export type ApprovalId = Id<"approval">;
 export type ArtifactId = Id<"artifact">;
 export type EffectId = Id<"effect">;
 export type EventId = Id<"event">;
+export type IncidentId = Id<"incident">;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

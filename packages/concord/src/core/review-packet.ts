@@ -25,12 +25,15 @@ export interface ReviewPacket {
   readonly risk_level: RiskLevel;
   readonly expires_at: string;
   readonly payload_hash: string;
+  /** The artifact that shows what would come of it; absent when the task has no preview. */
+  readonly preview_artifact_id?: string;
 }
 
 /** The packet, or the parts that are missing: nobody is asked to decide on half a story. */
 export function buildReviewPacket(
   summary: ReviewSummary,
   facts: Omit<ReviewPacket, "action" | "why" | "affected" | "after_approval">,
+  requiredFields: readonly string[] = [],
 ): { readonly packet: ReviewPacket } | { readonly missing: readonly string[] } {
   const packet = {
     action: summary.action,
@@ -42,6 +45,8 @@ export function buildReviewPacket(
   const missing = Object.entries(packet)
     .filter(([, value]) => value === "" || (Array.isArray(value) && value.length === 0))
     .map(([name]) => name);
+  const labels = summary.affected.map(({ label }) => label);
+  missing.push(...requiredFields.filter((field) => !labels.includes(field)));
   return missing.length > 0 ? { missing } : { packet };
 }
 

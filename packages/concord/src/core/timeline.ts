@@ -70,6 +70,33 @@ const TOLD: Readonly<Record<string, Told>> = {
         : `${text(p["decided_by"])} decided: ${text(p["decision"])}`,
     detail: (p) => text(p["reason"]) || null,
   },
+  approval_voted: {
+    kind: "approval",
+    tell: (p) => `${text(p["decided_by"])} approves; ${String(p["missing"])} more needed`,
+    detail: (p) => text(p["reason"]) || null,
+  },
+  approval_delegated: {
+    kind: "approval",
+    tell: (p) => `${text(p["by"])} lets ${text(p["to"])} decide`,
+  },
+  approval_escalated: {
+    kind: "approval",
+    tell: (p) => `Nobody decided yet; ${text(p["to"])} may decide as well`,
+  },
+  input_requested: {
+    kind: "other",
+    tell: (p) => `${text(p["asked_by"])} asks for more`,
+    detail: (p) => text(p["question"]) || null,
+  },
+  input_provided: {
+    kind: "other",
+    tell: (p) => `${text(p["provided_by"])} answered`,
+    detail: (p) => list(p["fields"]) || null,
+  },
+  dependency_added: {
+    kind: "other",
+    tell: (p) => `Waits until ${text(p["parent_command_id"])} is ${text(p["required_status"])}`,
+  },
   effect_planned: { kind: "effect", tell: (p) => `Will do ${text(p["effect_type"])}` },
   effect_reused: {
     kind: "effect",
@@ -90,6 +117,32 @@ const TOLD: Readonly<Record<string, Told>> = {
     detail: (p) => text(p["error"]) || (p["reconciled"] === true ? "found by its key" : null),
   },
   artifact_created: { kind: "artifact", tell: (p) => `Wrote ${text(p["title"])}` },
+  compensation_started: {
+    kind: "effect",
+    tell: (p) => `Undoes ${list(p["effects"]) || text(p["effect_type"])}`,
+    detail: (p) => text(p["reason"]) || null,
+  },
+  compensation_completed: {
+    kind: "effect",
+    tell: (p) =>
+      text(p["effect_type"]) === ""
+        ? "Everything that could be undone is undone"
+        : `${text(p["effect_type"])} is settled: ${text(p["how"])}`,
+  },
+  compensation_drift: {
+    kind: "effect",
+    tell: (p) => `Undoing ${text(p["effect_type"])} was not what was declared: ${text(p["kind"])}`,
+  },
+  incident_opened: {
+    kind: "other",
+    tell: (p) => `Needs a person: ${text(p["kind"])}`,
+    detail: (p) => text(p["message"]) || null,
+  },
+  incident_closed: {
+    kind: "other",
+    tell: (p) => `${text(p["closed_by"])} closed an incident: ${text(p["action"])}`,
+    detail: (p) => text(p["note"]) || null,
+  },
   agent_started: { kind: "agent", tell: (p) => `Agent ${text(p["agent_type"])} began` },
   tool_call_proposed: {
     kind: "agent",

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   canMoveEffect,
@@ -54,6 +55,50 @@ describe("command state machine", () => {
     const [from, to] = edge.split(">") as [CommandStatus, CommandStatus];
     expect(canTransition(from, to, { ...NO_FACTS, ...facts })).toBe(true);
     if (Object.keys(facts).length > 0) expect(canTransition(from, to)).toBe(false);
+  });
+
+  test("STM-1 STM-3 every pair under all 32 combinations of facts is what the table of guards says", () => {
+    const names = Object.keys(NO_FACTS) as (keyof TransitionFacts)[];
+    expect(names).toHaveLength(5);
+    const unguarded = ["running>waiting_for_approval", "running>waiting_for_input"];
+    for (let bits = 0; bits < 32; bits += 1) {
+      const facts = Object.fromEntries(
+        names.map((name, at) => [name, (bits & (1 << at)) !== 0]),
+      ) as unknown as TransitionFacts;
+      for (const [from, to] of pairs) {
+        const edge = `${from}>${to}`;
+        const guard = GUARDED[edge];
+        const isGuarded =
+          guard !== undefined &&
+          Object.keys(guard).every((name) => facts[name as keyof TransitionFacts]);
+        const isPlainCancel = edge === "cancelling>cancelled" && !facts.compensatable;
+        const expected =
+          SPEC.includes(edge) || unguarded.includes(edge) || isGuarded || isPlainCancel;
+        expect([edge, bits, canTransition(from, to, facts)]).toEqual([edge, bits, expected]);
+      }
+    }
+  });
+
+  test("STM-9 whatever happens, a random walk of legal moves never leaves a terminal status", () => {
+    const facts = fc.record({
+      cancelRequested: fc.boolean(),
+      compensatable: fc.boolean(),
+      changesRequested: fc.boolean(),
+      windowOpen: fc.boolean(),
+      someEffectSucceeded: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(), facts), { maxLength: 60 }), (choices) => {
+        let at: CommandStatus = "created";
+        for (const [choice, known] of choices) {
+          const exits: readonly CommandStatus[] = COMMAND_STATUSES.filter((to) =>
+            canTransition(at, to, known),
+          );
+          if (at === "cancelled" || at === "expired") expect(exits).toEqual([]);
+          at = exits[choice % Math.max(exits.length, 1)] ?? at;
+        }
+      }),
+    );
   });
 
   test("STM-3 a cancelling command with something to compensate may not simply be cancelled", () => {

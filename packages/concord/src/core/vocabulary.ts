@@ -82,6 +82,21 @@ export type EffectStatus = (typeof EFFECT_STATUSES)[number];
 export const CANCELLATION_MODES = ["graceful", "compensate_then_stop"] as const;
 export type CancellationMode = (typeof CANCELLATION_MODES)[number];
 
+/** Why a person has to look (spec §31; the inbox of incidents). */
+export const INCIDENT_KINDS = [
+  "compensation_exhausted",
+  "compensation_drift",
+  "outcome_unknown",
+] as const;
+export type IncidentKind = (typeof INCIDENT_KINDS)[number];
+
+export const INCIDENT_STATUSES = ["open", "closed"] as const;
+export type IncidentStatus = (typeof INCIDENT_STATUSES)[number];
+
+/** What a person does about an incident: try the link again, leave the effect as it is, or say it is settled. */
+export const INCIDENT_ACTIONS = ["retry", "skip", "resolve"] as const;
+export type IncidentAction = (typeof INCIDENT_ACTIONS)[number];
+
 export const APPROVAL_STATUSES = [
   "pending",
   "approved",
@@ -90,6 +105,10 @@ export const APPROVAL_STATUSES = [
   "cancelled",
 ] as const;
 export type ApprovalStatus = (typeof APPROVAL_STATUSES)[number];
+
+/** V-14: what a person may answer. `request_changes` closes as `rejected` and sends the command back (X-17). */
+export const APPROVAL_DECISIONS = ["approved", "rejected", "request_changes"] as const;
+export type ApprovalDecision = (typeof APPROVAL_DECISIONS)[number];
 
 export const ERROR_CLASSES = [
   "validation_error",

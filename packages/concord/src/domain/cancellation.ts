@@ -3,9 +3,10 @@
  * `cancelling`, between steps; an agent's turn with its children. Never the runtime's hard cancel (CAN-2).
  */
 import type { Command } from "../core/command.ts";
-import type { CommandId } from "../core/ids.ts";
+import { type CommandId, encodeId } from "../core/ids.ts";
 import { isResting } from "../core/vocabulary.ts";
 import { eventOf } from "./audit.ts";
+import { BEFORE_WORK } from "./dependencies.ts";
 import type { Kit } from "./kit.ts";
 import { moveCommand, wake } from "./move.ts";
 import { closeOpenQuestions } from "./open-questions.ts";
@@ -21,7 +22,10 @@ export async function cancelCommand(
 ): Promise<Command> {
   const command = await tx.commands.lock(commandId);
   if (command === undefined) throw new Error(`there is no command ${commandId}`);
-  const isNoOp = isResting(command.status) || command.cancellationRequestedAt !== null;
+  const isNoOp =
+    isResting(command.status) ||
+    command.status === "compensating" ||
+    command.cancellationRequestedAt !== null;
   await tx.events.append([
     eventOf(
       command,
@@ -39,7 +43,8 @@ export async function cancelCommand(
   const requested = await tx.commands.requestCancellation(commandId, actor, reason);
   // APR-15: a cancelled command asks nobody anything any more.
   await closeOpenQuestions(tx, requested, "cancelled", "the command was cancelled", actor);
-  const someEffectSucceeded = (await tx.effects.succeeded([commandId])).length > 0;
+  await tx.inputs.close(commandId, "cancelled", null);
+  const someEffectSucceeded = (await tx.effects.standing([commandId])).length > 0;
   const inSteps =
     requested.status === "running" || (requested.status === "blocked" && someEffectSucceeded);
   const moved = await moveCommand(tx, requested, inSteps ? "cancelling" : "cancelled", {
@@ -48,6 +53,7 @@ export async function cancelCommand(
     ...(reason === null ? {} : { reason }),
   });
   await cancelChildren(tx, kit, moved, actor, reason);
+  await cancelDependents(tx, kit, moved, actor);
   await wake(tx, moved);
   return moved;
 }
@@ -62,5 +68,15 @@ async function cancelChildren(
 ): Promise<void> {
   for (const child of await tx.commands.children(turn.commandId)) {
     if (!isResting(child.status)) await cancelCommand(tx, kit, child.commandId, actor, reason);
+  }
+}
+
+/** CAN-8: what waits for the success of something that was stopped is stopped too, unless it says otherwise. */
+async function cancelDependents(tx: Tx, kit: Kit, parent: Command, actor: string): Promise<void> {
+  for (const { command, dependency } of await tx.dependencies.dependents(parent.commandId)) {
+    const isLost = dependency.requiredStatus !== "cancelled" && dependency.propagateCancellation;
+    if (!isLost || !BEFORE_WORK.includes(command.status)) continue;
+    const why = `it waits for ${encodeId("command", parent.commandId)}, which was cancelled`;
+    await cancelCommand(tx, kit, command.commandId, actor, why);
   }
 }

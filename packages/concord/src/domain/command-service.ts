@@ -1,12 +1,16 @@
 /** Owns what callers may do with commands: submit, get, cancel (CMD-11). Every refusal is a thrown `Refusal`. */
 import type { Command, Principal } from "../core/command.ts";
 import { Refusal, type RefusalCode } from "../core/errors.ts";
-import { decodeId } from "../core/ids.ts";
+import { type CommandId, decodeId } from "../core/ids.ts";
 import { unstorable } from "../core/json.ts";
 import type { IngressType } from "../core/vocabulary.ts";
 import { cancelCommand } from "./cancellation.ts";
+import { addDependencies, type DependencyRequest } from "./dependencies.ts";
+import { provideInput } from "./input-service.ts";
 import type { Kit } from "./kit.ts";
-import type { Store } from "./store.ts";
+import { wake } from "./move.ts";
+import { isReversal, reverseCommand } from "./reversal.ts";
+import type { Store, Tx } from "./store.ts";
 import { type SubmitRequest, type Submitted, submitWithin } from "./submission.ts";
 
 /** Refused requests that leave a trace (CMD-6): an audited rejection, never a silent one. */
@@ -14,6 +18,7 @@ const AUDITED: readonly RefusalCode[] = [
   "unknown_task",
   "validation_error",
   "idempotency_conflict",
+  "dependency_cycle",
 ];
 const NAME_CHARACTERS_MAX = 200;
 
@@ -34,8 +39,19 @@ export interface CommandService {
   reject(rejected: Rejected): Promise<void>;
   /** Throws `not_found`, also for another tenant's command. `id` is the outside form. */
   get(principal: Principal, id: string): Promise<Command>;
-  /** Throws `not_found`, `forbidden`. */
+  /** Stops it, or takes its success back. Throws `not_found`, `forbidden`, `cancellation_closed`. */
   cancel(principal: Principal, id: string, reason?: string): Promise<Command>;
+  /**
+   * Answers what the command waits for: `input` is laid over its payload, and it is judged anew. Throws
+   * `not_found`, `forbidden`, `illegal_transition` (it asks for nothing), `validation_error` (it goes on waiting).
+   */
+  provideInput(principal: Principal, id: string, input: unknown): Promise<Command>;
+  /** Makes it wait for others. Throws `not_found`, `forbidden`, `dependency_cycle`, `illegal_transition`. */
+  dependOn(
+    principal: Principal,
+    id: string,
+    dependencies: readonly DependencyRequest[],
+  ): Promise<Command>;
 }
 
 export function createCommandService(store: Store, kit: Kit): CommandService {
@@ -56,15 +72,60 @@ export function createCommandService(store: Store, kit: Kit): CommandService {
     cancel: async (principal, id, reason) => {
       const problem = unstorable(reason ?? "", "reason");
       if (problem !== undefined) throw new Refusal("validation_error", problem);
-      const command = await findOwn(store, principal, id);
-      if (command.requestedBy !== principal.user && !principal.roles.includes("owner")) {
-        throw new Refusal("forbidden", "Only the requester or an owner may cancel this command.");
-      }
-      return store.transaction((tx) =>
-        cancelCommand(tx, kit, command.commandId, principal.user, reason ?? null),
+      const command = await findMine(store, principal, id, "cancel");
+      const outcome = await store.transaction((tx) =>
+        stopOrReverse(tx, kit, command.commandId, principal, reason ?? null),
       );
+      if (outcome instanceof Refusal) throw outcome;
+      return outcome;
+    },
+    provideInput: async (principal, id, input) => {
+      const { commandId } = await findMine(store, principal, id, "answer");
+      const outcome = await store.transaction((tx) =>
+        provideInput(tx, kit, commandId, principal, input),
+      );
+      if (outcome instanceof Refusal) throw outcome;
+      return outcome;
+    },
+    dependOn: async (principal, id, dependencies) => {
+      const { commandId } = await findMine(store, principal, id, "change");
+      return store.transaction(async (tx) => {
+        // The graph first: an edge locks its parent a little, which somebody who waits for the graph may hold.
+        await tx.dependencies.lockGraph(principal.tenant);
+        const command = await tx.commands.lock(commandId);
+        if (command === undefined) throw new Error(`there is no command ${commandId}`);
+        await addDependencies(tx, command, principal, dependencies);
+        await wake(tx, command);
+        return { ...command, hasDependencies: true };
+      });
     },
   };
+}
+
+async function findMine(
+  store: Store,
+  principal: Principal,
+  id: string,
+  verb: string,
+): Promise<Command> {
+  const command = await findOwn(store, principal, id);
+  if (command.requestedBy === principal.user || principal.roles.includes("owner")) return command;
+  throw new Refusal("forbidden", `Only the requester or an owner may ${verb} this command.`);
+}
+
+/** Which of the two it is, is decided under the command's lock. */
+async function stopOrReverse(
+  tx: Tx,
+  kit: Kit,
+  commandId: CommandId,
+  principal: Principal,
+  reason: string | null,
+): Promise<Command | Refusal> {
+  const command = await tx.commands.lock(commandId);
+  if (command === undefined) throw new Error(`there is no command ${commandId}`);
+  return isReversal(kit, command)
+    ? reverseCommand(tx, kit, command, principal, reason)
+    : cancelCommand(tx, kit, commandId, principal.user, reason);
 }
 
 async function findOwn(store: Store, principal: Principal, id: string): Promise<Command> {

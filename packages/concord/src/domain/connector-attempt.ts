@@ -4,22 +4,23 @@
  * Invariant G4: before anything is repeated, the row and then the vendor are asked whether it already happened.
  */
 import type { Command, Effect } from "../core/command.ts";
-import type { Failure } from "../core/errors.ts";
+import { type Failure, isOutcomeUnknown } from "../core/errors.ts";
 import type { CommandId, EffectId } from "../core/ids.ts";
 import { digest, type JsonObject } from "../core/json.ts";
 import { recordedInput, withoutWriteOnly } from "../core/redaction.ts";
 import { canMoveEffect } from "../core/transitions.ts";
 import { compileSchema, issuesText } from "../core/validation.ts";
-import { isResting } from "../core/vocabulary.ts";
+import { type ErrorClass, isResting } from "../core/vocabulary.ts";
 import { eventOf } from "./audit.ts";
+import { type CallSource, callSourceOf } from "./call-source.ts";
+import { concludeLink } from "./compensation.ts";
 import { type Called, callVendor, failed } from "./connector-call.ts";
 import type { ConnectorResult, OperationDefinition, SecretResolver } from "./connectors.ts";
-import { guarded, viewOf } from "./contract-code.ts";
+import { guarded } from "./contract-code.ts";
 import { inboxOf } from "./inbox.ts";
 import type { Kit } from "./kit.ts";
 import type { RateGate } from "./RateGate.ts";
 import type { Store, Tx } from "./store.ts";
-import type { ConnectorStep } from "./tasks.ts";
 
 export interface AttemptRequest {
   readonly commandId: CommandId;
@@ -29,8 +30,7 @@ export interface AttemptRequest {
 
 interface Call {
   readonly command: Command;
-  readonly definition: ConnectorStep;
-  readonly operation: OperationDefinition;
+  readonly source: CallSource;
   readonly input: JsonObject;
   readonly key: string | null;
   readonly effectId: EffectId | null;
@@ -39,8 +39,8 @@ interface Call {
   readonly precluded: Failure | undefined;
   /** Something may have happened before under this key. */
   readonly repeated: boolean;
-  /** Somebody asked to stop: find out what happened, but start nothing (CAN-9). */
-  readonly stopping: boolean;
+  /** Somebody asked to stop, or no attempt is left: find out what happened, but start nothing (CAN-9, CON-18). */
+  readonly probing: boolean;
 }
 
 /** What calling the outside needs. */
@@ -61,25 +61,36 @@ export async function performAttempt(
   const startedMs = kit.nowMs();
   const called = await reach(store, kit, secrets, call);
   const latencyMs = Math.max(0, Math.round(kit.nowMs() - startedMs));
-  await store.transaction((tx) => conclude(tx, call, called, latencyMs));
+  await store.transaction((tx) => conclude(tx, kit, call, called, latencyMs));
 }
 
 async function reach(store: Store, kit: Kit, secrets: SecretResolver, call: Call): Promise<Called> {
-  const { precluded, command, definition, operation, input, key, repeated, stopping } = call;
+  const { precluded, command, source, input, key, repeated, probing } = call;
   if (precluded !== undefined) {
     return { result: failed(precluded), reconciled: false, secretRef: undefined };
   }
   const span = kit.newId().replaceAll("-", "").slice(16);
   return callVendor(secrets, {
-    operation,
-    auth: kit.catalog.connector(definition.connector).auth,
+    operation: source.operation,
+    auth: kit.catalog.connector(source.connector).auth,
     input,
     key,
     traceparent: `00-${command.traceId}-${span}-01`,
     inbox: inboxOf(store, kit, command),
     repeated,
-    stopping,
+    insteadOfCalling: probing ? unrepeated(call) : undefined,
   });
+}
+
+/** The vendor was asked what became of earlier attempts, or cannot be asked; nothing was started. */
+function unrepeated({ source, command }: Call): Failure {
+  const isStopped = command.status !== source.during;
+  const why = isStopped ? "stopped before it was repeated" : "every attempt failed";
+  if (source.operation.lookup === undefined) {
+    return { errorClass: "timeout", message: `${why}; whether it happened is not known` };
+  }
+  const errorClass = isStopped ? "cancelled" : "permanent_connector_error";
+  return { errorClass, message: `${why}; it did not happen` };
 }
 
 /** Waits for the connector's rate before anything is written: a command stopped meanwhile calls nobody (CAN-9). */
@@ -107,51 +118,74 @@ async function begin(
   const command = await tx.commands.lock(commandId);
   if (command === undefined || isResting(command.status)) return undefined;
   if (command.stepResults[stepId] !== undefined) return undefined;
-  const step = kit.catalog.task(command.taskName)?.steps.find((one) => one.id === stepId);
-  if (step?.kind !== "connector") return undefined;
   const { attempts, last } = await tx.invocations.history(commandId, stepId);
   if (last?.status === "failed" && attempts >= attempt) return undefined;
   const effect = await tx.effects.lockByStep(commandId, stepId);
-  if (command.status !== "running" && effect?.status !== "executing") return undefined;
-  if (effect !== undefined && (await alreadyHappened(tx, command, effect))) return undefined;
-  const waitMs = gate.take(kit.catalog.connector(step.connector), kit.nowMs());
+  const source = await callSourceOf(tx, kit, command, effect, stepId);
+  if (source === undefined) return undefined;
+  const mayBegin = command.status === source.during || mayHaveHappened(effect, last?.errorClass);
+  if (!mayBegin) return undefined;
+  const claimed = effect === undefined ? undefined : await claimEffect(tx, command, effect);
+  if (claimed === "happened") return undefined;
+  const waitMs = gate.take(kit.catalog.connector(source.connector), kit.nowMs());
   if (waitMs > 0) return { waitMs };
   const cutOff = last?.status === "started" ? last.invocationId : undefined;
-  return prepare(tx, kit, { command, step, effect, attempt, cutOff });
+  const isUndoing = claimed === "being_undone";
+  return prepare(tx, kit, {
+    command,
+    source,
+    effect: typeof claimed === "string" ? effect : claimed,
+    attempt,
+    cutOff,
+    ...(isUndoing ? { precluded: BEING_UNDONE } : {}),
+  });
+}
+
+/** EFF-6: the same thing is just being taken back for another command; wait for the end of that. */
+const BEING_UNDONE: Failure = {
+  errorClass: "rate_limited",
+  message: "what another command did under the same key is being undone; tried again later",
+};
+
+/** A call that was cut off, or whose answer was lost: the vendor may know more than the row. */
+function mayHaveHappened(effect: Effect | undefined, lastClass: ErrorClass | null | undefined) {
+  if (effect?.status === "executing") return true;
+  return effect?.status === "failed" && lastClass != null && isOutcomeUnknown(lastClass);
 }
 
 interface Preparation {
   readonly command: Command;
-  readonly step: ConnectorStep;
+  readonly source: CallSource;
   readonly effect: Effect | undefined;
   readonly attempt: number;
   /** The invocation that a crash left without an outcome; it is continued, not doubled. */
   readonly cutOff: string | undefined;
+  readonly precluded?: Failure;
 }
 
 async function prepare(tx: Tx, kit: Kit, prepared: Preparation): Promise<Call> {
-  const { command, step, effect, attempt, cutOff } = prepared;
-  const operation = kit.catalog.operation(step.connector, step.operation);
-  const made = guarded(() => step.input(viewOf(command)), "the input of the call");
+  const { command, source, effect, attempt, cutOff } = prepared;
+  const { operation, stepId } = source;
+  const made = guarded(source.input, "the input of the call");
   const input = "value" in made ? made.value : {};
+  const isBeyond = isProbe(operation, effect, attempt);
   const call: Call = {
     command,
-    definition: step,
-    operation,
+    source,
     input,
     key: effect?.idempotencyKey ?? null,
     effectId: effect?.effectId ?? null,
     invocationId: cutOff ?? kit.newId(),
-    precluded: "failure" in made ? made.failure : unfit(operation, input),
+    precluded: prepared.precluded ?? ("failure" in made ? made.failure : unfit(operation, input)),
     repeated: (effect?.attempts ?? 0) > 0,
-    stopping: command.status !== "running",
+    probing: command.status !== source.during || isBeyond,
   };
   if (effect !== undefined) {
     // A crash leaves `executing` behind; anything else moves there through the table.
     const isLegal = effect.status === "executing" || canMoveEffect(effect.status, "executing");
     if (!isLegal) throw new Error(`the effect ${effect.effectId} is ${effect.status}`);
     const kept = withoutWriteOnly(operation.inputSchema, input);
-    await tx.effects.begin(effect.effectId, command.workflowId, kept);
+    await tx.effects.begin(effect.effectId, command.workflowId, kept, isBeyond);
     const started = { effect_type: effect.effectType, attempt };
     await tx.events.append([eventOf(command, "task_started", started)]);
   }
@@ -160,10 +194,10 @@ async function prepare(tx: Tx, kit: Kit, prepared: Preparation): Promise<Call> {
       invocationId: call.invocationId,
       commandId: command.commandId,
       effectId: call.effectId,
-      stepId: step.id,
+      stepId,
       attempt,
-      connector: step.connector,
-      operation: step.operation,
+      connector: source.connector,
+      operation: source.operationName,
       sideEffect: operation.sideEffect,
       idempotencyKey: call.key,
       inputHash: digest(kit.hash, input),
@@ -184,18 +218,41 @@ function unfit(operation: OperationDefinition, input: JsonObject): Failure | und
   };
 }
 
-/** EFF-6, EFF-7: the row knows, or another command already did the same thing under the same key. */
-async function alreadyHappened(tx: Tx, command: Command, effect: Effect): Promise<boolean> {
-  if (effect.status === "succeeded") {
-    await tx.commands.setStepResult(command.commandId, effect.stepId, effect.result);
-    return true;
+/** An attempt beyond the retry policy only asks what became of the others. */
+function isProbe(operation: OperationDefinition, effect: Effect | undefined, attempt: number) {
+  return attempt - (effect?.attemptsForgiven ?? 0) > operation.retry.attemptsMax;
+}
+
+const GENERATIONS_MAX = 1_000;
+
+/**
+ * EFF-6, EFF-7: the row knows, or another command already did the same thing under the same key. A key whose
+ * effect was undone is spent: the vendor would answer with what is gone, so the next generation is taken.
+ */
+async function claimEffect(
+  tx: Tx,
+  command: Command,
+  planned: Effect,
+): Promise<Effect | "happened" | "being_undone"> {
+  if (planned.status === "succeeded") {
+    await tx.commands.setStepResult(command.commandId, planned.stepId, planned.result);
+    return "happened";
   }
-  if (effect.idempotencyKey === null) return false;
-  await tx.effects.lockKey(command.tenantId, effect.effectType, effect.idempotencyKey);
-  const twin = await tx.effects.succeededTwin(effect, command.tenantId);
-  if (twin === undefined) return false;
-  await reuse(tx, command, effect, twin);
-  return true;
+  const base = planned.idempotencyKey;
+  if (base === null) return planned;
+  let effect = planned;
+  for (let generation = 1; generation <= GENERATIONS_MAX; generation += 1) {
+    await tx.effects.lockKey(command.tenantId, effect.effectType, effect.idempotencyKey ?? base);
+    const twin = await tx.effects.succeededTwin(effect, command.tenantId);
+    if (twin === undefined) return effect;
+    if (twin.undoing === "under_way") return "being_undone";
+    if (twin.undoing === "none") {
+      await reuse(tx, command, effect, twin.effect);
+      return "happened";
+    }
+    effect = await tx.effects.rekey(effect, `${base}#${generation + 1}`);
+  }
+  throw new Error(`the key ${base} was undone ${GENERATIONS_MAX} times`);
 }
 
 async function reuse(tx: Tx, command: Command, effect: Effect, twin: Effect): Promise<void> {
@@ -205,8 +262,14 @@ async function reuse(tx: Tx, command: Command, effect: Effect, twin: Effect): Pr
   await tx.events.append([eventOf(command, "effect_reused", payload)]);
 }
 
-async function conclude(tx: Tx, call: Call, called: Called, latencyMs: number): Promise<void> {
-  const { definition } = call;
+async function conclude(
+  tx: Tx,
+  kit: Kit,
+  call: Call,
+  called: Called,
+  latencyMs: number,
+): Promise<void> {
+  const { source } = call;
   const { result, reconciled, secretRef } = called;
   const command = await tx.commands.lock(call.command.commandId);
   if (command === undefined) return;
@@ -221,8 +284,8 @@ async function conclude(tx: Tx, call: Call, called: Called, latencyMs: number): 
       command,
       "connector_called",
       {
-        connector: definition.connector,
-        operation: definition.operation,
+        connector: source.connector,
+        operation: source.operationName,
         ok: result.ok,
         reconciled,
         latency_ms: latencyMs,
@@ -232,17 +295,18 @@ async function conclude(tx: Tx, call: Call, called: Called, latencyMs: number): 
       { latencyMs },
     ),
   ]);
-  await concludeEffect(tx, command, call, result);
-  if (result.ok) await tx.commands.setStepResult(command.commandId, definition.id, result.output);
+  await concludeEffect(tx, kit, command, call, result);
+  if (result.ok) await tx.commands.setStepResult(command.commandId, source.stepId, result.output);
 }
 
 async function concludeEffect(
   tx: Tx,
+  kit: Kit,
   command: Command,
   call: Call,
   result: ConnectorResult,
 ): Promise<void> {
-  const effect = await tx.effects.lockByStep(command.commandId, call.definition.id);
+  const effect = await tx.effects.lockByStep(command.commandId, call.source.stepId);
   if (effect === undefined || effect.status === "succeeded") return;
   const payload = { effect_type: effect.effectType, idempotency_key: effect.idempotencyKey };
   if (!result.ok) {
@@ -255,8 +319,11 @@ async function concludeEffect(
   if (effect.idempotencyKey !== null) {
     await tx.effects.lockKey(command.tenantId, effect.effectType, effect.idempotencyKey);
     const twin = await tx.effects.succeededTwin(effect, command.tenantId);
-    if (twin !== undefined) return reuse(tx, command, effect, twin);
+    if (twin !== undefined) return reuse(tx, command, effect, twin.effect);
   }
   await tx.effects.succeed(effect.effectId, result.output);
   await tx.events.append([eventOf(command, "task_succeeded", payload)]);
+  if (effect.compensatesEffectId !== null) {
+    await concludeLink(tx, kit, command, effect, result.output);
+  }
 }

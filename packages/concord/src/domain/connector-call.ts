@@ -29,8 +29,8 @@ export interface VendorCall {
   readonly inbox: Inbox;
   /** Something may have happened before under this key. */
   readonly repeated: boolean;
-  /** Find out what happened, but start nothing (CAN-9). */
-  readonly stopping: boolean;
+  /** Set: find out what happened, but start nothing; this is told when the vendor knows of nothing (CAN-9). */
+  readonly insteadOfCalling: Failure | undefined;
 }
 
 export interface Called {
@@ -91,10 +91,8 @@ async function ask(
       return { result: checkOutput(operation, found), reconciled: found.ok };
     }
   }
-  if (call.stopping) {
-    const known = lookup === undefined ? "whether it happened is not known" : "it did not happen";
-    const message = `stopped before it was repeated; ${known}`;
-    return { result: failed({ errorClass: "cancelled", message }), reconciled: false };
+  if (call.insteadOfCalling !== undefined) {
+    return { result: failed(call.insteadOfCalling), reconciled: false };
   }
   const result = await timed(timeoutMs, (signal) => operation.call(input, context(signal)));
   return { result: checkOutput(operation, result), reconciled: false };

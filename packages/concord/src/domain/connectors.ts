@@ -81,7 +81,7 @@ export interface OperationDefinition {
   readonly compensation?: "required" | { readonly notNeeded: string };
   /** Performs the call. Failures are values; what is thrown counts as `unknown_error`. */
   readonly call: (input: JsonObject, context: CallContext) => Promise<ConnectorResult>;
-  /** Finds what an earlier call with `key` did (EFF-7); undefined when it did nothing. */
+  /** Finds what an earlier call with `key` and `input` did (EFF-7); undefined when it did nothing. */
   readonly lookup?: (
     key: string,
     context: CallContext,

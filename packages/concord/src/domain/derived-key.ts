@@ -91,7 +91,7 @@ async function answers(
   if (rule.holdsForSeconds !== undefined && ageMs > rule.holdsForSeconds * 1000) return false;
   if (command.status === "succeeded") return !(await isSpent(tx, rule, command));
   if (command.errorClass === "approval_rejected") return true;
-  return (await tx.effects.succeeded([command.commandId])).length > 0;
+  return (await tx.effects.standing([command.commandId])).length > 0;
 }
 
 async function isSpent(tx: Tx, rule: IdempotencyRule, command: Command): Promise<boolean> {

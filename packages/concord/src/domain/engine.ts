@@ -12,10 +12,22 @@ import { waitBeforeRetryMs } from "../core/retry.ts";
 import { isResting } from "../core/vocabulary.ts";
 import { ARTIFACT_CHARACTERS_MAX } from "./artifacts.ts";
 import { eventOf } from "./audit.ts";
+import {
+  advanceChain,
+  compensatable,
+  failAndUndo,
+  startChain,
+  undoesItself,
+} from "./compensation.ts";
 import { guarded, viewOf } from "./contract-code.ts";
-import { type Directive, DONE, failWith } from "./directive.ts";
+import { BEFORE_WORK } from "./dependencies.ts";
+import { type Directive, DONE } from "./directive.ts";
+import { escalateDue } from "./escalation.ts";
 import { boundHash } from "./gate.ts";
+import { holdBack } from "./hold-back.ts";
+import { expireInput } from "./input.ts";
 import type { Kit } from "./kit.ts";
+import { findLateTruth, reportUnknown, waitBeforeProbeMs } from "./late-truth.ts";
 import { type MoveDetails, moveCommand } from "./move.ts";
 import { expireApprovals } from "./open-questions.ts";
 import type { Tx } from "./store.ts";
@@ -26,31 +38,52 @@ import { advanceTurn, settleCancelledTurn } from "./turn-engine.ts";
 export async function advance(tx: Tx, kit: Kit, commandId: CommandId): Promise<Directive> {
   const command = await tx.commands.lock(commandId);
   if (command === undefined || isResting(command.status)) return DONE;
+  if (command.hasDependencies && BEFORE_WORK.includes(command.status)) {
+    const held = await holdBack(tx, kit, command);
+    if (held !== undefined) return held;
+  }
   switch (command.status) {
+    case "waiting_for_input":
+      return awaitInput(tx, kit, command);
     case "waiting_for_approval":
       return awaitApproval(tx, kit, command);
     case "approved":
       return enterApproved(tx, kit, command);
     case "queued":
+    case "blocked":
       return run(tx, kit, await moveCommand(tx, command, "running"));
     case "running":
       return run(tx, kit, command);
     case "cancelling":
       return settleCancelled(tx, kit, command);
+    case "compensating":
+      return advanceChain(tx, kit, command);
     default:
       return { kind: "wait", untilMs: null };
   }
 }
 
+async function awaitInput(tx: Tx, kit: Kit, command: Command): Promise<Directive> {
+  const asked = await tx.inputs.open(command.commandId);
+  const deadlineMs = asked === undefined ? undefined : Date.parse(asked.expiresAt);
+  if (deadlineMs === undefined || kit.nowMs() < deadlineMs) {
+    return { kind: "wait", untilMs: deadlineMs ?? null };
+  }
+  await expireInput(tx, command);
+  return DONE;
+}
+
 async function awaitApproval(tx: Tx, kit: Kit, command: Command): Promise<Directive> {
   const approvals = await tx.approvals.ofCommand(command.commandId);
   const pending = approvals.filter((one) => one.status === "pending");
+  if (pending.length === 0) return { kind: "wait", untilMs: null };
   const deadlineMs = Math.min(...pending.map((one) => Date.parse(one.expiresAt)));
-  if (pending.length === 0 || kit.nowMs() < deadlineMs) {
-    return { kind: "wait", untilMs: Number.isFinite(deadlineMs) ? deadlineMs : null };
+  if (kit.nowMs() >= deadlineMs) {
+    await expireApprovals(tx, kit, command);
+    return DONE;
   }
-  await expireApprovals(tx, command);
-  return DONE;
+  const escalationMs = await escalateDue(tx, kit, command, pending);
+  return { kind: "wait", untilMs: Math.min(deadlineMs, escalationMs) };
 }
 
 /** G5: what was approved is what runs, or nothing runs. */
@@ -58,7 +91,10 @@ async function enterApproved(tx: Tx, kit: Kit, command: Command): Promise<Direct
   const approvals = await tx.approvals.ofCommand(command.commandId);
   const queued = await moveCommand(tx, command, "queued");
   const now = boundHash(kit, command, planOf(command));
-  if (approvals.every((one) => one.boundHash === now)) {
+  // Answers to questions about an earlier payload do not count.
+  const plan = planOf(command);
+  const approved = approvals.filter((one) => one.status === "approved" && one.boundHash === now);
+  if (approved.length >= Math.max(1, plan.requiredApprovals.length)) {
     return run(tx, kit, await moveCommand(tx, queued, "running"));
   }
   const message = "approval_stale: the command is no longer what was approved; submit it again";
@@ -71,22 +107,22 @@ async function enterApproved(tx: Tx, kit: Kit, command: Command): Promise<Direct
 
 async function run(tx: Tx, kit: Kit, start: Command): Promise<Directive> {
   const task = kit.catalog.task(start.taskName);
-  if (task === undefined) return failWith(tx, start, unknownTask(start));
+  if (task === undefined) return failAndUndo(tx, kit, start, unknownTask(start));
   if (task.runsAs === "agent_turn") return advanceTurn(tx, kit, start);
   let command = start;
   for (;;) {
     const step = nextStep(planOf(command), new Set(Object.keys(command.stepResults)));
-    if (step === undefined) return finish(tx, command, task);
+    if (step === undefined) return finish(tx, kit, command, task);
     if (step.primitive === "connector_call") return nextAttempt(tx, kit, command, task, step);
     const written = await writeArtifact(tx, kit, command, task, step);
-    if ("failure" in written) return failWith(tx, command, written.failure);
+    if ("failure" in written) return failAndUndo(tx, kit, command, written.failure);
     command = written.command;
   }
 }
 
-async function finish(tx: Tx, command: Command, task: Task): Promise<Directive> {
+async function finish(tx: Tx, kit: Kit, command: Command, task: Task): Promise<Directive> {
   const result = guarded(() => task.result(viewOf(command)), "the result");
-  if ("failure" in result) return failWith(tx, command, result.failure);
+  if ("failure" in result) return failAndUndo(tx, kit, command, result.failure);
   await moveCommand(tx, command, "succeeded", { result: result.value });
   return DONE;
 }
@@ -99,9 +135,10 @@ async function nextAttempt(
   step: PlanStep,
 ): Promise<Directive> {
   const definition = task.steps.find((one) => one.id === step.stepId);
-  if (definition?.kind !== "connector") return failWith(tx, command, unknownTask(command));
-  const { retry } = kit.catalog.operation(definition.connector, definition.operation);
-  const { attempts, last } = await tx.invocations.history(command.commandId, step.stepId);
+  if (definition?.kind !== "connector") return failAndUndo(tx, kit, command, unknownTask(command));
+  const operation = kit.catalog.operation(definition.connector, definition.operation);
+  const history = await tx.invocations.history(command.commandId, step.stepId);
+  const { attempts, last } = history;
   if (last?.status !== "failed") {
     // A started invocation without an outcome was cut off: the same attempt is entered again.
     return { kind: "attempt", stepId: step.stepId, attempt: Math.max(attempts, 1) };
@@ -110,11 +147,18 @@ async function nextAttempt(
     errorClass: last.errorClass ?? "unknown_error",
     message: last.error ?? "the call failed",
   };
-  const waitMs = waitBeforeRetryMs(retry, attempts, failure.errorClass, last.retryAfterMs);
-  if (waitMs === undefined) return failWith(tx, command, failure);
+  const again: Directive = { kind: "attempt", stepId: step.stepId, attempt: attempts + 1 };
+  const waitMs =
+    waitBeforeRetryMs(operation.retry, attempts, failure.errorClass, last.retryAfterMs) ??
+    waitBeforeProbeMs(operation, attempts, failure.errorClass);
+  if (waitMs === undefined) {
+    // A vendor that was asked afterwards knew of nothing: what failed is the last attempt, not the question.
+    const decisive = history.failures[operation.retry.attemptsMax - 1] ?? failure;
+    await reportUnknown(tx, kit, command, step.stepId, failure.errorClass);
+    return failAndUndo(tx, kit, command, decisive);
+  }
   const dueMs = (last.completedAtMs ?? kit.nowMs()) + waitMs;
-  if (kit.nowMs() < dueMs) return { kind: "wait", untilMs: dueMs };
-  return { kind: "attempt", stepId: step.stepId, attempt: attempts + 1 };
+  return kit.nowMs() < dueMs ? { kind: "wait", untilMs: dueMs } : again;
 }
 
 type Written = { readonly command: Command } | { readonly failure: Failure };
@@ -185,23 +229,37 @@ async function storeArtifact(
   return { ...command, stepResults: { ...command.stepResults, [stepId]: result } };
 }
 
-/** CAN-4: between steps, everything in flight has ended. */
+/** CAN-4, CAN-5: between steps, everything in flight has ended; what happened is found out before it is told. */
 async function settleCancelled(tx: Tx, kit: Kit, command: Command): Promise<Directive> {
   const task = kit.catalog.task(command.taskName);
   if (task?.runsAs === "agent_turn" && !(await settleCancelledTurn(tx, command))) {
     return { kind: "wait", untilMs: null };
   }
+  const probe = await findLateTruth(tx, kit, command);
+  if (probe !== undefined) return probe;
+  if (undoesItself(command) && (await compensatable(tx, command)).length > 0) {
+    const details = { actor: command.requestedBy, reason: "it was stopped" };
+    await startChain(tx, kit, command, details);
+    return DONE;
+  }
   const children = await tx.commands.children(command.commandId);
   const family = [command.commandId, ...children.map((child) => child.commandId)];
-  await moveCommand(tx, command, "cancelled", standing(await tx.effects.succeeded(family)));
+  const unknown = (await tx.incidents.ofCommand(command.commandId))
+    .filter((one) => one.kind === "outcome_unknown" && one.status === "open")
+    .map((one) => one.message);
+  const details = standing(await tx.effects.standing(family), unknown);
+  await moveCommand(tx, command, "cancelled", details);
   return DONE;
 }
 
 /** Stopping does not undo: who stopped it is told what had happened outside by then, and stands. */
-function standing(effects: readonly Effect[]): MoveDetails {
-  if (effects.length === 0) return { reason: "nothing had happened outside" };
+function standing(effects: readonly Effect[], unknown: readonly string[]): MoveDetails {
+  if (effects.length === 0 && unknown.length === 0) {
+    return { reason: "nothing had happened outside" };
+  }
   const names = effects.map((effect) => effect.effectType).join(", ");
-  const message = `it was stopped too late for ${names}: that had already happened outside and stands; it was not undone`;
+  const late = `it was stopped too late for ${names}: that had already happened outside and stands; it was not undone`;
+  const message = [...(effects.length === 0 ? [] : [late]), ...unknown].join("; ");
   const happened = effects.map(({ effectType, result }) => ({ effect_type: effectType, result }));
   return {
     reason: message,

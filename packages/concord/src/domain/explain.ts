@@ -8,6 +8,7 @@ import { nextStep } from "../core/planning.ts";
 import { waitBeforeRetryMs } from "../core/retry.ts";
 import { isResting } from "../core/vocabulary.ts";
 import type { RunState } from "../runtime/protocol/index.ts";
+import { BEFORE_WORK, dependencyState, unreachableText } from "./dependencies.ts";
 import { isoTime, type Kit } from "./kit.ts";
 import type { StepHistory, Tx } from "./store.ts";
 
@@ -15,10 +16,13 @@ export const REASON_KINDS = [
   "at_rest",
   "person",
   "child",
+  "dependency",
   "retry",
   "call",
   "agent",
   "stopping",
+  "undoing",
+  "incident",
   "queue",
   "no_executor",
   "dead_executor",
@@ -57,6 +61,7 @@ export async function explain(
   if (isResting(command.status)) {
     const why = command.error === null ? "" : `: ${command.error}`;
     return [
+      ...(await openIncidents(tx, command)),
       reason("at_rest", `It is ${command.status}${why}; nothing more will happen by itself.`),
     ];
   }
@@ -66,11 +71,18 @@ export async function explain(
 }
 
 async function waitsOf(tx: Tx, kit: Kit, command: Command): Promise<readonly Reason[]> {
-  if (command.status === "waiting_for_approval") return peopleAsked(tx, command);
+  const others = await dependencyReasons(tx, command);
+  if (command.status === "waiting_for_input")
+    return [...(await inputAsked(tx, command)), ...others];
+  if (command.status === "waiting_for_approval") {
+    return [...(await peopleAsked(tx, command)), ...others];
+  }
+  if (others.length > 0) return others;
   if (command.status === "cancelling") {
     const text = "It was asked to stop and waits for what is in flight to end.";
     return [reason("stopping", text), ...(await childrenAtWork(tx, command))];
   }
+  if (command.status === "compensating") return undoing(tx, command);
   if (command.status !== "running") return [];
   if (kit.catalog.task(command.taskName)?.runsAs !== "agent_turn") {
     return stepReasons(tx, kit, command);
@@ -89,6 +101,47 @@ async function peopleAsked(tx: Tx, command: Command): Promise<readonly Reason[]>
         about: encodeId("approval", approvalId),
       }),
     );
+}
+
+async function inputAsked(tx: Tx, command: Command): Promise<readonly Reason[]> {
+  const asked = await tx.inputs.open(command.commandId);
+  if (asked === undefined) return [];
+  const text = `It waits for ${command.requestedBy} to answer ${asked.askedBy}: ${asked.question}`;
+  return [reason("person", text, { until: asked.expiresAt })];
+}
+
+async function dependencyReasons(tx: Tx, command: Command): Promise<readonly Reason[]> {
+  const state = await dependencyState(tx, command);
+  if (state.kind === "met" || !BEFORE_WORK.includes(command.status)) return [];
+  if (state.kind === "unreachable") {
+    const about = encodeId("command", state.parent.commandId);
+    return [reason("dependency", `It is held back: ${unreachableText(state.parent)}.`, { about })];
+  }
+  return state.waitsFor.map((id) => {
+    const about = encodeId("command", id);
+    return reason("dependency", `It starts after ${about}.`, { about });
+  });
+}
+
+async function openIncidents(tx: Tx, command: Command): Promise<readonly Reason[]> {
+  const incidents = await tx.incidents.ofCommand(command.commandId);
+  return incidents
+    .filter((one) => one.status === "open")
+    .map(({ incidentId, message }) =>
+      reason("incident", `An incident waits for a person: ${message}.`, {
+        about: encodeId("incident", incidentId),
+      }),
+    );
+}
+
+async function undoing(tx: Tx, command: Command): Promise<readonly Reason[]> {
+  const effects = await tx.effects.ofCommand(command.commandId);
+  const open = effects.filter(
+    (one) =>
+      one.compensatesEffectId !== null && one.status !== "succeeded" && one.settledAs === null,
+  );
+  const names = open.map((one) => one.effectType).join(", ");
+  return [reason("undoing", `It undoes what it did; still to do: ${names}.`)];
 }
 
 async function childrenAtWork(tx: Tx, command: Command): Promise<readonly Reason[]> {

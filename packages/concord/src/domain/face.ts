@@ -6,6 +6,8 @@ import type { Artifact } from "./artifacts.ts";
 import type { DomainEvent } from "./audit.ts";
 import type { CommandService } from "./command-service.ts";
 import type { Explanation } from "./explain.ts";
+import type { IncidentService } from "./incident-service.ts";
+import type { Incident } from "./incidents.ts";
 import type { PolicyService } from "./policy-service.ts";
 import type {
   ApprovalFilter,
@@ -13,6 +15,7 @@ import type {
   CommandFilter,
   Counts,
   EventFeed,
+  IncidentFilter,
   Page,
   RecordFilter,
   Timeline,
@@ -28,6 +31,9 @@ export interface Concord {
   };
   readonly approvals: ApprovalService & {
     list(principal: Principal, filter: ApprovalFilter): Promise<Page<Approval>>;
+  };
+  readonly incidents: IncidentService & {
+    list(principal: Principal, filter: IncidentFilter): Promise<Page<Incident>>;
   };
   readonly artifacts: {
     /** Throws `not_found`, also for another tenant's artifact. `id` is the outside form. */

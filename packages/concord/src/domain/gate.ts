@@ -2,30 +2,37 @@
 
 import { chooseQueue } from "../core/classify.ts";
 import { boundContent, type Command, type ExecutionPlan } from "../core/command.ts";
-import { asId, encodeId } from "../core/ids.ts";
-import { digest } from "../core/json.ts";
+import { type ArtifactId, asId, encodeId } from "../core/ids.ts";
+import { digest, isJsonObject } from "../core/json.ts";
 import type { CombinedDecision, RequiredApproval } from "../core/policy.ts";
 import { buildReviewPacket, packetJson } from "../core/review-packet.ts";
 import { eventOf } from "./audit.ts";
+import { guarded } from "./contract-code.ts";
 import { isoTime, type Kit } from "./kit.ts";
 import { moveCommand } from "./move.ts";
 import { approvalsNeeded, workflowIdOf } from "./plan-command.ts";
 import type { NewApproval, Tx } from "./store.ts";
-import type { Task } from "./tasks.ts";
+import type { ApprovalTypeDefinition, Task } from "./tasks.ts";
 
 interface Gate {
   readonly command: Command;
   readonly task: Task;
   readonly plan: ExecutionPlan;
   readonly combined: CombinedDecision;
+  /** Its run exists: the command came back from waiting for input. */
+  readonly isStarted: boolean;
 }
 
-/** Opens the way (queued) or asks people first; either way the workflow starts with this commit. */
+/**
+ * Opens the way (queued) or asks people first; either way the workflow starts with this commit, unless it was
+ * started before and waits: then whoever moved the command wakes it.
+ */
 export async function openGate(tx: Tx, kit: Kit, gate: Gate): Promise<Command> {
   const { command, task, combined } = gate;
   const needed = approvalsNeeded(task, combined);
   try {
-    const questions = needed.map((one) => questionOf(kit, gate, one));
+    const preview = needed.length === 0 ? undefined : await keepPreview(tx, kit, gate);
+    const questions = needed.map((one) => questionOf(kit, gate, one, preview));
     for (const question of questions) await ask(tx, command, question);
   } catch (error) {
     if (!(error instanceof UnreadablePacket)) throw error;
@@ -38,10 +45,15 @@ export async function openGate(tx: Tx, kit: Kit, gate: Gate): Promise<Command> {
           reason: combined.reasons.join("; "),
         })
       : await moveCommand(tx, command, "queued");
+  if (!gate.isStarted) await startRun(tx, moved, task);
+  return moved;
+}
+
+/** The run of the command exists once this commits. */
+export async function startRun(tx: Tx, command: Command, task: Task): Promise<void> {
   const queue = queueOf(task);
   await tx.outbox.start(workflowIdOf(command), command.commandId, queue, command.context.actor);
-  await tx.events.append([eventOf(moved, "task_enqueued", { queue })]);
-  return moved;
+  await tx.events.append([eventOf(command, "task_enqueued", { queue })]);
 }
 
 /** The digest of what an approver is asked about (APR-17). */
@@ -53,7 +65,12 @@ export function boundHash(kit: Kit, command: Command, plan: ExecutionPlan): stri
 /** Nobody is asked to decide on half a story, so the command fails closed. */
 class UnreadablePacket extends Error {}
 
-function questionOf(kit: Kit, gate: Gate, needed: RequiredApproval): NewApproval {
+function questionOf(
+  kit: Kit,
+  gate: Gate,
+  needed: RequiredApproval,
+  preview: ArtifactId | undefined,
+): NewApproval {
   const { command, plan, task } = gate;
   const type = kit.catalog.approvalType(needed.approvalType);
   const minutes = needed.expiresInMinutes ?? type.defaultExpiryMinutes;
@@ -67,11 +84,63 @@ function questionOf(kit: Kit, gate: Gate, needed: RequiredApproval): NewApproval
     approvalType: type.name,
     approver: needed.approver,
     requestedBy: command.requestedBy,
-    reviewPacket: packetOf(gate, expiresAt, bound),
+    reviewPacket: packetOf(gate, type, expiresAt, bound, preview),
     boundHash: bound,
     riskLevel: task.riskLevel,
     expiresAt,
+    quorum: type.quorum ?? 1,
+    escalation: escalationOf(kit, type, minutes),
   };
+}
+
+/** Never at or after the end: somebody has to have time left. */
+function escalationOf(
+  kit: Kit,
+  { escalation }: ApprovalTypeDefinition,
+  expiresInMinutes: number,
+): NewApproval["escalation"] {
+  if (escalation === undefined || escalation.afterMinutes >= expiresInMinutes) return null;
+  return { at: isoTime(kit.nowMs() + escalation.afterMinutes * 60_000), to: escalation.to };
+}
+
+/** What approvers may open beside the packet; kept, so that the record shows what they saw. */
+async function keepPreview(
+  tx: Tx,
+  kit: Kit,
+  { command, task }: Gate,
+): Promise<ArtifactId | undefined> {
+  if (task.preview === undefined) return undefined;
+  const { payload, facts, context } = command;
+  const made = guarded(
+    () => ({ ...task.preview?.({ payload, facts, requester: context.actor }) }),
+    "the preview",
+  );
+  const preview = "value" in made ? made.value : undefined;
+  const { title, content } = preview ?? {};
+  if (typeof title !== "string" || !isJsonObject(content)) {
+    const why = "failure" in made ? made.failure.message : "it has no title or content";
+    throw new UnreadablePacket(`the preview could not be written: ${why}`);
+  }
+  const round = (await tx.approvals.ofCommand(command.commandId)).length;
+  const artifactId = asId("artifact", kit.newId());
+  await tx.artifacts.insert({
+    artifactId,
+    tenantId: command.tenantId,
+    commandId: command.commandId,
+    stepId: `preview:${round}`,
+    artifactType: "approval_packet",
+    title,
+    status: "draft",
+    content,
+    checksum: digest(kit.hash, content),
+    lineage: { command_id: encodeId("command", command.commandId) },
+    creator: command.requestedBy,
+  });
+  const external = encodeId("artifact", artifactId);
+  const told = { artifact_id: external, artifact_type: "approval_packet", title };
+  const about = { target: { type: "artifact", id: external } };
+  await tx.events.append([eventOf(command, "artifact_created", told, about)]);
+  return artifactId;
 }
 
 async function ask(tx: Tx, command: Command, approval: NewApproval): Promise<void> {
@@ -93,15 +162,24 @@ async function ask(tx: Tx, command: Command, approval: NewApproval): Promise<voi
   ]);
 }
 
-function packetOf({ command, task, combined }: Gate, expiresAt: string, payloadHash: string) {
+function packetOf(
+  { command, task, combined }: Gate,
+  type: ApprovalTypeDefinition,
+  expiresAt: string,
+  payloadHash: string,
+  preview: ArtifactId | undefined,
+) {
   const { payload, facts, context } = command;
-  const built = buildReviewPacket(summaryOf(task, { payload, facts, requester: context.actor }), {
+  const summary = summaryOf(task, { payload, facts, requester: context.actor });
+  const about = {
     requester: command.requestedBy,
     triggering_policy: combined.decidedBy.join(", "),
     risk_level: task.riskLevel,
     expires_at: expiresAt,
     payload_hash: payloadHash,
-  });
+    ...(preview === undefined ? {} : { preview_artifact_id: encodeId("artifact", preview) }),
+  };
+  const built = buildReviewPacket(summary, about, type.requiredFields);
   if ("missing" in built) {
     throw new UnreadablePacket(`the review packet lacks ${built.missing.join(", ")}`);
   }

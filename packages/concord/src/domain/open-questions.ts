@@ -2,6 +2,7 @@
 import type { Command } from "../core/command.ts";
 import { encodeId } from "../core/ids.ts";
 import { eventOf } from "./audit.ts";
+import type { Kit } from "./kit.ts";
 import { moveCommand } from "./move.ts";
 import type { Tx } from "./store.ts";
 
@@ -27,8 +28,19 @@ export async function closeOpenQuestions(
   }
 }
 
-/** APR-5, STM-11: nobody decided in time. Closes every open question and the command. */
-export async function expireApprovals(tx: Tx, command: Command): Promise<void> {
+/** APR-5, STM-11: nobody decided in time. Closes every open question, and the command as its types say. */
+export async function expireApprovals(tx: Tx, kit: Kit, command: Command): Promise<void> {
+  const overdue = (await tx.approvals.ofCommand(command.commandId)).filter(
+    (one) => one.status === "pending",
+  );
   await closeOpenQuestions(tx, command, "expired", "nobody decided in time");
-  await moveCommand(tx, command, "expired", { reason: "the approval expired" });
+  const isFailure = overdue.some(
+    (one) => kit.catalog.approvalType(one.approvalType).onExpired === "failed",
+  );
+  if (!isFailure) {
+    await moveCommand(tx, command, "expired", { reason: "the approval expired" });
+    return;
+  }
+  const failure = { errorClass: "approval_rejected", message: "nobody decided in time" } as const;
+  await moveCommand(tx, command, "failed", { failure });
 }

@@ -9,6 +9,7 @@ import type { CombinedDecision, RequiredApproval } from "../core/policy.ts";
 import { renderTemplate } from "../core/template.ts";
 import { eventOf } from "./audit.ts";
 import { isoTime, type Kit } from "./kit.ts";
+import { manifestOf } from "./manifest.ts";
 import type { Tx } from "./store.ts";
 import type { StepDefinition, Task } from "./tasks.ts";
 
@@ -47,7 +48,8 @@ export async function planCommand(
     steps.push(step);
   }
   const plan = makePlan(kit, command, task, combined, steps);
-  await tx.commands.setPlan(command.commandId, plan, workflowIdOf(command));
+  const workflowId = command.workflowId ?? workflowIdOf(command);
+  await tx.commands.setPlan(command.commandId, plan, workflowId);
   const effects = steps.flatMap(({ stepId, effect }) =>
     effect === undefined ? [] : [{ ...effect, stepId }],
   );
@@ -62,7 +64,7 @@ export async function planCommand(
       }),
     ),
   ]);
-  return { command: { ...command, plan, workflowId: workflowIdOf(command) }, plan };
+  return { command: { ...command, plan, workflowId }, plan };
 }
 
 /** Outcomes that end the command here. What this version cannot perform is refused, never skipped. */
@@ -71,8 +73,6 @@ function refusalOf(task: Task, combined: CombinedDecision): Failure | undefined 
   switch (combined.decision) {
     case "deny":
       return { errorClass: "policy_denied", message };
-    case "require_more_input":
-      return { errorClass: "human_input_missing", message };
     case "escalate":
     case "require_approval":
       return approvalsNeeded(task, combined).length > 0
@@ -101,8 +101,14 @@ function planStep(kit: Kit, payload: JsonObject, definition: StepDefinition): Pl
     const message = `the key of ${connector}.${operation} needs "${rendered.missing}" in the payload`;
     return { errorClass: "validation_error", message };
   }
-  const declaredCompensation = kit.catalog.compensationOf(effectType)?.name ?? null;
-  return { ...call, effect: { effectType, idempotencyKey: rendered.key, declaredCompensation } };
+  const undo = kit.catalog.compensationOf(effectType);
+  const effect = {
+    effectType,
+    idempotencyKey: rendered.key,
+    declaredCompensation: undo?.name ?? null,
+    compensation: undo === undefined ? null : manifestOf(undo),
+  };
+  return { ...call, effect };
 }
 
 function makePlan(

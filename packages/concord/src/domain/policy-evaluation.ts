@@ -92,9 +92,13 @@ export function evaluateInTime(
 export function policyInput(kit: Kit, command: Command, task: Task): PolicyInput {
   const connectors = task.steps.flatMap((step) => {
     if (step.kind !== "connector") return [];
-    const { connector, operation } = step;
-    const { sideEffect } = kit.catalog.operation(connector, operation);
-    return [{ connector, operation, sideEffect }];
+    // What may be undone later is judged now: a chain runs without asking again (G3).
+    const undo =
+      step.effectType === undefined ? undefined : kit.catalog.compensationOf(step.effectType);
+    return [step, ...(undo === undefined ? [] : [undo])].map(({ connector, operation }) => {
+      const { sideEffect } = kit.catalog.operation(connector, operation);
+      return { connector, operation, sideEffect };
+    });
   });
   return {
     requester: command.context.actor,

@@ -33,6 +33,13 @@ export interface ApprovalFilter extends ListOptions {
   readonly commandId?: CommandId;
 }
 
+export interface IncidentFilter extends ListOptions {
+  readonly status?: string;
+  readonly kind?: string;
+  /** Of this command or of any below it. */
+  readonly commandId?: CommandId;
+}
+
 /** Of the record; times are ISO 8601. */
 export interface RecordFilter extends ListOptions {
   readonly purpose?: EventPurpose | undefined;

@@ -3,16 +3,26 @@
  * commit with it. Postgres implements it; the runtime implements the outbox.
  */
 import type { Command, Effect, ExecutionPlan, PlannedEffect, Principal } from "../core/command.ts";
+import type { CompensationManifest } from "../core/compensation.ts";
 import type { Failure } from "../core/errors.ts";
-import type { ApprovalId, ArtifactId, CommandId, EffectId } from "../core/ids.ts";
+import type { ApprovalId, ArtifactId, CommandId, EffectId, IncidentId } from "../core/ids.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { PolicyDecision } from "../core/policy.ts";
-import type { ApprovalStatus, CommandStatus, ErrorClass, QueueName } from "../core/vocabulary.ts";
+import type {
+  ApprovalStatus,
+  CommandStatus,
+  ErrorClass,
+  IncidentAction,
+  QueueName,
+} from "../core/vocabulary.ts";
 import type { AgentMove, RecordedCall, RecordedMove, TokenUsage } from "./agents.ts";
-import type { Approval } from "./approvals.ts";
+import type { Approval, Delegation, Vote } from "./approvals.ts";
 import type { Artifact } from "./artifacts.ts";
 import type { NewEvent } from "./audit.ts";
 import type { InboxMessage } from "./connectors.ts";
+import type { Dependency } from "./dependencies.ts";
+import type { Incident } from "./incidents.ts";
+import type { InputRequest } from "./input.ts";
 
 export type NewCommand = {
   /** The key that the task derived, without the number of its generation; null when the caller brought one. */
@@ -22,6 +32,7 @@ export type NewCommand = {
   | "status"
   | "facts"
   | "plan"
+  | "hasDependencies"
   | "stepResults"
   | "workflowId"
   | "cancellationRequestedAt"
@@ -67,8 +78,24 @@ export interface CommandRepository {
   /** Only ever to mask what a policy wants masked. */
   setPayload(id: CommandId, payload: JsonObject): Promise<void>;
   setPlan(id: CommandId, plan: ExecutionPlan, workflowId: string): Promise<void>;
+  setWorkflow(id: CommandId, workflowId: string): Promise<void>;
   setStepResult(id: CommandId, stepId: string, result: Json): Promise<void>;
   requestCancellation(id: CommandId, by: string, reason: string | null): Promise<Command>;
+}
+
+/** A link of a compensation chain, in the order it will run. */
+export interface NewLink {
+  readonly stepId: string;
+  readonly effectType: string;
+  readonly idempotencyKey: string;
+  readonly compensation: CompensationManifest;
+  readonly compensates: EffectId;
+}
+
+/** An effect that happened under the same key, and whether it still stands. */
+export interface EffectTwin {
+  readonly effect: Effect;
+  readonly undoing: "none" | "under_way" | "done";
 }
 
 export interface EffectRepository {
@@ -77,17 +104,52 @@ export interface EffectRepository {
     effects: readonly (PlannedEffect & { readonly stepId: string })[],
     newId: () => string,
   ): Promise<void>;
+  /** Adds the links of a chain behind the effects of the command (EFF-3). */
+  planLinks(command: Command, links: readonly NewLink[], newId: () => string): Promise<void>;
+  /** All of them in order, links included. */
+  ofCommand(commandId: CommandId): Promise<readonly Effect[]>;
+  find(effectId: EffectId): Promise<Effect | undefined>;
   lockByStep(commandId: CommandId, stepId: string): Promise<Effect | undefined>;
-  /** What has happened outside for these commands (at least one), in order. */
-  succeeded(commandIds: readonly CommandId[]): Promise<readonly Effect[]>;
+  /** What has happened outside for these commands (at least one) and was not undone, in order. */
+  standing(commandIds: readonly CommandId[]): Promise<readonly Effect[]>;
   /** Holds everyone else who wants the same effect until the transaction ends. */
   lockKey(tenantId: string, effectType: string, key: string): Promise<void>;
   /** An effect of another command that already happened under the same key. */
-  succeededTwin(effect: Effect, tenantId: string): Promise<Effect | undefined>;
-  begin(effectId: EffectId, workflowId: string | null, payload: JsonObject): Promise<void>;
+  succeededTwin(effect: Effect, tenantId: string): Promise<EffectTwin | undefined>;
+  /** Gives an effect that has not happened another key; as it then is. */
+  rekey(effect: Effect, key: string): Promise<Effect>;
+  /** `isProbe`: nothing will be started, so it is not one more attempt. */
+  begin(
+    effectId: EffectId,
+    workflowId: string | null,
+    payload: JsonObject,
+    isProbe: boolean,
+  ): Promise<void>;
   succeed(effectId: EffectId, result: Json): Promise<void>;
   fail(effectId: EffectId, failure: Failure): Promise<void>;
   satisfy(effectId: EffectId, by: EffectId): Promise<void>;
+  /** Attempts so far no longer count; the link may be tried anew. */
+  forgive(effectId: EffectId, attempts: number): Promise<void>;
+  settle(effectId: EffectId, as: "skipped" | "by_hand"): Promise<void>;
+}
+
+export type NewIncident = Omit<
+  Incident,
+  "status" | "createdAt" | "closedAt" | "closedBy" | "action" | "note"
+>;
+
+export interface IncidentRepository {
+  /** Undefined when one of this kind is open for the effect. */
+  open(incident: NewIncident): Promise<Incident | undefined>;
+  find(id: IncidentId): Promise<Incident | undefined>;
+  ofCommand(commandId: CommandId): Promise<readonly Incident[]>;
+  /** Compare-and-set out of `open`; undefined when somebody was first. */
+  close(
+    id: IncidentId,
+    by: string,
+    action: IncidentAction,
+    note: string | null,
+  ): Promise<Incident | undefined>;
 }
 
 export interface Invocation {
@@ -116,6 +178,8 @@ export interface InvocationOutcome {
 /** What happened so far to one step, from its invocations. */
 export interface StepHistory {
   readonly attempts: number;
+  /** How each attempt failed, in order; undefined for one that did not. */
+  readonly failures: readonly (Failure | undefined)[];
   readonly last:
     | {
         readonly invocationId: string;
@@ -137,13 +201,24 @@ export interface InvocationRepository {
 
 export type NewApproval = Omit<
   Approval,
-  "status" | "createdAt" | "decidedAt" | "decidedBy" | "decision" | "decisionReason"
+  | "status"
+  | "votes"
+  | "delegations"
+  | "escalatedAt"
+  | "createdAt"
+  | "decidedAt"
+  | "decidedBy"
+  | "decision"
+  | "decisionReason"
 >;
 
 export interface ApprovalRepository {
   insert(approval: NewApproval): Promise<void>;
   find(id: ApprovalId): Promise<Approval | undefined>;
   ofCommand(commandId: CommandId): Promise<readonly Approval[]>;
+  vote(id: ApprovalId, vote: Vote): Promise<Approval>;
+  delegate(id: ApprovalId, delegation: Delegation): Promise<Approval>;
+  escalate(id: ApprovalId): Promise<void>;
   /** Compare-and-set out of `pending`; undefined when somebody was first. */
   close(
     id: ApprovalId,
@@ -154,9 +229,34 @@ export interface ApprovalRepository {
   ): Promise<Approval | undefined>;
 }
 
+export interface InputRepository {
+  ask(command: Command, request: InputRequest): Promise<void>;
+  open(commandId: CommandId): Promise<InputRequest | undefined>;
+  /** Closes the open question, if there is one. */
+  close(
+    commandId: CommandId,
+    as: "answered" | "expired" | "cancelled",
+    by: string | null,
+  ): Promise<void>;
+}
+
+export interface DependencyRepository {
+  /** Holds everyone else who changes the dependencies of the tenant until the transaction ends. */
+  lockGraph(tenantId: string): Promise<void>;
+  add(child: Command, dependency: Dependency): Promise<void>;
+  of(childId: CommandId): Promise<readonly Dependency[]>;
+  parentsOf(childIds: readonly CommandId[]): Promise<readonly CommandId[]>;
+  /** Commands not at rest that wait for this one. */
+  dependents(
+    parentId: CommandId,
+  ): Promise<readonly { readonly command: Command; readonly dependency: Dependency }[]>;
+}
+
 export interface ArtifactRepository {
   insert(artifact: Omit<Artifact, "version" | "createdAt">): Promise<void>;
   find(id: ArtifactId, tenantId: string): Promise<Artifact | undefined>;
+  /** X-20: the artifacts of a command that was undone are kept, and marked. */
+  archiveCancelled(commandId: CommandId): Promise<readonly ArtifactId[]>;
 }
 
 /** Everything about one judging of a command. */
@@ -192,7 +292,7 @@ export interface TurnRepository {
   moves(commandId: CommandId): Promise<readonly RecordedMove[]>;
   /** The commands that the turn's calls became or found. */
   called(commandId: CommandId): Promise<readonly Command[]>;
-  /** Workflows of unfinished commands that wait for this one: its parent, and turns whose calls found it. */
+  /** Workflows of unfinished commands that wait for this one: its parent, turns whose calls found it, dependents. */
   waitingFor(command: Command): Promise<readonly string[]>;
   calls(commandId: CommandId): Promise<readonly RecordedCall[]>;
   /** False when the move of that step is already recorded. */
@@ -226,6 +326,9 @@ export interface Tx {
   readonly effects: EffectRepository;
   readonly invocations: InvocationRepository;
   readonly approvals: ApprovalRepository;
+  readonly incidents: IncidentRepository;
+  readonly inputs: InputRepository;
+  readonly dependencies: DependencyRepository;
   readonly artifacts: ArtifactRepository;
   readonly policyDecisions: PolicyDecisionRepository;
   readonly notifications: NotificationRepository;

@@ -4,17 +4,19 @@
  * decision). Refuses to own: HTTP, and running the plan.
  */
 import type { AgentCallRef, Command, Principal } from "../core/command.ts";
-import { failureOf, Refusal } from "../core/errors.ts";
+import { type Failure, failureOf, Refusal } from "../core/errors.ts";
 import { asId, type CommandId, decodeId } from "../core/ids.ts";
 import { isJsonObject, type Json, type JsonObject, toJson, unstorable } from "../core/json.ts";
 import { issuesText } from "../core/validation.ts";
 import type { IngressType } from "../core/vocabulary.ts";
 import { eventOf } from "./audit.ts";
+import { addDependencies, type DependencyRequest } from "./dependencies.ts";
 import { claimKey, conflict, type KeyClaim, requestHashOf } from "./derived-key.ts";
-import { openGate } from "./gate.ts";
+import { openGate, startRun } from "./gate.ts";
+import { askForInput, refuseForWant } from "./input.ts";
 import type { Kit } from "./kit.ts";
 import { moveCommand } from "./move.ts";
-import { planCommand } from "./plan-command.ts";
+import { planCommand, workflowIdOf } from "./plan-command.ts";
 import { judgeCommand } from "./policy-evaluation.ts";
 import type { NewCommand, Tx } from "./store.ts";
 import type { FactReader, Task } from "./tasks.ts";
@@ -32,6 +34,8 @@ export interface SubmitRequest {
   readonly agentCall?: AgentCallRef;
   /** Chosen beforehand by a caller who has to name the command before it exists. */
   readonly commandId?: CommandId;
+  /** Commands that have to rest as they should before this one starts. */
+  readonly dependsOn?: readonly DependencyRequest[];
   /** The task's derived key, when the caller looked at it before; otherwise it is claimed here. */
   readonly claim?: KeyClaim;
 }
@@ -89,23 +93,66 @@ export async function submitWithin(tx: Tx, kit: Kit, request: SubmitRequest): Pr
     eventOf(created, "command_created", createdPayload(created)),
     eventOf(created, "input_validated", {}),
   ]);
-  const facts = await gatherFacts(tx, created, task);
-  if ("error" in facts) {
-    const failure = failureOf(facts.error);
-    return { command: await moveCommand(tx, created, "failed", { failure }), replayed: false };
+  const { dependsOn = [], principal } = request;
+  await addDependencies(tx, created, principal, dependsOn);
+  const waiting = { ...created, hasDependencies: dependsOn.length > 0 };
+  const informed = await inform(tx, waiting, task);
+  if ("failure" in informed) {
+    const { failure } = informed;
+    return { command: await moveCommand(tx, waiting, "failed", { failure }), replayed: false };
   }
-  if (task.gatherFacts !== undefined) await tx.commands.setFacts(created.commandId, facts.facts);
-  const validated = await moveCommand(tx, { ...created, facts: facts.facts }, "validated");
+  const validated = await moveCommand(tx, informed.command, "validated");
   return { command: await decide(tx, kit, validated, task), replayed: false };
 }
 
-async function decide(tx: Tx, kit: Kit, created: Command, task: Task): Promise<Command> {
-  const { command, combined } = await judgeCommand(tx, kit, created, task);
+/** Facts, policy, plan and gate once more, for a command that came back to `validated` with another payload. */
+export async function judgeAgain(tx: Tx, kit: Kit, command: Command, task: Task): Promise<Command> {
+  const informed = await inform(tx, command, task);
+  if (!("failure" in informed)) return decide(tx, kit, informed.command, task);
+  return moveCommand(tx, command, "failed", { failure: informed.failure });
+}
+
+async function inform(
+  tx: Tx,
+  command: Command,
+  task: Task,
+): Promise<{ readonly command: Command } | { readonly failure: Failure }> {
+  const facts = await gatherFacts(tx, command, task);
+  if ("error" in facts) return { failure: failureOf(facts.error) };
+  if (task.gatherFacts !== undefined) await tx.commands.setFacts(command.commandId, facts.facts);
+  return { command: { ...command, facts: facts.facts } };
+}
+
+async function decide(tx: Tx, kit: Kit, validated: Command, task: Task): Promise<Command> {
+  const { command, combined } = await judgeCommand(tx, kit, validated, task);
+  if (combined.decision === "require_more_input") {
+    return askRequester(tx, kit, command, task, combined.reasons.join("; "));
+  }
   const planned = await planCommand(tx, kit, command, task, combined);
   if ("failure" in planned) {
     return moveCommand(tx, command, "failed", { failure: planned.failure });
   }
-  return openGate(tx, kit, { command: planned.command, task, plan: planned.plan, combined });
+  const isStarted = command.workflowId !== null;
+  const { plan } = planned;
+  return openGate(tx, kit, { command: planned.command, task, plan, combined, isStarted });
+}
+
+/** POL-10: policy wants to know more. The run exists from here on, to notice when nobody answers. */
+async function askRequester(
+  tx: Tx,
+  kit: Kit,
+  command: Command,
+  task: Task,
+  question: string,
+): Promise<Command> {
+  const asking = { actor: "policy", question };
+  if (command.context.agentCall !== undefined) return refuseForWant(tx, command, asking);
+  const asked = await askForInput(tx, kit, command, asking);
+  if (command.workflowId !== null) return asked;
+  const workflowId = workflowIdOf(command);
+  await tx.commands.setWorkflow(command.commandId, workflowId);
+  await startRun(tx, asked, task);
+  return { ...asked, workflowId };
 }
 
 function checkPayload(task: Task, payload: unknown): JsonObject {

@@ -7,7 +7,13 @@ import type { JsonObject } from "../core/json.ts";
 import type { Approver, Policy } from "../core/policy.ts";
 import type { ReviewSummary } from "../core/review-packet.ts";
 import type { Validator } from "../core/validation.ts";
-import type { CancellationMode, IngressType, QueueName, RiskLevel } from "../core/vocabulary.ts";
+import type {
+  ApprovalDecision,
+  CancellationMode,
+  IngressType,
+  QueueName,
+  RiskLevel,
+} from "../core/vocabulary.ts";
 import type { RuntimeCapability } from "../runtime/protocol/index.ts";
 import type { Artifact } from "./artifacts.ts";
 import type { ConnectorDefinition, OperationDefinition } from "./connectors.ts";
@@ -88,8 +94,13 @@ export interface TaskDefinition {
   readonly approval?: { readonly type: string; readonly approver: Approver };
   /** Kinds of data the task touches, for policies. */
   readonly dataTouched?: readonly string[];
-  /** Default `graceful`. */
+  /**
+   * Default `graceful`: what happened stands. With `compensate_then_stop` a cancellation undoes it, and so does a
+   * failure after something had happened (CMP-16).
+   */
   readonly cancellationMode?: CancellationMode;
+  /** For how long a success may be taken back, with `compensate_then_stop` (CAN-12). Default: not at all. */
+  readonly cancelWithinMinutes?: number;
   readonly queue?: QueueName;
   /** What the durable runtime must offer beyond the usual (RUN-4); checked at start. */
   readonly requires?: readonly RuntimeCapability[];
@@ -101,6 +112,13 @@ export interface TaskDefinition {
   readonly result: (view: StepView) => JsonObject;
   /** What an approver reads. Default: the task's description and its payload. */
   readonly review?: (view: Omit<StepView, "results">) => ReviewSummary;
+  /** Pure: what approvers may open beside the packet, kept as an artifact `approval_packet` of the command. */
+  readonly preview?: (view: Omit<StepView, "results">) => {
+    readonly title: string;
+    readonly content: JsonObject;
+  };
+  /** How long the requester has to answer when more is asked for. Default a day. */
+  readonly inputWithinMinutes?: number;
   /** Set when an agent may propose the task. */
   readonly tool?: { readonly name: string; readonly description?: string };
 }
@@ -119,17 +137,51 @@ export interface ApprovalTypeDefinition {
   readonly name: string;
   readonly description: string;
   readonly defaultExpiryMinutes: number;
+  /** How many different people have to approve. Default 1. */
+  readonly quorum?: number;
+  /** What may be answered. Default all. */
+  readonly decisionValues?: readonly ApprovalDecision[];
+  /** Labels that `affected` of the packet has to hold; without them nobody is asked (APR-11). */
+  readonly requiredFields?: readonly string[];
+  /** Who may decide as well when nobody did for that long. */
+  readonly escalation?: { readonly afterMinutes: number; readonly to: Approver };
+  /** What becomes of a command about which nobody decided in time (X-47). Default `expired`. */
+  readonly onExpired?: "expired" | "failed";
   /** Default false: whoever asked may not decide. */
   readonly allowSelfApproval?: boolean;
 }
 
-/** What undoes an effect (CMP-2). Registered and checked; see the registry for what is checked. */
+/** What the input of a compensation is made from: the command, and the effect that it undoes. */
+export interface CompensationView extends StepView {
+  readonly effect: { readonly effectType: string; readonly result: JsonObject };
+}
+
+/** What undoes an effect (CMP-2). Checked as a graph at start-up; see the registry for what is checked. */
 export interface CompensationDefinition {
   readonly name: string;
   /** The effect type it counteracts. */
   readonly of: string;
   readonly connector: string;
   readonly operation: string;
+  /** Pure: the input of the call. Default: what the vendor answered when the effect happened. */
+  readonly input?: (view: CompensationView) => JsonObject;
+  /** Effect types that undoing itself causes, e.g. an e-mail. Default: none, it is pure (CMP-9). */
+  readonly produces?: readonly string[];
+  /** Says that each of `produces` is the declared inverse of `of` (CMP-6). */
+  readonly counterEffects?: boolean;
+  /** Compensations that have to succeed first when the same command needs them (CMP-13). */
+  readonly after?: readonly string[];
+  /** Pure: which effect types the vendor's answer tells of, besides the undoing itself; compared with `produces` (CMP-10). */
+  readonly emitted?: (output: JsonObject) => readonly string[];
+}
+
+/** What the graph check has to know about an effect that no operation describes. */
+export interface EffectTypeDefinition {
+  readonly name: string;
+  /** The effect type that undoes this one by its nature (CMP-6). */
+  readonly inverse?: string;
+  /** Why an effect that a compensation causes need not be undone in turn (CMP-9). */
+  readonly standsBecause?: string;
 }
 
 /** A task as a tool that an agent may propose. */
@@ -153,6 +205,9 @@ export interface TaskCatalog {
   approvalType(name: string): ApprovalTypeDefinition;
   connector(name: string): ConnectorDefinition;
   operation(connector: string, operation: string): OperationDefinition;
+  /** For names from an older record, which the code of today may not know. */
+  findOperation(connector: string, operation: string): OperationDefinition | undefined;
   compensationOf(effectType: string): CompensationDefinition | undefined;
   schedules(): readonly ScheduleDefinition[];
+  compensation(name: string): CompensationDefinition | undefined;
 }

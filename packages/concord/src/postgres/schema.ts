@@ -9,6 +9,7 @@ import {
 import type { ClientBase } from "pg";
 import type { JsonObject } from "../core/json.ts";
 import type { RequiredApproval } from "../core/policy.ts";
+import type { Delegation, Vote } from "../domain/approvals.ts";
 
 /** JSONB: read as a value, written as text, since pg would turn an array into a Postgres array. */
 type Jsonb<T> = ColumnType<T, string, string>;
@@ -37,6 +38,7 @@ export interface CommandTable {
   root_command_id: string;
   trace_id: string;
   dbos_workflow_id: string | null;
+  has_dependencies: Generated<boolean>;
   cancellation_mode: string;
   cancellation_requested_at: TimeOrNull;
   cancellation_requested_by: string | null;
@@ -91,8 +93,50 @@ export interface EffectTable {
   satisfied_by_effect_id: string | null;
   compensates_effect_id: string | null;
   declared_compensation: string | null;
+  compensation_manifest: JsonbOrNull<JsonObject>;
+  attempts_forgiven: Generated<number>;
+  settled_as: string | null;
   created_at: Time;
   completed_at: TimeOrNull;
+}
+
+export interface InputRequestTable {
+  input_request_id: string;
+  tenant_id: string;
+  command_id: string;
+  question: string;
+  asked_by: string;
+  status: Generated<string>;
+  expires_at: ColumnType<Date, string, string>;
+  created_at: Time;
+  closed_at: TimeOrNull;
+  answered_by: string | null;
+}
+
+export interface DependencyTable {
+  child_command_id: string;
+  parent_command_id: string;
+  tenant_id: string;
+  required_status: string;
+  propagate_cancellation: boolean;
+  created_at: Time;
+}
+
+export interface IncidentTable {
+  incident_id: string;
+  tenant_id: string;
+  command_id: string;
+  root_command_id: string;
+  domain_effect_id: string | null;
+  kind: string;
+  status: Generated<string>;
+  message: string;
+  detail: Jsonb<JsonObject>;
+  created_at: Time;
+  closed_at: TimeOrNull;
+  closed_by: string | null;
+  action: string | null;
+  note: string | null;
 }
 
 export interface ApprovalTable {
@@ -109,6 +153,13 @@ export interface ApprovalTable {
   bound_hash: string;
   risk_level: string;
   expires_at: ColumnType<Date, string, string>;
+  quorum: Generated<number>;
+  votes: JsonbDefault<readonly Vote[]>;
+  delegations: JsonbDefault<readonly Delegation[]>;
+  escalates_at: TimeOrNull;
+  escalate_to_kind: string | null;
+  escalate_to: string | null;
+  escalated_at: TimeOrNull;
   created_at: Time;
   decided_at: TimeOrNull;
   decided_by: string | null;
@@ -128,6 +179,7 @@ export interface ArtifactTable {
   content: Jsonb<JsonObject>;
   checksum: string;
   lineage: Jsonb<JsonObject>;
+  metadata: JsonbDefault<JsonObject>;
   creator: string;
   created_at: Time;
 }
@@ -217,6 +269,9 @@ export interface Tables {
   "concord.policy_decisions": PolicyDecisionTable;
   "concord.domain_effects": EffectTable;
   "concord.approvals": ApprovalTable;
+  "concord.incidents": IncidentTable;
+  "concord.input_requests": InputRequestTable;
+  "concord.command_dependencies": DependencyTable;
   "concord.artifacts": ArtifactTable;
   "concord.connector_invocations": InvocationTable;
   "concord.notifications": NotificationTable;

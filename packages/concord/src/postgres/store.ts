@@ -6,6 +6,7 @@ import { approvalRepository } from "./repositories/approvals.ts";
 import { commandRepository } from "./repositories/commands.ts";
 import { effectRepository } from "./repositories/effects.ts";
 import { eventRepository } from "./repositories/events.ts";
+import { incidentRepository } from "./repositories/incidents.ts";
 import { notificationRepository } from "./repositories/notifications.ts";
 import {
   artifactRepository,
@@ -13,6 +14,7 @@ import {
   policyDecisionRepository,
 } from "./repositories/records.ts";
 import { turnRepository } from "./repositories/turns.ts";
+import { dependencyRepository, inputRepository } from "./repositories/waits.ts";
 import { overClient } from "./schema.ts";
 
 /** Makes the outbox of a transaction from its connection. */
@@ -31,6 +33,9 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
       effects: effectRepository(db),
       invocations: invocationRepository(db),
       approvals: approvalRepository(db),
+      incidents: incidentRepository(db),
+      inputs: inputRepository(db),
+      dependencies: dependencyRepository(db),
       artifacts: artifactRepository(db),
       policyDecisions: policyDecisionRepository(db),
       notifications: notificationRepository(db),

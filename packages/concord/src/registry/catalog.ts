@@ -11,6 +11,7 @@ import type { ScheduleDefinition } from "../domain/schedules.ts";
 import type {
   ApprovalTypeDefinition,
   CompensationDefinition,
+  EffectTypeDefinition,
   StepView,
   Task,
   TaskCatalog,
@@ -26,6 +27,7 @@ export interface Catalog {
   approvalType(definition: ApprovalTypeDefinition): void;
   compensation(definition: CompensationDefinition): void;
   schedule(definition: ScheduleDefinition): void;
+  effectType(definition: EffectTypeDefinition): void;
 }
 
 /** Everything registered, in order; names may still clash or dangle. */
@@ -36,6 +38,7 @@ export interface Registrations {
   readonly approvalTypes: readonly ApprovalTypeDefinition[];
   readonly compensations: readonly CompensationDefinition[];
   readonly schedules: readonly ScheduleDefinition[];
+  readonly effectTypes: readonly EffectTypeDefinition[];
 }
 
 export function recorder(): { readonly catalog: Catalog; readonly registrations: Registrations } {
@@ -45,6 +48,7 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
   const approvalTypes: ApprovalTypeDefinition[] = [];
   const compensations: CompensationDefinition[] = [];
   const schedules: ScheduleDefinition[] = [];
+  const effectTypes: EffectTypeDefinition[] = [];
   const catalog: Catalog = {
     task: (one) => void tasks.push(one),
     policy: (one) => void policies.push(one),
@@ -52,11 +56,18 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
     approvalType: (one) => void approvalTypes.push(one),
     compensation: (one) => void compensations.push(one),
     schedule: (one) => void schedules.push(one),
+    effectType: (one) => void effectTypes.push(one),
   };
-  return {
-    catalog,
-    registrations: { tasks, policies, connectors, approvalTypes, compensations, schedules },
+  const registrations = {
+    tasks,
+    policies,
+    connectors,
+    approvalTypes,
+    compensations,
+    schedules,
+    effectTypes,
   };
+  return { catalog, registrations };
 }
 
 /** Look-ups over checked registrations. `builtIn` tasks come with the runtime, not from contracts. */
@@ -66,13 +77,16 @@ export function buildCatalog(registered: Registrations, builtIn: readonly Task[]
   const connectors = byName(registered.connectors);
   const approvalTypes = byName(registered.approvalTypes);
   const compensations = new Map(registered.compensations.map((one) => [one.of, one]));
+  const compensationsByName = byName(registered.compensations);
   const toolTasks = new Map(
     [...tasks.values()].flatMap((task) =>
       task.tool === undefined ? [] : [[task.tool.name, task] as const],
     ),
   );
+  const findOperation = (connector: string, name: string) =>
+    connectors.get(connector)?.operations[name];
   const operation = (connector: string, name: string) => {
-    const found = connectors.get(connector)?.operations[name];
+    const found = findOperation(connector, name);
     if (found === undefined)
       throw new Error(`the operation ${connector}.${name} is not registered`);
     return found;
@@ -88,8 +102,10 @@ export function buildCatalog(registered: Registrations, builtIn: readonly Task[]
     approvalType: (name) => must(approvalTypes, "approval type", name),
     connector: (name) => must(connectors, "connector", name),
     operation,
+    findOperation,
     compensationOf: (effectType) => compensations.get(effectType),
     schedules: () => registered.schedules,
+    compensation: (name) => compensationsByName.get(name),
   };
 }
 

@@ -2,10 +2,11 @@
 import { planProblems } from "../core/planning.ts";
 import type { Policy } from "../core/policy.ts";
 import { templateVariables } from "../core/template.ts";
-import { POLICY_CATEGORIES } from "../core/vocabulary.ts";
+import { CANCELLATION_MODES, POLICY_CATEGORIES } from "../core/vocabulary.ts";
 import type { ConnectorDefinition } from "../domain/connectors.ts";
 import type { ConnectorStep, TaskDefinition } from "../domain/tasks.ts";
 import type { Registrations } from "./catalog.ts";
+import { COMPENSATION_DEPTH_MAX, compensationProblems } from "./check-compensations.ts";
 import { connectorProblems, schemaProblem } from "./check-connectors.ts";
 
 /** All problems of a catalog; the message lists them one a line. */
@@ -23,8 +24,9 @@ export class CatalogError extends Error {
 export function catalogProblems(
   registered: Registrations,
   builtInNames: readonly string[],
+  depthMax: number = COMPENSATION_DEPTH_MAX,
 ): readonly string[] {
-  const { tasks, policies, connectors, approvalTypes } = registered;
+  const { tasks, policies, connectors, approvalTypes, compensations } = registered;
   const toolNames = tasks.flatMap((task) => (task.tool === undefined ? [] : [task.tool.name]));
   return [
     ...repeated("task", [...tasks.map(nameOf), ...builtInNames]),
@@ -35,7 +37,12 @@ export function catalogProblems(
     ...policies.flatMap((policy) => policyProblems(policy, approvalTypes.map(nameOf))),
     ...tasks.flatMap((task) => taskProblems(task, registered)),
     ...connectors.flatMap(connectorProblems),
-    ...compensationProblems(registered),
+    ...repeated("compensation", compensations.map(nameOf)),
+    ...repeated(
+      "compensation of",
+      compensations.map((one) => one.of),
+    ),
+    ...compensationProblems(registered, depthMax),
   ];
 }
 
@@ -86,6 +93,7 @@ function taskProblems(task: TaskDefinition, registered: Registrations): readonly
       ? [`${at} names the unknown approval type "${approval}"`]
       : []),
     ...keyProblems(at, task),
+    ...windowProblems(at, task),
     ...planProblems(steps).map((problem) => `${at}: ${problem}`),
     ...task.steps.flatMap((step) =>
       step.kind === "connector" ? stepProblems(task, step, registered.connectors) : [],
@@ -103,6 +111,20 @@ function keyProblems(at: string, { idempotency, inputSchema }: TaskDefinition): 
     .map(
       (name) => `${at}: its idempotency key needs "${name}", which inputSchema does not require`,
     );
+}
+
+/** CAN-1, CAN-12: only what undoes itself can be taken back, and reserved modes do not exist yet. */
+function windowProblems(at: string, task: TaskDefinition): readonly string[] {
+  const { cancellationMode = "graceful", cancelWithinMinutes: minutes } = task;
+  return [
+    ...(CANCELLATION_MODES.includes(cancellationMode)
+      ? []
+      : [`${at}: the cancellation mode "${cancellationMode}" is not available`]),
+    ...(minutes !== undefined && cancellationMode !== "compensate_then_stop"
+      ? [`${at}: cancelWithinMinutes needs cancellationMode "compensate_then_stop"`]
+      : []),
+    ...(minutes === undefined || minutes > 0 ? [] : [`${at}: cancelWithinMinutes is not above 0`]),
+  ];
 }
 
 function schemaProblems(at: string, task: TaskDefinition): readonly string[] {
@@ -133,35 +155,4 @@ function stepProblems(
   return templateVariables(operation.keyTemplate ?? "")
     .filter((name) => !known.includes(name))
     .map((name) => `${at}: the key needs "${name}", which inputSchema does not require`);
-}
-
-/** CMP-3: what says it can be undone has something that undoes it. */
-function compensationProblems(registered: Registrations): readonly string[] {
-  const { tasks, connectors, compensations } = registered;
-  const operationOf = (connector: string, name: string) =>
-    connectors.find((one) => one.name === connector)?.operations[name];
-  const effects = tasks.flatMap((task) =>
-    task.steps.flatMap((step) =>
-      step.kind === "connector" && step.effectType !== undefined
-        ? [{ type: step.effectType, step }]
-        : [],
-    ),
-  );
-  const missing = effects
-    .filter(({ step }) => operationOf(step.connector, step.operation)?.compensation === "required")
-    .filter(({ type }) => !compensations.some((one) => one.of === type))
-    .map(({ type }) => `the effect "${type}" requires a compensation and none is registered`);
-  const dangling = compensations.flatMap((one) => [
-    ...(effects.some(({ type }) => type === one.of)
-      ? []
-      : [`the compensation "${one.name}" undoes "${one.of}", which no task does`]),
-    ...(operationOf(one.connector, one.operation) === undefined
-      ? [`the compensation "${one.name}" uses the unknown ${one.connector}.${one.operation}`]
-      : []),
-  ]);
-  const twice = repeated(
-    "compensation of",
-    compensations.map((one) => one.of),
-  );
-  return [...new Set(missing), ...dangling, ...twice];
 }

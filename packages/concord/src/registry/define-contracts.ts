@@ -27,18 +27,28 @@ export function isContracts(value: unknown): value is Contracts {
 
 const TURN_POLICY = "concord.anyone_may_talk";
 
+export interface CatalogOptions {
+  /** What the runtime offers; absent: not checked. */
+  readonly runtime?: RuntimeOffer;
+  /** CMP-4: how many compensations may follow from one effect. Default 2. */
+  readonly compensationDepthMax?: number;
+}
+
 /**
  * Registers and checks everything, also against what the runtime offers when it is given. Throws `CatalogError`
  * with all problems at once.
  */
-export function loadCatalog(contracts: readonly Contracts[], runtime?: RuntimeOffer): TaskCatalog {
+export function loadCatalog(
+  contracts: readonly Contracts[],
+  { runtime, compensationDepthMax }: CatalogOptions = {},
+): TaskCatalog {
   const { catalog, registrations } = recorder();
   for (const one of contracts) one.register(catalog);
   catalog.policy(anyonePolicy(TURN_POLICY, "talking is free; each call is judged by itself"));
   const builtIn = [agentTurnTask()];
   const builtInNames = builtIn.map((task) => task.name);
   const problems = [
-    ...catalogProblems(registrations, builtInNames),
+    ...catalogProblems(registrations, builtInNames, compensationDepthMax),
     ...scheduleProblems(registrations, builtInNames),
     ...(runtime === undefined ? [] : runtimeProblems(registrations, runtime)),
   ];

@@ -58,15 +58,12 @@ async function restart(runtime: Runs, store: Store, id: CommandId): Promise<bool
   const isStarted = await store.transaction(async (tx) => {
     const command = await tx.commands.lock(id);
     const isStale =
-      command === undefined ||
-      isResting(command.status) ||
-      command.plan === null ||
-      command.workflowId !== seen.workflowId;
-    if (isStale || command.plan === null) return false;
-    const base = workflowIdOf(command);
-    const resumed = /:resume:(\d+)$/.exec(command.workflowId ?? "")?.[1];
-    const workflowId = `${base}:resume:${Number(resumed ?? "0") + 1}`;
-    await tx.commands.setPlan(command.commandId, command.plan, workflowId);
+      command === undefined || isResting(command.status) || command.workflowId !== seen.workflowId;
+    if (isStale) return false;
+    const current = command.workflowId ?? workflowIdOf(command);
+    const [base = current, resumed = "0"] = current.split(":resume:");
+    const workflowId = `${base}:resume:${Number(resumed) + 1}`;
+    await tx.commands.setWorkflow(command.commandId, workflowId);
     const queue = chooseQueue(command.taskName === "agent.turn" ? "agent.run" : "connector.call");
     await tx.outbox.start(workflowId, command.commandId, queue, command.context.actor);
     return true;

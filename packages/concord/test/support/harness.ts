@@ -49,7 +49,7 @@ export async function startHarness(options: HarnessOptions = {}) {
   const make = () =>
     createConcord({
       databaseUrl,
-      contracts: options.more === undefined ? contracts : [contracts, options.more()],
+      contracts: [contracts, ...(options.more === undefined ? [] : [options.more()])],
       // What the tests break on purpose is warned about; only our own failures are worth a line.
       log: options.log ?? pino({ level: "error" }),
       nowMs: () => Date.now() + clock.aheadMs,

@@ -60,7 +60,8 @@ export async function listApprovals(
   return pageOf(approvals, filter.limit, (one) => [one.createdAt, one.approvalId]);
 }
 
-function pageOf<T>(
+/** The page, and the cursor of the next one when `rows` holds one more than `limit`. */
+export function pageOf<T>(
   rows: readonly T[],
   limit: number,
   keyOf: (row: T) => readonly [string, string],
@@ -77,7 +78,10 @@ function pageOf<T>(
 const UUID = /^[0-9a-f-]{36}$/;
 
 /** Times are compared in milliseconds, as the cursor holds them; the id settles the rest. */
-function olderThan(cursor: string, idColumn: "command_id" | "approval_id"): Expression<SqlBool> {
+export function olderThan(
+  cursor: string,
+  idColumn: "command_id" | "approval_id" | "incident_id",
+): Expression<SqlBool> {
   const [at, id] = parsePlace(cursor);
   const time = sql.ref("created_at");
   return sql<SqlBool>`(date_trunc('milliseconds', ${time}), ${sql.ref(idColumn)}) < (${at}::timestamptz, ${id}::uuid)`;

@@ -10,7 +10,7 @@ const RESTING = RESTING_STATUSES.map((status) => `'${status}'`).join(", ");
 /**
  * Commands not at rest, oldest first, whose run on DBOS is missing, has ended, or is of another version than
  * `version` while no executor of that version lives. A run that DBOS gave up on after many crashes is left to
- * people, and so is one whose command has no plan: nothing could be run.
+ * people.
  */
 export async function commandsWithoutRun(
   pool: Pool,
@@ -19,7 +19,7 @@ export async function commandsWithoutRun(
 ): Promise<readonly CommandId[]> {
   const { rows } = await pool.query<{ command_id: string }>(
     `SELECT command_id FROM concord.commands
-     WHERE status NOT IN (${RESTING}) AND plan IS NOT NULL AND NOT EXISTS (
+     WHERE status NOT IN (${RESTING}) AND dbos_workflow_id IS NOT NULL AND NOT EXISTS (
        SELECT 1 FROM dbos.workflow_status run
        WHERE run.workflow_uuid = commands.dbos_workflow_id
          AND run.status NOT IN ('SUCCESS', 'ERROR', 'CANCELLED')
@@ -32,7 +32,7 @@ export async function commandsWithoutRun(
   return rows.map((row) => asId("command", row.command_id));
 }
 
-/** Commands not at rest that have a plan, after `after`, in the order of their ids. */
+/** Commands not at rest that were given a run, after `after`, in the order of their ids. */
 export async function openCommands(
   pool: Pool,
   after: CommandId | undefined,
@@ -40,7 +40,7 @@ export async function openCommands(
 ): Promise<readonly { readonly commandId: CommandId; readonly workflowId: string | null }[]> {
   const { rows } = await pool.query<{ command_id: string; dbos_workflow_id: string | null }>(
     `SELECT command_id, dbos_workflow_id FROM concord.commands
-     WHERE status NOT IN (${RESTING}) AND plan IS NOT NULL AND ($1::uuid IS NULL OR command_id > $1)
+     WHERE status NOT IN (${RESTING}) AND dbos_workflow_id IS NOT NULL AND ($1::uuid IS NULL OR command_id > $1)
      ORDER BY command_id LIMIT $2`,
     [after ?? null, limit],
   );

@@ -2,7 +2,7 @@
 import { type Selectable, sql } from "kysely";
 import { asId } from "../../core/ids.ts";
 import type { ApprovalStatus, RiskLevel } from "../../core/vocabulary.ts";
-import type { Approval } from "../../domain/approvals.ts";
+import type { Approval, Delegation, Vote } from "../../domain/approvals.ts";
 import type { ApprovalRepository } from "../../domain/store.ts";
 import { type ApprovalTable, type Db, isoOf, isoOrNull, jsonb } from "../schema.ts";
 
@@ -20,6 +20,11 @@ export function approvalOf(row: Selectable<ApprovalTable>): Approval {
     boundHash: row.bound_hash,
     riskLevel: row.risk_level as RiskLevel,
     expiresAt: isoOf(row.expires_at),
+    quorum: row.quorum,
+    votes: row.votes,
+    delegations: row.delegations,
+    escalation: escalationOf(row),
+    escalatedAt: isoOrNull(row.escalated_at),
     createdAt: isoOf(row.created_at),
     decidedAt: isoOrNull(row.decided_at),
     decidedBy: row.decided_by,
@@ -28,8 +33,21 @@ export function approvalOf(row: Selectable<ApprovalTable>): Approval {
   };
 }
 
+function escalationOf(row: Selectable<ApprovalTable>): Approval["escalation"] {
+  const { escalates_at: at, escalate_to_kind: kind, escalate_to: name } = row;
+  if (at === null || kind === null || name === null) return null;
+  return { at: isoOf(at), to: { kind: kind as "user" | "group", name } };
+}
+
 export function approvalRepository(db: Db): ApprovalRepository {
   const select = () => db.selectFrom("concord.approvals").selectAll();
+  const append = (id: string, column: "votes" | "delegations", item: Vote | Delegation) =>
+    db
+      .updateTable("concord.approvals")
+      .set({ [column]: sql`${sql.ref(column)} || ${jsonb([item])}::jsonb` })
+      .where("approval_id", "=", id)
+      .returningAll()
+      .executeTakeFirstOrThrow();
   return {
     insert: async (approval) => {
       await db
@@ -48,6 +66,10 @@ export function approvalRepository(db: Db): ApprovalRepository {
           bound_hash: approval.boundHash,
           risk_level: approval.riskLevel,
           expires_at: approval.expiresAt,
+          quorum: approval.quorum,
+          escalates_at: approval.escalation?.at ?? null,
+          escalate_to_kind: approval.escalation?.to.kind ?? null,
+          escalate_to: approval.escalation?.to.name ?? null,
         })
         .execute();
     },
@@ -61,6 +83,15 @@ export function approvalRepository(db: Db): ApprovalRepository {
         .orderBy("approval_id")
         .execute();
       return rows.map(approvalOf);
+    },
+    vote: async (id, vote) => approvalOf(await append(id, "votes", vote)),
+    delegate: async (id, delegation) => approvalOf(await append(id, "delegations", delegation)),
+    escalate: async (id) => {
+      await db
+        .updateTable("concord.approvals")
+        .set({ escalated_at: sql`now()` })
+        .where("approval_id", "=", id)
+        .execute();
     },
     close: async (id, to, by, decision, reason) => {
       const row = await db

@@ -32,6 +32,7 @@ export function commandOf(row: Selectable<CommandTable>): Command {
     rootCommandId: asId("command", row.root_command_id),
     traceId: row.trace_id,
     workflowId: row.dbos_workflow_id,
+    hasDependencies: row.has_dependencies,
     cancellationMode: row.cancellation_mode as CancellationMode,
     cancellationRequestedAt: isoOrNull(row.cancellation_requested_at),
     result: row.result as Json,
@@ -82,7 +83,7 @@ export function commandRepository(db: Db): CommandRepository {
           .set({
             status: to,
             updated_at: sql`now()`,
-            ...(patch.completed ? { completed_at: sql`now()` } : {}),
+            completed_at: patch.completed ? sql`now()` : null,
             ...(patch.result === undefined ? {} : { result: jsonb(patch.result) }),
             ...(patch.failure === undefined
               ? {}
@@ -156,7 +157,7 @@ async function lockName(db: Db, name: readonly string[]): Promise<void> {
 
 type Writes = Pick<
   CommandRepository,
-  "insert" | "setFacts" | "setPayload" | "setPlan" | "setStepResult"
+  "insert" | "setFacts" | "setPayload" | "setWorkflow" | "setPlan" | "setStepResult"
 >;
 
 function writes(db: Db): Writes {
@@ -200,6 +201,9 @@ function writes(db: Db): Writes {
       await update(id)
         .set({ payload: jsonb(payload) })
         .execute();
+    },
+    setWorkflow: async (id, workflowId) => {
+      await update(id).set({ dbos_workflow_id: workflowId }).execute();
     },
     setPlan: async (id, plan, workflowId) => {
       await update(id)

@@ -1,6 +1,7 @@
 /** Owns SQL on `domain_effects`. Never polled as a queue (EFF-8): every look-up is by command or by key. */
 import { type Selectable, sql } from "kysely";
 import type { Effect } from "../../core/command.ts";
+import type { CompensationManifest } from "../../core/compensation.ts";
 import { asId } from "../../core/ids.ts";
 import type { Json } from "../../core/json.ts";
 import type { EffectStatus } from "../../core/vocabulary.ts";
@@ -18,12 +19,18 @@ function effectOf(row: Selectable<EffectTable>): Effect {
     status: row.status as EffectStatus,
     attempts: row.attempts,
     result: row.result as Json,
+    compensation: row.compensation_manifest as unknown as CompensationManifest | null,
+    compensatesEffectId:
+      row.compensates_effect_id === null ? null : asId("effect", row.compensates_effect_id),
+    attemptsForgiven: row.attempts_forgiven,
+    settledAs: row.settled_as as Effect["settledAs"],
   };
 }
 
 export function effectRepository(db: Db): EffectRepository {
   const select = () => db.selectFrom("concord.domain_effects").selectAll();
   return {
+    ...effectPlans(db),
     ...effectWrites(db),
     lockByStep: async (commandId, stepId) => {
       const row = await select()
@@ -33,10 +40,20 @@ export function effectRepository(db: Db): EffectRepository {
         .executeTakeFirst();
       return row === undefined ? undefined : effectOf(row);
     },
-    succeeded: async (commandIds) => {
+    ofCommand: async (commandId) => {
+      const rows = await select().where("command_id", "=", commandId).orderBy("ordinal").execute();
+      return rows.map(effectOf);
+    },
+    find: async (effectId) => {
+      const row = await select().where("domain_effect_id", "=", effectId).executeTakeFirst();
+      return row === undefined ? undefined : effectOf(row);
+    },
+    standing: async (commandIds) => {
       const rows = await select()
         .where("command_id", "in", commandIds)
         .where("status", "=", "succeeded")
+        .where("compensates_effect_id", "is", null)
+        .where(sql<boolean>`${UNDOING} IS DISTINCT FROM 'done'`)
         .orderBy("command_id")
         .orderBy("ordinal")
         .execute();
@@ -48,22 +65,27 @@ export function effectRepository(db: Db): EffectRepository {
     },
     succeededTwin: async (effect, tenantId) => {
       const row = await select()
+        .select(UNDOING.as("undoing"))
         .where("tenant_id", "=", tenantId)
         .where("effect_type", "=", effect.effectType)
         .where("idempotency_key", "=", effect.idempotencyKey)
         .where("status", "=", "succeeded")
         .where("domain_effect_id", "<>", effect.effectId)
         .executeTakeFirst();
-      return row === undefined ? undefined : effectOf(row);
+      if (row === undefined) return undefined;
+      return { effect: effectOf(row), undoing: row.undoing ?? "none" };
     },
   };
 }
 
-type EffectWrites = Pick<EffectRepository, "plan" | "begin" | "succeed" | "fail" | "satisfy">;
+/** What became of undoing an effect; null when nobody undoes it, or a person decided that it stands. */
+const UNDOING = sql<"under_way" | "done" | null>`(
+  SELECT CASE WHEN undo.status = 'succeeded' OR undo.settled_as = 'by_hand' THEN 'done'
+    WHEN undo.settled_as IS NULL THEN 'under_way' END
+  FROM concord.domain_effects undo
+  WHERE undo.compensates_effect_id = domain_effects.domain_effect_id)`;
 
-function effectWrites(db: Db): EffectWrites {
-  const update = (id: string) =>
-    db.updateTable("concord.domain_effects").where("domain_effect_id", "=", id);
+function effectPlans(db: Db): Pick<EffectRepository, "plan" | "planLinks"> {
   return {
     plan: async (command, effects, newId) => {
       if (effects.length === 0) return;
@@ -76,14 +98,70 @@ function effectWrites(db: Db): EffectWrites {
         effect_type: effect.effectType,
         idempotency_key: effect.idempotencyKey,
         declared_compensation: effect.declaredCompensation,
+        compensation_manifest: effect.compensation === null ? null : jsonb(effect.compensation),
+      }));
+      // A command that came back for more input is planned again: what has not begun is what it now is.
+      await db
+        .insertInto("concord.domain_effects")
+        .values(values)
+        .onConflict((conflict) =>
+          conflict
+            .columns(["command_id", "step_id"])
+            .doUpdateSet((row) => ({
+              idempotency_key: row.ref("excluded.idempotency_key"),
+              declared_compensation: row.ref("excluded.declared_compensation"),
+              compensation_manifest: row.ref("excluded.compensation_manifest"),
+            }))
+            .where(sql<boolean>`domain_effects.status = 'planned'`),
+        )
+        .execute();
+    },
+    planLinks: async (command, links, newId) => {
+      if (links.length === 0) return;
+      const values = links.map((link, index) => ({
+        domain_effect_id: newId(),
+        command_id: command.commandId,
+        tenant_id: command.tenantId,
+        step_id: link.stepId,
+        ordinal: sql<number>`${index} + (SELECT coalesce(max(ordinal), -1) + 1 FROM concord.domain_effects
+          WHERE command_id = ${command.commandId})`,
+        effect_type: link.effectType,
+        idempotency_key: link.idempotencyKey,
+        compensation_manifest: jsonb(link.compensation),
+        compensates_effect_id: link.compensates,
       }));
       await db.insertInto("concord.domain_effects").values(values).execute();
     },
-    begin: async (id, workflowId, payload) => {
+  };
+}
+
+type EffectWrites = Pick<
+  EffectRepository,
+  "begin" | "succeed" | "fail" | "satisfy" | "rekey" | "forgive" | "settle"
+>;
+
+function effectWrites(db: Db): EffectWrites {
+  const update = (id: string) =>
+    db.updateTable("concord.domain_effects").where("domain_effect_id", "=", id);
+  return {
+    rekey: async (effect, key) => {
+      await update(effect.effectId)
+        .set({ idempotency_key: key })
+        .where("status", "<>", "succeeded")
+        .execute();
+      return { ...effect, idempotencyKey: key };
+    },
+    forgive: async (id, attempts) => {
+      await update(id).set({ attempts_forgiven: attempts }).execute();
+    },
+    settle: async (id, as) => {
+      await update(id).set({ settled_as: as, completed_at: sql`now()` }).execute();
+    },
+    begin: async (id, workflowId, payload, isProbe) => {
       await update(id)
         .set({
           status: "executing",
-          attempts: sql`attempts + 1`,
+          attempts: sql`attempts + ${isProbe ? 0 : 1}`,
           executed_by_dbos_workflow_id: workflowId,
           effect_payload: jsonb(payload),
           error: null,

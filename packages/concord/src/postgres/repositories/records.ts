@@ -1,5 +1,6 @@
 /** Owns SQL on the smaller records of a run: artifacts, connector invocations, policy decisions. */
 import { type Selectable, sql } from "kysely";
+import type { Failure } from "../../core/errors.ts";
 import { asId } from "../../core/ids.ts";
 import type { ErrorClass } from "../../core/vocabulary.ts";
 import type { Artifact } from "../../domain/artifacts.ts";
@@ -8,7 +9,7 @@ import type {
   InvocationRepository,
   PolicyDecisionRepository,
 } from "../../domain/store.ts";
-import { type ArtifactTable, type Db, isoOf, jsonb } from "../schema.ts";
+import { type ArtifactTable, type Db, type InvocationTable, isoOf, jsonb } from "../schema.ts";
 
 export function artifactOf(row: Selectable<ArtifactTable>): Artifact {
   return {
@@ -56,6 +57,16 @@ export function artifactRepository(db: Db): ArtifactRepository {
         .where("tenant_id", "=", tenantId)
         .executeTakeFirst();
       return row === undefined ? undefined : artifactOf(row);
+    },
+    archiveCancelled: async (commandId) => {
+      const rows = await db
+        .updateTable("concord.artifacts")
+        .set({ status: "archived", metadata: sql`metadata || '{"cancelled": true}'::jsonb` })
+        .where("command_id", "=", commandId)
+        .where("status", "not in", ["archived", "deleted"])
+        .returning("artifact_id")
+        .execute();
+      return rows.map((row) => asId("artifact", row.artifact_id));
     },
   };
 }
@@ -114,9 +125,10 @@ export function invocationRepository(db: Db): InvocationRepository {
         .orderBy("attempt")
         .execute();
       const last = rows.at(-1);
-      if (last === undefined) return { attempts: 0, last: undefined };
+      if (last === undefined) return { attempts: 0, failures: [], last: undefined };
       return {
         attempts: rows.length,
+        failures: rows.map(failureIn),
         last: {
           invocationId: last.connector_invocation_id,
           status: last.status as "started" | "succeeded" | "failed",
@@ -128,6 +140,13 @@ export function invocationRepository(db: Db): InvocationRepository {
       };
     },
   };
+}
+
+function failureIn(
+  row: Pick<Selectable<InvocationTable>, "error_class" | "error">,
+): Failure | undefined {
+  if (row.error_class === null) return undefined;
+  return { errorClass: row.error_class as ErrorClass, message: row.error ?? "the call failed" };
 }
 
 export function policyDecisionRepository(db: Db): PolicyDecisionRepository {

@@ -101,6 +101,12 @@ function callReads(db: Db): Pick<TurnRepository, "called" | "waitingFor"> {
                 .select("command_id")
                 .where("child_command_id", "=", commandId),
             ),
+            where("command_id", "in", (query) =>
+              query
+                .selectFrom("concord.command_dependencies")
+                .select("child_command_id")
+                .where("parent_command_id", "=", commandId),
+            ),
           ]),
         )
         .$narrowType<{ dbos_workflow_id: string }>()

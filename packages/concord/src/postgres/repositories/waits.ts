@@ -1,0 +1,121 @@
+/** Owns SQL on what a command waits for: questions to its requester, and other commands. */
+import { sql } from "kysely";
+import { asId } from "../../core/ids.ts";
+import { type CommandStatus, RESTING_STATUSES } from "../../core/vocabulary.ts";
+import type { Dependency } from "../../domain/dependencies.ts";
+import type { DependencyRepository, InputRepository } from "../../domain/store.ts";
+import { type Db, isoOf } from "../schema.ts";
+import { commandOf } from "./commands.ts";
+
+export function inputRepository(db: Db): InputRepository {
+  return {
+    ask: async (command, request) => {
+      await db
+        .insertInto("concord.input_requests")
+        .values({
+          input_request_id: request.inputRequestId,
+          tenant_id: command.tenantId,
+          command_id: command.commandId,
+          question: request.question,
+          asked_by: request.askedBy,
+          expires_at: request.expiresAt,
+        })
+        .execute();
+    },
+    open: async (commandId) => {
+      const row = await db
+        .selectFrom("concord.input_requests")
+        .selectAll()
+        .where("command_id", "=", commandId)
+        .where("status", "=", "open")
+        .executeTakeFirst();
+      if (row === undefined) return undefined;
+      return {
+        inputRequestId: row.input_request_id,
+        question: row.question,
+        askedBy: row.asked_by,
+        expiresAt: isoOf(row.expires_at),
+      };
+    },
+    close: async (commandId, as, by) => {
+      await db
+        .updateTable("concord.input_requests")
+        .set({ status: as, answered_by: by, closed_at: sql`now()` })
+        .where("command_id", "=", commandId)
+        .where("status", "=", "open")
+        .execute();
+    },
+  };
+}
+
+export function dependencyRepository(db: Db): DependencyRepository {
+  return {
+    lockGraph: async (tenantId) => {
+      const name = JSON.stringify(["dependencies", tenantId]);
+      await sql`SELECT pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(db);
+    },
+    add: async (child, dependency) => {
+      await db
+        .insertInto("concord.command_dependencies")
+        .values({
+          child_command_id: child.commandId,
+          parent_command_id: dependency.parentId,
+          tenant_id: child.tenantId,
+          required_status: dependency.requiredStatus,
+          propagate_cancellation: dependency.propagateCancellation,
+        })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+      await db
+        .updateTable("concord.commands")
+        .set({ has_dependencies: true })
+        .where("command_id", "=", child.commandId)
+        .execute();
+    },
+    of: async (childId) => {
+      const rows = await db
+        .selectFrom("concord.command_dependencies")
+        .selectAll()
+        .where("child_command_id", "=", childId)
+        .orderBy("parent_command_id")
+        .execute();
+      return rows.map(dependencyOf);
+    },
+    parentsOf: async (childIds) => {
+      const rows = await db
+        .selectFrom("concord.command_dependencies")
+        .select("parent_command_id")
+        .distinct()
+        .where("child_command_id", "in", childIds)
+        .execute();
+      return rows.map((row) => asId("command", row.parent_command_id));
+    },
+    dependents: async (parentId) => {
+      const rows = await db
+        .selectFrom("concord.command_dependencies as edge")
+        .innerJoin("concord.commands as child", "child.command_id", "edge.child_command_id")
+        .selectAll("child")
+        .select(["edge.parent_command_id", "edge.required_status", "edge.propagate_cancellation"])
+        .where("edge.parent_command_id", "=", parentId)
+        .where("child.status", "not in", [...RESTING_STATUSES])
+        .orderBy("child.command_id")
+        .execute();
+      return rows.map((row) => ({
+        command: commandOf(row),
+        dependency: dependencyOf({ ...row, parent_command_id: parentId }),
+      }));
+    },
+  };
+}
+
+function dependencyOf(row: {
+  readonly parent_command_id: string;
+  readonly required_status: string;
+  readonly propagate_cancellation: boolean;
+}): Dependency {
+  return {
+    parentId: asId("command", row.parent_command_id),
+    requiredStatus: row.required_status as CommandStatus,
+    propagateCancellation: row.propagate_cancellation,
+  };
+}
