@@ -11,6 +11,14 @@ export {
 } from "./adapters/connectors/github/connector.ts";
 export { type HttpConnectorOptions, httpConnector } from "./adapters/connectors/http/connector.ts";
 export { type HttpJson, type HttpRequest, httpJson } from "./adapters/connectors/http/http-json.ts";
+export {
+  type McpServer,
+  type McpServerOptions,
+  mcpServer,
+  type ToolReview,
+} from "./adapters/connectors/mcp/connector.ts";
+export { type McpTransport, takeMcpSnapshot } from "./adapters/connectors/mcp/session.ts";
+export type { Drift, McpSnapshot, McpTool } from "./adapters/connectors/mcp/snapshot.ts";
 export { appNotificationConnector } from "./adapters/connectors/notification/app.ts";
 export {
   type EmailConnectorOptions,
