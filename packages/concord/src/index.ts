@@ -1,8 +1,37 @@
 /** Concord's public face: everything a contract author or an embedding service may use. */
 
 export { podiumRuntime } from "./adapters/agents/podium.ts";
+export {
+  type DatabricksConnectorOptions,
+  databricksConnector,
+} from "./adapters/connectors/databricks/connector.ts";
+export {
+  type GitHubConnectorOptions,
+  githubConnector,
+} from "./adapters/connectors/github/connector.ts";
 export { type HttpConnectorOptions, httpConnector } from "./adapters/connectors/http/connector.ts";
 export { type HttpJson, type HttpRequest, httpJson } from "./adapters/connectors/http/http-json.ts";
+export {
+  type McpServer,
+  type McpServerOptions,
+  mcpServer,
+  type ToolReview,
+} from "./adapters/connectors/mcp/connector.ts";
+export { type McpTransport, takeMcpSnapshot } from "./adapters/connectors/mcp/session.ts";
+export type { Drift, McpSnapshot, McpTool } from "./adapters/connectors/mcp/snapshot.ts";
+export { appNotificationConnector } from "./adapters/connectors/notification/app.ts";
+export {
+  type EmailConnectorOptions,
+  emailConnector,
+} from "./adapters/connectors/notification/email.ts";
+export {
+  type SlackConnectorOptions,
+  slackConnector,
+} from "./adapters/connectors/notification/slack.ts";
+export {
+  type PostgresConnectorOptions,
+  postgresConnector,
+} from "./adapters/connectors/postgres/connector.ts";
 export { envSecrets, type SecretSources, secretsFrom } from "./adapters/connectors/secrets.ts";
 export { type CedarDocument, type CedarPolicy, loadCedar } from "./adapters/policies/cedar.ts";
 export { celPolicy } from "./adapters/policies/cel.ts";
@@ -31,6 +60,7 @@ export { BUILT_IN_POLICIES } from "./core/policy/built-in.ts";
 export * from "./core/policy/care.ts";
 export { type DataSafety, dataSafetyPolicy, findSensitive } from "./core/policy/data-safety.ts";
 export { POLICY_DOCUMENT_SCHEMA, type PolicyDocument } from "./core/policy/document.ts";
+export { readOnlySqlPolicy } from "./core/policy/read-only-sql.ts";
 export {
   type PolicyChange,
   type RecordedCase,

@@ -244,7 +244,7 @@ describe("what if", () => {
     expect(await refusalOf(nothing)).toBe("validation_error");
   });
 
-  test("API-1 POL-8 over HTTP: the policies, and the difference a document would make", async () => {
+  test("API-8 POL-8 over HTTP: the policies, and the difference a document would make", async () => {
     const operatorKeys = [
       parseOperatorKey("own=t1:olga:owner:"),
       parseOperatorKey("op=t1:anna::buy"),

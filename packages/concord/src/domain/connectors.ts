@@ -66,7 +66,10 @@ export function assertIssued(context: CallContext): void {
 export interface OperationDefinition {
   readonly description: string;
   readonly sideEffect: boolean;
-  /** Required for side effects, e.g. `book_hotel:{booking_draft_id}`, filled from the command's payload. */
+  /**
+   * Required for side effects, e.g. `book_hotel:{booking_draft_id}`, filled from the command's payload. Where nothing
+   * in it names the thing, `{this_command}` makes each command an effect of its own.
+   */
   readonly keyTemplate?: string;
   /** JSON Schema; a place marked `writeOnly` is never stored. */
   readonly inputSchema?: JsonObject;

@@ -43,7 +43,7 @@ export async function planCommand(
   if (refused !== undefined) return { failure: refused };
   const steps: PlanStep[] = [];
   for (const definition of task.steps) {
-    const step = planStep(kit, command.payload, definition);
+    const step = planStep(kit, keyValues(command), definition);
     if ("errorClass" in step) return { failure: step };
     steps.push(step);
   }
@@ -83,7 +83,12 @@ function refusalOf(task: Task, combined: CombinedDecision): Failure | undefined 
   }
 }
 
-function planStep(kit: Kit, payload: JsonObject, definition: StepDefinition): PlanStep | Failure {
+/** What a key may be made of: the payload, and the command itself where the vendor has no name for the thing. */
+function keyValues(command: Command): JsonObject {
+  return { ...command.payload, this_command: encodeId("command", command.commandId) };
+}
+
+function planStep(kit: Kit, values: JsonObject, definition: StepDefinition): PlanStep | Failure {
   const base = { stepId: definition.id, dependsOn: definition.dependsOn ?? [] };
   if (definition.kind === "artifact") {
     return { ...base, primitive: "artifact_write", functionName: definition.artifactType };
@@ -96,7 +101,7 @@ function planStep(kit: Kit, payload: JsonObject, definition: StepDefinition): Pl
   } as const;
   const { keyTemplate } = kit.catalog.operation(connector, operation);
   if (effectType === undefined) return call;
-  const rendered = renderTemplate(keyTemplate ?? "", payload);
+  const rendered = renderTemplate(keyTemplate ?? "", values);
   if ("missing" in rendered) {
     const message = `the key of ${connector}.${operation} needs "${rendered.missing}" in the payload`;
     return { errorClass: "validation_error", message };

@@ -151,7 +151,7 @@ function stepProblems(
   }
   if (step.effectType === undefined) return [`${at} writes outside without naming its effectType`];
   const required = task.inputSchema["required"];
-  const known = Array.isArray(required) ? required : [];
+  const known = ["this_command", ...(Array.isArray(required) ? required : [])];
   return templateVariables(operation.keyTemplate ?? "")
     .filter((name) => !known.includes(name))
     .map((name) => `${at}: the key needs "${name}", which inputSchema does not require`);

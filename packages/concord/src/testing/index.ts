@@ -8,6 +8,7 @@ import { randomUUID } from "node:crypto";
 import { startTemporaryPostgres } from "@concert/postgres-host";
 import pg from "pg";
 
+export { testContext } from "./context.ts";
 export { freePort } from "./free-port.ts";
 export { findRestateServer, startTestRestate, type TestRestate } from "./restate.ts";
 export {

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConcordanceClient } from "@concert/concordance";
+import { freePort } from "@concert/postgres-host";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { freePort } from "../../testing/index.ts";
 import { envSecrets, secretsFrom } from "./secrets.ts";
 
 const ROOT = fileURLToPath(new URL("../../../../../", import.meta.url));
