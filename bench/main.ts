@@ -1,4 +1,6 @@
 /** `npm run bench -- <name> [options]`: runs one benchmark and prints its result as a Markdown table. */
+
+import { benchConcord } from "./concord/index.ts";
 import { benchConcordance } from "./concordance/index.ts";
 import { benchStart } from "./start.ts";
 import { benchTurn } from "./turn.ts";
@@ -6,6 +8,7 @@ import { benchTurn } from "./turn.ts";
 const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<string>>> = {
   turn: benchTurn,
   start: benchStart,
+  concord: benchConcord,
   concordance: benchConcordance,
 };
 

@@ -117,7 +117,9 @@ export const soleImporters: Rule = ({ sources }) =>
     .flatMap((source) =>
       source.imports.flatMap(({ specifier }) =>
         SOLE_IMPORTERS.filter(
-          (rule) => rule.package.test(specifier) && !source.path.startsWith(`${rule.room}/`),
+          ({ package: name, room, also = [] }) =>
+            name.test(specifier) &&
+            ![room, ...also].some((folder) => source.path.startsWith(`${folder}/`)),
         ).map((rule) => ({
           rule: "sole-importer",
           path: source.path,
