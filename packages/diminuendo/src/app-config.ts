@@ -3,6 +3,7 @@ import type { ListenAddress } from "@concert/service-kit/config";
 import type { Actor } from "@concert/service-kit/identity";
 import * as Context from "effect/Context";
 import type { OidcSettings } from "./auth/oidc.ts";
+import type { PriceTable } from "./domain/prices.ts";
 
 export interface Settings {
   readonly listen: ListenAddress;
@@ -16,6 +17,7 @@ export interface Settings {
   /** The client's address is what a proxy in front of us says it is. */
   readonly trustProxy: boolean;
   readonly allowedOrigins: readonly string[];
+  readonly prices: PriceTable;
   readonly internalSecret: string;
   readonly podium: { readonly url: string; readonly key: string };
   readonly concord: { readonly url: string; readonly key: string };

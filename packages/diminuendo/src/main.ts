@@ -18,6 +18,7 @@ import { Health } from "./observability/Health.ts";
 import { loggingLayer } from "./observability/logging.ts";
 import { Metrics } from "./observability/Metrics.ts";
 import { Attachments } from "./session/Attachments.ts";
+import { Billing } from "./session/Billing.ts";
 import { housekeeping } from "./session/housekeeping.ts";
 import { MessageRouterLayer } from "./session/MessageRouter.ts";
 import { ConfigListeners } from "./session/messages/config-messages.ts";
@@ -53,7 +54,9 @@ const Base = Layer.mergeAll(Auth, Health.layer, Broadcast, Upstream).pipe(
   Layer.provideMerge(Storage),
 );
 const SessionsLayer = Sessions.layer.pipe(Layer.provideMerge(Base));
-const Bonds = Attachments.layer.pipe(Layer.provideMerge(SessionsLayer));
+const Bonds = Layer.mergeAll(Attachments.layer, Billing.layer).pipe(
+  Layer.provideMerge(SessionsLayer),
+);
 const RouterDeps = ConfigListeners.layer.pipe(Layer.provideMerge(Bonds));
 const AppLayer = MessageRouterLayer.pipe(Layer.provideMerge(RouterDeps));
 

@@ -1,10 +1,16 @@
 /** Owns the flags and environment variables of the gateway; `--help` prints this table. */
+import { readFileSync } from "node:fs";
 import * as config from "@concert/service-kit/config";
 import type { Actor } from "@concert/service-kit/identity";
+import * as Schema from "effect/Schema";
 import type { Settings } from "./app-config.ts";
 import { parseIdentity, parseTokens } from "./auth/identities.ts";
+import { PriceTable } from "./domain/prices.ts";
+import DEFAULT_PRICES from "./prices.json" with { type: "json" };
 
 const { integer, list, listen, secret, text, toggle, url } = config;
+
+const readPrices = Schema.decodeUnknownSync(PriceTable);
 
 /** May approve, may book: the one person of a development machine. */
 const DEV_IDENTITY = "dev:dev-user-001:developer@example.com:owner|finance_approvers:book_travel";
@@ -85,6 +91,11 @@ export const SETTINGS = {
     placeholder: "origin,origin",
     default: [],
   }),
+  prices: prices({
+    flag: "price-table",
+    env: "DIMINUENDO_PRICE_TABLE",
+    help: "What turns cost, as JSON like src/prices.json.",
+  }),
   podiumUrl: url({
     flag: "podium-url",
     env: "PODIUM_URL",
@@ -153,6 +164,7 @@ export function settingsOf(read: config.Settings<typeof SETTINGS>): Settings {
     oidc: oidcOf(read),
     trustProxy: read.trustProxy,
     allowedOrigins: read.allowedOrigins,
+    prices: read.prices,
     internalSecret: read.internalSecret,
     podium: { url: read.podiumUrl, key: read.podiumKey },
     concord: { url: read.concordUrl, key: read.concordKey },
@@ -182,6 +194,22 @@ function identity(spec: Named & { readonly default: string }): config.Setting<Ac
     defaultText: spec.default,
     defaultValue: parseIdentity(spec.default),
     parse: parseIdentity,
+  };
+}
+
+function prices(spec: Named): config.Setting<PriceTable> {
+  return {
+    ...spec,
+    placeholder: "file",
+    defaultText: "the built-in table",
+    defaultValue: readPrices(DEFAULT_PRICES),
+    parse: (path) => {
+      try {
+        return readPrices(JSON.parse(readFileSync(path, "utf8")));
+      } catch (error) {
+        throw new config.SettingError(`names no readable price table: ${String(error)}`);
+      }
+    },
   };
 }
 

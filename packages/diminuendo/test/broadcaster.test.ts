@@ -27,6 +27,7 @@ async function setUp(waitingBytes = 0) {
   };
   const server = SocketServer.of({
     publish: (topic, text) => void (topics.includes(topic) && sent.push(text)),
+    listen: () => () => {},
     connections: new Set(),
     start: () => Effect.succeed(0),
     refuseNewcomers: Effect.void,

@@ -61,6 +61,7 @@ class FakeSocket {
 function open(hub: Hub, dataDir: string) {
   const server = SocketServer.of({
     publish: hub.publish,
+    listen: () => () => {},
     connections: new Set(),
     start: () => Effect.succeed(0),
     refuseNewcomers: Effect.void,

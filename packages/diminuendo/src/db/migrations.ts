@@ -28,6 +28,20 @@ const REGISTRY = [
    CREATE TABLE invitations (
      email TEXT PRIMARY KEY, role TEXT NOT NULL, invited_by TEXT NOT NULL, expires_at INTEGER NOT NULL
    ) WITHOUT ROWID;`,
+  `CREATE TABLE entries (
+     place INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, turn_id TEXT,
+     at INTEGER NOT NULL
+   );
+   CREATE TABLE postings (
+     entry TEXT NOT NULL REFERENCES entries (name), account TEXT NOT NULL, microcredits INTEGER NOT NULL
+   );
+   CREATE INDEX postings_of_entry ON postings (entry);
+   CREATE TABLE accounts (account TEXT PRIMARY KEY, microcredits INTEGER NOT NULL) WITHOUT ROWID;
+   CREATE TABLE reservations (
+     turn_id TEXT PRIMARY KEY, session_id TEXT NOT NULL, held INTEGER NOT NULL, created_at INTEGER NOT NULL,
+     closed_at INTEGER
+   ) WITHOUT ROWID;
+   CREATE INDEX reservations_held ON reservations (turn_id) WHERE closed_at IS NULL;`,
 ];
 
 const SESSION = [
@@ -64,6 +78,12 @@ const SESSION = [
    CREATE TABLE answers (
      user_id TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, answer TEXT NOT NULL,
      created_at INTEGER NOT NULL, PRIMARY KEY (user_id, key)
+   ) WITHOUT ROWID;`,
+  `ALTER TABLE turns ADD COLUMN price TEXT;
+   ALTER TABLE turns ADD COLUMN input_tokens INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE turns ADD COLUMN output_tokens INTEGER NOT NULL DEFAULT 0;
+   CREATE TABLE turn_usage (
+     turn_id TEXT PRIMARY KEY, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost INTEGER
    ) WITHOUT ROWID;`,
 ];
 

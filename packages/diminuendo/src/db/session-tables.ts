@@ -1,5 +1,6 @@
 /** Owns the SQL that writes and loads one session's database. Called inside the writer's transactions. */
 import type { Database } from "bun:sqlite";
+import type { TurnFate } from "../domain/ledger.ts";
 import type { SessionStatus } from "../protocol/index.ts";
 import { remember } from "./answers-table.ts";
 import type {
@@ -58,6 +59,19 @@ function storeRow(database: Database, row: Row, nowMs: number): unknown {
       return storeWaiting(database, row.waiting, row.whenBusy, nowMs);
     case "turn_waits_no_more":
       return run(database, "DELETE FROM waiting_turns WHERE turn_id = ?", [row.turnId]);
+    case "turn_usage":
+      return run(
+        database,
+        "UPDATE turns SET input_tokens = ?, output_tokens = ? WHERE turn_id = ?",
+        [row.usage.inputTokens, row.usage.outputTokens, row.turnId],
+      );
+    case "turn_accounted":
+      return run(database, "INSERT INTO turn_usage VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", [
+        row.turnId,
+        row.usage.inputTokens,
+        row.usage.outputTokens,
+        row.cost,
+      ]);
     case "steer_pends":
       return run(database, "INSERT INTO steers VALUES (?, ?, ?, 1, ?)", [
         row.steer.steerId,
@@ -114,8 +128,8 @@ function storeTurn(
 ): unknown {
   return run(
     database,
-    `INSERT INTO turns (turn_id, user_id, text, actor, trace_id, idempotency_key, command_id, stop_actor, created_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO turns (turn_id, user_id, text, actor, trace_id, idempotency_key, command_id, stop_actor,
+       created_at, price) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     [
       turn.turnId,
       turn.actor.user,
@@ -126,6 +140,7 @@ function storeTurn(
       turn.commandId,
       turn.stopActor === null ? null : JSON.stringify(turn.stopActor),
       nowMs,
+      turn.price === null ? null : JSON.stringify(turn.price),
     ],
   );
 }
@@ -203,12 +218,16 @@ interface TurnColumns {
   readonly trace_id: string;
   readonly command_id: string | null;
   readonly stop_actor: string | null;
+  readonly price: string | null;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
 }
 
 function loadOpenTurn(database: Database): StoredTurn | null {
   const row = database
     .query<TurnColumns, []>(
-      "SELECT turn_id, text, actor, trace_id, command_id, stop_actor FROM turns WHERE outcome IS NULL",
+      `SELECT turn_id, text, actor, trace_id, command_id, stop_actor, price, input_tokens, output_tokens
+       FROM turns WHERE outcome IS NULL`,
     )
     .get();
   if (row === null) return null;
@@ -219,7 +238,25 @@ function loadOpenTurn(database: Database): StoredTurn | null {
     traceId: row.trace_id,
     commandId: row.command_id,
     stopActor: row.stop_actor === null ? null : JSON.parse(row.stop_actor),
+    price: row.price === null ? null : JSON.parse(row.price),
+    usage: { inputTokens: row.input_tokens, outputTokens: row.output_tokens },
   };
+}
+
+/** What became of a turn that holds a reservation. */
+export function fateOf(database: Database, turnId: string): TurnFate {
+  const over = database
+    .query<{ cost: number | null }, [string]>("SELECT cost FROM turn_usage WHERE turn_id = ?")
+    .get(turnId);
+  if (over !== null) return { kind: "over", cost: over.cost };
+  const alive = database
+    .query<unknown, [string, string, string]>(
+      `SELECT 1 FROM turns WHERE turn_id = ? AND outcome IS NULL
+       UNION ALL SELECT 1 FROM waiting_turns WHERE turn_id = ?
+       UNION ALL SELECT 1 FROM steers WHERE pending = 1 AND steer ->> '$.nextTurnId' = ?`,
+    )
+    .get(turnId, turnId, turnId);
+  return { kind: alive === null ? "unknown" : "alive" };
 }
 
 function loadPending(database: Database, turnId: string): readonly string[] {

@@ -1,18 +1,20 @@
 /** Owns every query. Sees only committed data; WAL lets it read while the writer writes. */
 import { existsSync } from "node:fs";
 import { recall } from "./answers-table.ts";
+import { balanceOf, heldReservations, ledgerPage } from "./billing-tables.ts";
 import { databasePath, openForReading, openForWriting, tenantIds } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
 import { people, standingOf } from "./member-tables.ts";
 import { isCurrent, migrate } from "./migrations.ts";
 import { activeSessions, doomedSessions, getSession, listSessions } from "./registry-tables.ts";
-import { loadHistory } from "./session-tables.ts";
+import { fateOf, loadHistory } from "./session-tables.ts";
 import type { Answer, Ask, EventsPage, ReaderQueries, ReaderQuery } from "./storage.ts";
 
 declare const self: Worker;
 
 const HANDLES_MAX = 64;
 
+const NOTHING = { available: 0, reserved: 0, spent: 0 };
 const NOBODY = { members: [], invitations: [] };
 
 const dataDir = process.env["DIMINUENDO_WORKER_DATA_DIR"] ?? "";
@@ -57,6 +59,18 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
       return ask.sessionId === null
         ? withRegistry(ask.tenantId, (db) => recall(db, ask.userId, ask.key), null)
         : recall(session(ask.sessionId), ask.userId, ask.key);
+    case "balance":
+      return withRegistry(ask.tenantId, balanceOf, NOTHING);
+    case "ledger":
+      return withRegistry(ask.tenantId, (db) => ledgerPage(db, ask.beforePlace, ask.limit), []);
+    case "held_reservations":
+      return tenantIds(dataDir).flatMap((tenantId) =>
+        withRegistry(tenantId, heldReservations, []).map((held) => ({ tenantId, ...held })),
+      );
+    case "turn_fate": {
+      const path = databasePath(dataDir, { shape: "session", id: ask.sessionId });
+      return existsSync(path) ? fateOf(session(ask.sessionId), ask.turnId) : { kind: "unknown" };
+    }
     case "standing":
       return withRegistry(ask.tenantId, (db) => standingOf(db, ask.userId), { kind: "stranger" });
     case "people":

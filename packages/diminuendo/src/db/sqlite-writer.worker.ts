@@ -6,6 +6,7 @@
 import type { Database } from "bun:sqlite";
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { closeReservation, reserve, topUp } from "./billing-tables.ts";
 import { type DatabaseName, databasePath, openForWriting, SAFE_NAME } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
 import { changeMembers } from "./member-tables.ts";
@@ -97,6 +98,12 @@ function perform(database: Database, command: WriterCommand): unknown {
       return forgetSession(database, command);
     case "change_members":
       return changeMembers(database, command);
+    case "reserve":
+      return reserve(database, command);
+    case "close_reservation":
+      return closeReservation(database, command);
+    case "top_up":
+      return topUp(database, command);
     case "session_dropped":
       return sessionDropped(database, command.sessionId);
     case "drop_session":

@@ -2,7 +2,17 @@
  * Owns what the main thread may ask of the two SQLite workers. The writer answers a command only after its
  * transaction is committed; the reader answers from committed data.
  */
+import type { TurnFate } from "../domain/ledger.ts";
 import type { Invitation, Member } from "../protocol/index.ts";
+import type {
+  Balance,
+  CloseReservation,
+  HeldReservation,
+  LedgerLine,
+  Reserve,
+  Reserved,
+  TopUp,
+} from "./stored-billing.ts";
 import type {
   ChangeMembers,
   Created,
@@ -31,6 +41,10 @@ export interface WriterCommands {
   /** Whether there was such a session. */
   readonly forget_session: [ForgetSession, boolean];
   readonly change_members: [ChangeMembers, MemberChanged];
+  readonly reserve: [Reserve, Reserved];
+  /** False when there was nothing to close any more. */
+  readonly close_reservation: [CloseReservation, boolean];
+  readonly top_up: [TopUp, Balance];
   /** Closes and deletes the session's directory; nothing of it is left when this is answered. */
   readonly drop_session: [{ readonly kind: "drop_session"; readonly sessionId: string }, null];
   /** Its directory is gone: the registry may forget it for good. */
@@ -116,6 +130,23 @@ export interface ReaderQueries {
       readonly key: string;
     },
     Remembered | null,
+  ];
+  readonly balance: [{ readonly kind: "balance"; readonly tenantId: string }, Balance];
+  readonly ledger: [
+    {
+      readonly kind: "ledger";
+      readonly tenantId: string;
+      readonly beforePlace: number | null;
+      readonly limit: number;
+    },
+    readonly LedgerLine[],
+  ];
+  /** Reservations of every tenant that nobody has closed. */
+  readonly held_reservations: [{ readonly kind: "held_reservations" }, readonly HeldReservation[]];
+  /** What became of a turn; `unknown` too when the session is no more. */
+  readonly turn_fate: [
+    { readonly kind: "turn_fate"; readonly sessionId: string; readonly turnId: string },
+    TurnFate,
   ];
   readonly standing: [
     { readonly kind: "standing"; readonly tenantId: string; readonly userId: string },

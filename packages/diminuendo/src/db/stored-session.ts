@@ -1,5 +1,6 @@
 /** Owns what one session's database keeps, as plain data that crosses a thread. */
 import type { Actor } from "@concert/service-kit/identity";
+import type { Price, Usage } from "../domain/prices.ts";
 import type { SessionStatus, WhenBusy } from "../protocol/index.ts";
 
 /** A turn that is not over yet. */
@@ -14,6 +15,10 @@ export interface StoredTurn {
   readonly commandId: string | null;
   /** Who asked to stop it, if anybody has. */
   readonly stopActor: Actor | null;
+  /** As it was when the turn was asked for; null for a turn of before there were prices. */
+  readonly price: Price | null;
+  /** Tokens used so far. */
+  readonly usage: Usage;
 }
 export type TurnOutcome = "succeeded" | "cancelled" | "failed";
 
@@ -35,6 +40,7 @@ export interface PendingSteer {
   /** What it becomes if the turn ends before the agent reads it. */
   readonly nextTurnId: string;
   readonly nextMessageId: string;
+  readonly nextPrice: Price | null;
 }
 
 /** What a key of a person stands for: the same request again gets the same answer. */
@@ -59,6 +65,14 @@ export type Row =
   | { readonly kind: "turn_command"; readonly turnId: string; readonly commandId: string }
   | { readonly kind: "turn_stop"; readonly turnId: string; readonly actor: Actor }
   | { readonly kind: "turn_closed"; readonly turnId: string; readonly outcome: TurnOutcome }
+  | { readonly kind: "turn_usage"; readonly turnId: string; readonly usage: Usage }
+  /** The turn is paid for, or with `cost` null not to be: its reservation may be closed. */
+  | {
+      readonly kind: "turn_accounted";
+      readonly turnId: string;
+      readonly usage: Usage;
+      readonly cost: number | null;
+    }
   | { readonly kind: "steer_pends"; readonly steer: PendingSteer }
   | { readonly kind: "steer_pends_no_more"; readonly steerId: string }
   | { readonly kind: "answered"; readonly remembered: Remembered }

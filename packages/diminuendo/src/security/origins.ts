@@ -19,8 +19,8 @@ export function corsHeaders(origin: string | null, rule: OriginRule): Record<str
   return {
     vary: "Origin",
     "access-control-allow-origin": origin,
-    "access-control-allow-methods": "GET, OPTIONS",
-    "access-control-allow-headers": "authorization, content-type, traceparent",
+    "access-control-allow-methods": "GET, POST, PATCH, DELETE, OPTIONS",
+    "access-control-allow-headers": "authorization, content-type, last-event-id, traceparent",
     "access-control-expose-headers": "x-trace-id",
     "access-control-max-age": "600",
   };

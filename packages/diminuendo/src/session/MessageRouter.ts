@@ -14,7 +14,8 @@ import type { ClientMessage, ServerMessage } from "../protocol/index.ts";
 import { refuse } from "../security/Refusal.ts";
 import { Broadcaster } from "../transport/Broadcaster.ts";
 import type { Connection } from "../transport/Connection.ts";
-import { type RouteError, Router } from "../transport/Router.ts";
+import type { Cause } from "../transport/Reader.ts";
+import { type AskedAnywhere, type RouteError, Router } from "../transport/Router.ts";
 import type { SocketServer } from "../transport/SocketServer.ts";
 import type { ConcordanceClient } from "../upstream/ConcordanceClient.ts";
 import type { ConcordClient } from "../upstream/ConcordClient.ts";
@@ -22,6 +23,8 @@ import type { PodiumClient } from "../upstream/PodiumClient.ts";
 import type { PodiumFiles } from "../upstream/PodiumFiles.ts";
 import type { Unreachable } from "../upstream/upstream-http.ts";
 import type { Attachments } from "./Attachments.ts";
+import { sessionFor } from "./access.ts";
+import type { Billing } from "./Billing.ts";
 import { answerQuestion } from "./messages/answer-message.ts";
 import { ConfigListeners, handleConfig } from "./messages/config-messages.ts";
 import { getEvents } from "./messages/events-message.ts";
@@ -29,6 +32,7 @@ import { readFiles } from "./messages/file-messages.ts";
 import { getHistory } from "./messages/history-message.ts";
 import { joinSession, leaveSession } from "./messages/join-messages.ts";
 import { deleteSession, relabelSession } from "./messages/lifecycle-messages.ts";
+import { followLog, logOf } from "./messages/log-streams.ts";
 import { manageMembers } from "./messages/member-messages.ts";
 import { createSession, listSessions } from "./messages/session-messages.ts";
 import { runTurn, steer, stopTurn } from "./messages/turn-messages.ts";
@@ -37,6 +41,7 @@ import type { Sessions } from "./Sessions.ts";
 type Needs =
   | Sessions
   | Attachments
+  | Billing
   | Broadcaster
   | SocketServer
   | WorkerManager
@@ -64,6 +69,15 @@ export const MessageRouterLayer = Layer.effect(
     return Router.of({
       route: (connection, actor, message) =>
         Effect.provideContext(dispatch(connection, actor, message), needs),
+      ask: (cause, actor, message) => Effect.provideContext(ask(cause, actor, message), needs),
+      session: (actor, sessionId) =>
+        sessionFor(actor, "session:read", sessionId).pipe(
+          Effect.map(({ meta }) => meta),
+          Effect.provideContext(needs),
+        ),
+      follow: (reader, actor, place) =>
+        Effect.provideContext(followLog(reader, actor, place), needs),
+      log: (actor, sessionId) => Effect.provideContext(logOf(actor, sessionId), needs),
       config: (connection, actor, request) =>
         Effect.provideContext(handleConfig(connection, actor, request), needs),
       closed: leaveEverything,
@@ -108,20 +122,35 @@ const dispatch = (
   message: ClientMessage,
 ): Effect.Effect<ServerMessage | null, RouteError, Needs> => {
   switch (message.type) {
-    case "list_sessions":
-      return listSessions(actor, message);
-    case "create_session":
-      return createSession(connection, actor, message);
-    case "rename_session":
-    case "archive_session":
-    case "unarchive_session":
-      return relabelSession(connection, actor, message);
-    case "delete_session":
-      return deleteSession(connection, actor, message);
     case "join_session":
       return joinSession(connection, actor, message);
     case "leave_session":
       return leaveSession(connection, actor, message);
+    case "get_events":
+      return getEvents(connection, actor, message);
+    case "authenticate":
+      return Effect.fail(refuse("INVALID_MESSAGE", "authenticate stands alone."));
+    default:
+      return ask(connection, actor, message);
+  }
+};
+
+const ask = (
+  cause: Cause,
+  actor: Actor,
+  message: AskedAnywhere,
+): Effect.Effect<ServerMessage, RouteError, Needs> => {
+  switch (message.type) {
+    case "list_sessions":
+      return listSessions(actor, message);
+    case "create_session":
+      return createSession(cause, actor, message);
+    case "rename_session":
+    case "archive_session":
+    case "unarchive_session":
+      return relabelSession(cause, actor, message);
+    case "delete_session":
+      return deleteSession(cause, actor, message);
     case "run_turn":
       return runTurn(actor, message);
     case "stop_turn":
@@ -139,14 +168,10 @@ const dispatch = (
       return manageMembers(actor, message);
     case "answer_question":
       return answerQuestion(actor, message);
-    case "get_events":
-      return getEvents(connection, actor, message);
     case "ping":
       return Effect.map(Clock.currentTimeMillis, (nowMs) => ({
         type: "pong" as const,
         ts: message.ts ?? nowMs,
       }));
-    case "authenticate":
-      return Effect.fail(refuse("INVALID_MESSAGE", "authenticate stands alone."));
   }
 };

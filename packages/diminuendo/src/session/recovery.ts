@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect";
 import { WorkerManager } from "../db/WorkerManager.ts";
 import { Attachments } from "./Attachments.ts";
+import { Billing } from "./Billing.ts";
 import { dropDirectory } from "./messages/lifecycle-messages.ts";
 import { Sessions } from "./Sessions.ts";
 import { recovered } from "./session-steps.ts";
@@ -17,6 +18,7 @@ export const recoverSessions = Effect.gen(function* () {
   for (const { tenantId, sessionId } of yield* workers.read({ kind: "doomed_sessions" })) {
     yield* dropDirectory(tenantId, sessionId);
   }
+  yield* (yield* Billing).recover;
   const left = yield* workers.read({ kind: "active_sessions" });
   if (left.length === 0) return;
   yield* Effect.logInfo(`recovering ${left.length} sessions`);

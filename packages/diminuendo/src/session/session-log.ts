@@ -8,6 +8,7 @@
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Schema from "effect/Schema";
+import type { Row } from "../db/stored-session.ts";
 import type { StorageError, WorkerManager } from "../db/WorkerManager.ts";
 import type { Metrics } from "../observability/Metrics.ts";
 import type { SessionStatus } from "../protocol/index.ts";
@@ -97,7 +98,24 @@ export class SessionLog {
     this.#needs.broadcaster.toSession(sessionId, events);
     yield* this.#needs.metrics.count("diminuendo_events_committed_total", events.length);
     if (status !== before) yield* this.#tellTenant(session);
+    for (const row of rows) {
+      if (row.kind === "turn_accounted") yield* this.#closeReservation(session, row, nowMs);
+    }
   });
+
+  /** The session says that the turn is over; should this fail, the next start closes it from there (D6). */
+  #closeReservation(
+    { tenantId }: LiveSession,
+    { turnId, cost }: Extract<Row, { readonly kind: "turn_accounted" }>,
+    nowMs: number,
+  ): Effect.Effect<void> {
+    return this.#needs.workers
+      .write({ kind: "close_reservation", tenantId, turnId, cost, nowMs })
+      .pipe(
+        Effect.asVoid,
+        Effect.catch((error) => Effect.logError(`reservation ${turnId} stays open`, error)),
+      );
+  }
 
   #tellTenant(session: LiveSession): Effect.Effect<void> {
     const told = { type: "session_updated" as const, session: session.meta };

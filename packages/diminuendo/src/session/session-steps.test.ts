@@ -20,6 +20,8 @@ const turn = (turnId: string): OpenTurn => ({
   traceId: "0".repeat(32),
   commandId: null,
   stopActor: null,
+  price: { inputPer1000: 1_000, outputPer1000: 2_000, reserve: 10_000 },
+  usage: { inputTokens: 0, outputTokens: 0 },
 });
 const open = (turnId: string): Step =>
   openTurn({ turn: turn(turnId), messageId: `msg_${turnId}`, idempotencyKey: null });

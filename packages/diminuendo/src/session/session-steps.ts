@@ -4,6 +4,7 @@
  */
 import type { TurnOutcome } from "../db/stored-session.ts";
 import type { EventDraft } from "../domain/podium-event.ts";
+import { costOf } from "../domain/prices.ts";
 import {
   inOrder,
   keep,
@@ -100,6 +101,7 @@ export function closeTurn(turnId: string, outcome: TurnOutcome): Step {
       decision: "turn_ended",
     }));
     return inOrder(
+      account(model.openTurn, outcome),
       settleSteers(outcome),
       keep([{ kind: "turn_closed", turnId, outcome }, ...lapsed], {
         openTurn: null,
@@ -107,6 +109,15 @@ export function closeTurn(turnId: string, outcome: TurnOutcome): Step {
       }),
     )(model);
   };
+}
+
+/** What the agent used is paid for, unless the turn failed: then nobody has anything for it. */
+function account({ turnId, price, usage }: OpenTurn, outcome: TurnOutcome): Step {
+  if (price === null) return unchanged;
+  const cost = outcome === "failed" ? null : costOf(price, usage);
+  const billed = keep([{ kind: "turn_accounted", turnId, usage, cost }], {});
+  if (cost === null) return billed;
+  return inOrder(tell({ type: "turn_billed", turnId, ...usage, microcredits: cost }), billed);
 }
 
 /** Somebody asked to stop the open turn; kept, so that a crash does not forget it. */

@@ -4,6 +4,7 @@
  */
 import type { PendingSteer, TurnOutcome, WaitingTurn } from "../db/stored-session.ts";
 import type { EventDraft, EventDraftOf } from "../domain/podium-event.ts";
+import { NO_USAGE } from "../domain/prices.ts";
 import type { WhenBusy } from "../protocol/index.ts";
 import {
   inOrder,
@@ -43,6 +44,7 @@ export function dequeue(turnId: string): Step {
   return (model) =>
     inOrder(
       tell({ type: "turn_dequeued", turnId, reason: "cancelled" }),
+      unused(turnId),
       keep([{ kind: "turn_waits_no_more", turnId }], {
         waiting: model.waiting.filter(({ turn }) => turn.turnId !== turnId),
       }),
@@ -65,6 +67,9 @@ export function steerApplied(draft: EventDraftOf<"steer_applied">): Step {
   return (model) =>
     inOrder(
       tell(draft),
+      ...model.steers.flatMap((steer) =>
+        steer.steerId === steerId ? [unused(steer.nextTurnId)] : [],
+      ),
       keep([{ kind: "steer_pends_no_more", steerId }], {
         steers: model.steers.filter((steer) => steer.steerId !== steerId),
       }),
@@ -85,8 +90,13 @@ export function settleSteers(outcome: TurnOutcome): Step {
   };
 }
 
-function drop({ steerId, turnId }: PendingSteer): Step {
+/** The credits of a turn that will not run go back. */
+const unused = (turnId: string): Step =>
+  keep([{ kind: "turn_accounted", turnId, usage: NO_USAGE, cost: null }], {});
+
+function drop({ steerId, turnId, nextTurnId }: PendingSteer): Step {
   return inOrder(
+    unused(nextTurnId),
     tell({ type: "steer_dropped", turnId, steerId }),
     keep([{ kind: "steer_pends_no_more", steerId }], {}),
   );
@@ -97,7 +107,16 @@ function defer(steer: PendingSteer, place: number): Step {
   const deferred: EventDraft = { type: "steer_deferred", turnId, steerId, nextTurnId };
   return (model) => {
     const { traceId = "" } = model.openTurn ?? {};
-    const turn = { turnId: nextTurnId, text, actor, traceId, commandId: null, stopActor: null };
+    const turn: OpenTurn = {
+      turnId: nextTurnId,
+      text,
+      actor,
+      traceId,
+      commandId: null,
+      stopActor: null,
+      price: steer.nextPrice,
+      usage: NO_USAGE,
+    };
     const waiting: WaitingTurn = { place, turn, messageId, idempotencyKey: null };
     return inOrder(
       tell(deferred),

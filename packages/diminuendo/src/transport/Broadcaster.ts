@@ -8,7 +8,7 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { type ConfigUpdate, encodeServerFrame, type ServerEvent } from "../protocol/index.ts";
-import type { Connection } from "./Connection.ts";
+import type { Cause, Reader } from "./Reader.ts";
 import { SocketServer } from "./SocketServer.ts";
 
 export interface Published {
@@ -19,7 +19,7 @@ export interface Published {
 
 /** What one joining connection has missed since it last looked at the log; bounded, the log has it all. */
 export interface Replay {
-  readonly connection: Connection;
+  readonly connection: Reader;
   readonly sessionId: string;
   missed: Published[];
   missedBytes: number;
@@ -28,7 +28,7 @@ export interface Replay {
 const MISSED_BYTES_MAX = 262_144;
 
 interface Audience {
-  readonly live: Set<Connection>;
+  readonly live: Set<Reader>;
   readonly replaying: Set<Replay>;
 }
 
@@ -43,17 +43,17 @@ export class Broadcaster extends Context.Service<
     readonly toSession: (sessionId: string, events: readonly Published[]) => void;
     readonly toTenant: (tenantId: string, event: ServerEvent) => void;
     /** To the tenant's other connections; the one that caused it has its direct answer. */
-    readonly toTenantOf: (cause: Connection, tenantId: string, event: ServerEvent) => void;
+    readonly toTenantOf: (cause: Cause, tenantId: string, event: ServerEvent) => void;
     readonly toNamespace: (namespace: string, frame: ConfigUpdate) => void;
     readonly toEverybody: (event: ServerEvent) => void;
     /** From here on the connection hears the tenant's and the gateway's notices. */
-    readonly admit: (connection: Connection, tenantId: string) => void;
+    readonly admit: (connection: Reader, tenantId: string) => void;
     /** Undoes `admit`, whatever the tenant was. */
-    readonly dismiss: (connection: Connection) => void;
-    readonly hearNamespace: (connection: Connection, namespace: string) => void;
-    readonly dropNamespace: (connection: Connection, namespace: string) => void;
+    readonly dismiss: (connection: Reader) => void;
+    readonly hearNamespace: (connection: Reader, namespace: string) => void;
+    readonly dropNamespace: (connection: Reader, namespace: string) => void;
     /** Starts to collect what is published; a join under way or done on the same session ends. */
-    readonly beginReplay: (connection: Connection, sessionId: string) => Replay;
+    readonly beginReplay: (connection: Reader, sessionId: string) => Replay;
     /** Starts to collect anew, after an overflow and before the log is read again. */
     readonly collectAgain: (replay: Replay) => void;
     /**
@@ -63,12 +63,12 @@ export class Broadcaster extends Context.Service<
     readonly goLive: (replay: Replay, lastSeq: number) => number | null;
     /** Whether a replay has been ended by a newer join, by leaving or by a closed socket. */
     readonly isOver: (replay: Replay) => boolean;
-    readonly leave: (connection: Connection, sessionId: string) => void;
-    readonly leaveAll: (connection: Connection) => void;
+    readonly leave: (connection: Reader, sessionId: string) => void;
+    readonly leaveAll: (connection: Reader) => void;
     /** The session is no more: nobody listens to it any longer. */
     readonly endSession: (sessionId: string) => void;
     /** Sessions a connection has joined or is joining. */
-    readonly joinedCount: (connection: Connection) => number;
+    readonly joinedCount: (connection: Reader) => number;
     readonly hasAudience: (sessionId: string) => boolean;
   }
 >()("diminuendo/transport/Broadcaster") {
@@ -115,13 +115,13 @@ export class Broadcaster extends Context.Service<
 
 class Audiences {
   readonly #bySession = new Map<string, Audience>();
-  readonly #byConnection = new Map<Connection, Set<string>>();
+  readonly #byConnection = new Map<Reader, Set<string>>();
 
   get(sessionId: string): Audience | undefined {
     return this.#bySession.get(sessionId);
   }
 
-  joined(connection: Connection): readonly string[] {
+  joined(connection: Reader): readonly string[] {
     return [...(this.#byConnection.get(connection) ?? [])];
   }
 
@@ -129,7 +129,7 @@ class Audiences {
     return this.#bySession.get(replay.sessionId)?.replaying.has(replay) ?? false;
   }
 
-  beginReplay(connection: Connection, sessionId: string): Replay {
+  beginReplay(connection: Reader, sessionId: string): Replay {
     this.leave(connection, sessionId);
     const replay = { connection, sessionId, missed: [], missedBytes: 0, overflowed: false };
     const audience = this.#bySession.get(sessionId) ?? { live: new Set(), replaying: new Set() };
@@ -151,7 +151,7 @@ class Audiences {
     return due.at(-1)?.seq ?? lastSeq;
   }
 
-  leave(connection: Connection, sessionId: string): void {
+  leave(connection: Reader, sessionId: string): void {
     const audience = this.#bySession.get(sessionId);
     if (audience === undefined) return;
     connection.unsubscribe(sessionTopic(sessionId));
@@ -170,7 +170,7 @@ class Audiences {
     for (const connection of [...audience.live, ...replaying]) this.leave(connection, sessionId);
   }
 
-  leaveAll(connection: Connection): void {
+  leaveAll(connection: Reader): void {
     for (const sessionId of this.joined(connection)) this.leave(connection, sessionId);
     this.#byConnection.delete(connection);
   }

@@ -11,6 +11,7 @@ import {
   encodeServerFrame,
   type ServerEvent,
 } from "../protocol/index.ts";
+import type { Cause, Reader } from "./Reader.ts";
 import { RateWindow } from "./rate-window.ts";
 
 /** What may wait for one reader before it counts as slow. */
@@ -25,7 +26,7 @@ export interface SocketData {
 }
 export type Socket = ServerWebSocket<SocketData>;
 
-export class Connection {
+export class Connection implements Reader, Cause {
   readonly clientId: string;
   readonly rate = new RateWindow();
   readonly address: string;

@@ -2,12 +2,21 @@
 import type { Actor } from "@concert/service-kit/identity";
 import * as Context from "effect/Context";
 import type * as Effect from "effect/Effect";
+import type * as Stream from "effect/Stream";
 import type { StorageError } from "../db/WorkerManager.ts";
-import type { ClientMessage, ConfigRequest, Identity, ServerMessage } from "../protocol/index.ts";
+import type {
+  ClientMessage,
+  ConfigRequest,
+  Identity,
+  LogCursor,
+  ServerMessage,
+  SessionMeta,
+} from "../protocol/index.ts";
 import type { Refusal } from "../security/Refusal.ts";
 import type { SessionGone } from "../session/session-log.ts";
 import type { UpstreamError } from "../upstream/upstream-http.ts";
 import type { Connection } from "./Connection.ts";
+import type { Cause, Reader } from "./Reader.ts";
 
 export type RouteError = Refusal | StorageError | SessionGone | UpstreamError;
 
@@ -25,6 +34,25 @@ export class Router extends Context.Service<
       actor: Actor,
       message: ClientMessage,
     ) => Effect.Effect<ServerMessage | null, RouteError>;
+    /** `route` for who has no socket: one question, one answer. */
+    readonly ask: (
+      cause: Cause,
+      actor: Actor,
+      message: AskedAnywhere,
+    ) => Effect.Effect<ServerMessage, RouteError>;
+    /** The session if it is the person's tenant's. */
+    readonly session: (actor: Actor, sessionId: string) => Effect.Effect<SessionMeta, RouteError>;
+    /** Sends a session's log after a place to a reader, then what happens, until it leaves. */
+    readonly follow: (
+      reader: Reader,
+      actor: Actor,
+      place: Place,
+    ) => Effect.Effect<void, RouteError>;
+    /** The events of a log as they are stored, oldest first. */
+    readonly log: (
+      actor: Actor,
+      sessionId: string,
+    ) => Effect.Effect<Stream.Stream<string, RouteError>, RouteError>;
     /** The `result` of a `config/*` request. */
     readonly config: (
       connection: Connection,
@@ -35,6 +63,18 @@ export class Router extends Context.Service<
   }
 >()("diminuendo/transport/Router") {}
 
+/** Messages whose answer needs no socket. */
+export type AskedAnywhere = Exclude<
+  ClientMessage,
+  { readonly type: "authenticate" | "join_session" | "leave_session" | "get_events" }
+>;
+export interface Place {
+  readonly sessionId: string;
+  readonly afterSeq?: number;
+  readonly cursor?: LogCursor;
+  /** Told once, before the first event. */
+  readonly onEpoch: (epoch: string) => void;
+}
 export interface SignedIn {
   readonly identity: Identity;
   readonly expiresAt?: number;

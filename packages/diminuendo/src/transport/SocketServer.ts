@@ -50,6 +50,8 @@ export class SocketServer extends Context.Service<
     ) => Effect.Effect<number, ListenError>;
     /** To every socket subscribed to `topic`. Synchronous: order of calls is order on the wire. */
     readonly publish: (topic: string, text: string) => void;
+    /** Hears `topic` without a socket; the result ends it. */
+    readonly listen: (topic: string, listener: (text: string) => void) => () => void;
     readonly connections: ReadonlySet<Connection>;
     /** From now on nobody new comes in. */
     readonly refuseNewcomers: Effect.Effect<void>;
@@ -59,12 +61,23 @@ export class SocketServer extends Context.Service<
     SocketServer,
     Effect.gen(function* () {
       const connections = new Set<Connection>();
+      const listeners = new Map<string, Set<(text: string) => void>>();
       let server: Server<SocketData> | null = null;
       let open = true;
       yield* Effect.addFinalizer(() => Effect.promise(async () => server?.stop(true)));
       return SocketServer.of({
         connections,
-        publish: (topic, text) => void server?.publish(topic, text),
+        publish: (topic, text) => {
+          server?.publish(topic, text);
+          for (const listen of listeners.get(topic) ?? []) listen(text);
+        },
+        listen: (topic, listener) => {
+          const those = listeners.get(topic) ?? new Set();
+          listeners.set(topic, those.add(listener));
+          return () => {
+            if (those.delete(listener) && those.size === 0) listeners.delete(topic);
+          };
+        },
         refuseNewcomers: Effect.sync(() => {
           open = false;
         }),

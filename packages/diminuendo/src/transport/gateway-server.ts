@@ -8,13 +8,12 @@ import * as FiberSet from "effect/FiberSet";
 import * as Schedule from "effect/Schedule";
 import { AppConfig } from "../app-config.ts";
 import { Authenticator, identityOf } from "../auth/Authenticator.ts";
-import type { Health } from "../observability/Health.ts";
 import { Metrics } from "../observability/Metrics.ts";
 import { CLOSE_CODES, HEARTBEAT_INTERVAL_MS, PROTOCOL_VERSION } from "../protocol/index.ts";
 import { originAllowed } from "../security/origins.ts";
-import type { ConcordClient } from "../upstream/ConcordClient.ts";
 import { Broadcaster } from "./Broadcaster.ts";
 import type { Connection } from "./Connection.ts";
+import type { RouteNeeds } from "./http/routes.ts";
 import { handleHttp } from "./http-api.ts";
 import { receive } from "./inbound.ts";
 import { Router } from "./Router.ts";
@@ -24,7 +23,7 @@ import { SocketServer } from "./SocketServer.ts";
 const RECONNECT_AFTER_MS = 500;
 const RECONNECT_JITTER_MS = 2_000;
 
-type Needs = AppConfig | Authenticator | Health | Metrics | ConcordClient | Router;
+type Needs = RouteNeeds | Authenticator;
 
 /** Starts to serve and answers the port. */
 export const startServer = Effect.gen(function* () {

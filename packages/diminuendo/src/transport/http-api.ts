@@ -1,55 +1,40 @@
 /**
- * Owns the gateway's HTTP beside `/ws` (docs/wire.md §6): health, metrics, and reads that go to Concord in the
- * person's name. Only the paths and query fields listed here pass through.
+ * Owns the path of one HTTP request beside `/ws`: origin, route, person, body, answer. Whatever goes wrong becomes an
+ * error body with a trace id. Refuses to own: what the routes do (http/).
  */
 import { ApiError, errorBody } from "@concert/service-kit/errors";
 import { type Actor, bearer } from "@concert/service-kit/identity";
 import { joinTrace, type TraceContext } from "@concert/service-kit/trace";
 import * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
+import * as Result from "effect/Result";
 import { AppConfig } from "../app-config.ts";
 import { Authenticator } from "../auth/Authenticator.ts";
 import { mayDo } from "../auth/permissions.ts";
-import { Health } from "../observability/Health.ts";
-import { Metrics } from "../observability/Metrics.ts";
 import { traced } from "../observability/trace.ts";
-import { corsHeaders, SECURITY_HEADERS } from "../security/origins.ts";
-import { ConcordClient, type ConcordReads } from "../upstream/ConcordClient.ts";
-import type { Refused } from "../upstream/upstream-http.ts";
+import { FRAME_BYTES_MAX } from "../protocol/index.ts";
+import { corsHeaders, originAllowed, SECURITY_HEADERS } from "../security/origins.ts";
 import { ANY_HOST } from "./any-host.ts";
+import { BILLING_ROUTES } from "./http/billing-routes.ts";
+import { asApiError } from "./http/http-errors.ts";
+import { openApi } from "./http/openapi.ts";
+import { type Route, RouteTable, readBody } from "./http/routes.ts";
+import { SERVICE_ROUTES } from "./http/service-routes.ts";
+import { THREAD_ROUTES } from "./http/thread-routes.ts";
 
-type Query = Readonly<Record<string, string>>;
-interface Proxied {
-  /** Its one group, if any, is the id. */
-  readonly path: RegExp;
-  /** Query fields that are passed on. */
-  readonly query: readonly string[];
-  readonly read: (concord: ConcordReads, id: string, query: Query) => Promise<unknown>;
-}
-const ID = "([A-Za-z0-9_-]{1,128})";
-const PROXIED: readonly Proxied[] = [
-  {
-    path: new RegExp(`^/api/commands/${ID}$`),
-    query: [],
-    read: (concord, id) => concord.get(id),
-  },
-  {
-    path: new RegExp(`^/api/commands/${ID}/timeline$`),
-    query: ["descendants"],
-    read: (concord, id, query) =>
-      concord.timeline(id, { descendants: query["descendants"] === "true" }),
-  },
-  {
-    path: /^\/api\/approvals$/,
-    query: ["status", "command_id", "limit", "cursor"],
-    read: (concord, _, query) => concord.approvals(query),
-  },
-  {
-    path: new RegExp(`^/api/artifacts/${ID}$`),
-    query: [],
-    read: (concord, id) => concord.artifact(id),
-  },
-];
+const OPENAPI: Route = {
+  method: "GET",
+  path: "/api/openapi.json",
+  summary: "This document.",
+  open: true,
+  answer: () => Effect.succeed(Response.json(openApi(ROUTES.routes))),
+};
+const ROUTES: RouteTable = new RouteTable([
+  ...SERVICE_ROUTES,
+  ...THREAD_ROUTES,
+  ...BILLING_ROUTES,
+  OPENAPI,
+]);
 
 /** Answers one request; never fails. */
 export const handleHttp = Effect.fnUntraced(function* (request: Request, address: string) {
@@ -69,10 +54,10 @@ const guarded = (request: Request, address: string, trace: TraceContext) =>
   answer(request, address).pipe(
     Effect.catchCause((cause) =>
       Effect.gen(function* () {
-        const error = Cause.squash(cause);
+        const error = asApiError(Cause.squash(cause));
         const { status, body } = errorBody(error, trace.traceId);
         if (status >= 500) yield* Effect.logWarning("request failed", cause);
-        return Response.json(body, { status });
+        return Response.json(body, { status, headers: retryAfter(error) });
       }),
     ),
   );
@@ -80,55 +65,54 @@ const guarded = (request: Request, address: string, trace: TraceContext) =>
 const answer = Effect.fnUntraced(function* (request: Request, address: string) {
   const url = URL.parse(request.url, ANY_HOST);
   if (url === null) return yield* unreadableAddress;
-  if (request.method !== "GET") return yield* notFound(request.method, url.pathname);
-  switch (url.pathname) {
-    case "/health":
-      return Response.json({ ok: true, service: "diminuendo" });
-    case "/ready": {
-      const { ready, missing } = yield* (yield* Health).readiness;
-      return Response.json(
-        { ok: ready, service: "diminuendo", missing },
-        { status: ready ? 200 : 503 },
-      );
-    }
-    case "/metrics": {
-      const headers = { "content-type": "text/plain; version=0.0.4" };
-      return new Response(yield* (yield* Metrics).text, { headers });
-    }
-    case "/api/health":
-      return Response.json(yield* (yield* Health).report);
-    default:
-      return yield* proxy(request, address, url);
-  }
-});
-
-const proxy = Effect.fnUntraced(function* (
-  request: Request,
-  address: string,
-  { pathname, searchParams }: URL,
-) {
-  const route = PROXIED.find(({ path }) => path.test(pathname));
-  if (route === undefined) return yield* notFound(request.method, pathname);
+  const found = ROUTES.find(request.method, url.pathname);
+  if (found === undefined) return yield* notFound(request.method, url.pathname);
+  const { route, path } = found;
+  if (request.method !== "GET") yield* requireOwnOrigin(request);
+  const query = Object.fromEntries(
+    [...url.searchParams].filter(([name]) => route.query?.includes(name)),
+  );
+  if ("open" in route) return yield* route.answer({ request, path, query, body: undefined });
   const actor = yield* whoAsks(request, address);
-  const [, id = ""] = route.path.exec(pathname) ?? [];
-  const passed = [...searchParams].filter(([name]) => route.query.includes(name));
-  const concord = yield* ConcordClient;
-  const body = yield* concord
-    .read(actor, (reads) => route.read(reads, id, Object.fromEntries(passed)))
-    .pipe(
-      Effect.catchTag("Unreachable", ({ reason }) =>
-        Effect.logWarning(`concord does not answer: ${reason}`).pipe(
-          Effect.andThen(Effect.fail(unavailable)),
-        ),
-      ),
-      Effect.catchTag("Refused", (refused) => Effect.fail(asApiError(refused))),
-    );
-  return Response.json(body);
+  if (!mayDo(actor, route.permission)) {
+    const message = `This needs the permission ${route.permission}.`;
+    return yield* Effect.fail(new ApiError(403, "forbidden", message));
+  }
+  const body = route.body === undefined ? undefined : yield* bodyOf(request, route.body);
+  return yield* route.answer(actor, { request, path, query, body });
 });
 
-/** Concord's refusal as it stands; that our own key or signature was refused, the client could not mend. */
-const asApiError = ({ status, code, message, details }: Refused) =>
-  status === 401 ? unavailable : new ApiError(status, code, message, details);
+/** A page of another site may not change anything in the name of who looks at it. */
+const requireOwnOrigin = Effect.fnUntraced(function* (request: Request) {
+  const rule = yield* AppConfig;
+  if (originAllowed(request.headers.get("origin"), rule)) return;
+  yield* Effect.fail(new ApiError(403, "forbidden", "This origin is not allowed here."));
+});
+
+const bodyOf = Effect.fnUntraced(function* (request: Request, shape: NonNullable<Route["body"]>) {
+  // Browsers send this type across origins only after asking: no form of another site gets here.
+  if (!/^application\/json\b/i.test(request.headers.get("content-type") ?? "")) {
+    return yield* Effect.fail(
+      new ApiError(415, "unsupported_media_type", "Send the body as application/json."),
+    );
+  }
+  const text = yield* Effect.tryPromise({
+    try: () => request.text(),
+    catch: () => new ApiError(400, "incomplete_request", "The body did not arrive whole."),
+  });
+  if (Buffer.byteLength(text) > FRAME_BYTES_MAX) {
+    const message = `A body has at most ${FRAME_BYTES_MAX} bytes.`;
+    return yield* Effect.fail(new ApiError(413, "request_too_large", message));
+  }
+  const json = yield* Effect.try({
+    try: (): unknown => JSON.parse(text === "" ? "{}" : text),
+    catch: () => new ApiError(400, "invalid_json", "The body is not valid JSON."),
+  });
+  const read = readBody(shape, json);
+  if (Result.isSuccess(read)) return read.success;
+  const reason = read.failure.message.replace(/\s+/g, " ").slice(0, 300);
+  return yield* Effect.fail(new ApiError(400, "invalid_request", reason));
+});
 
 const whoAsks = Effect.fnUntraced(function* (request: Request, address: string) {
   const authenticator = yield* Authenticator;
@@ -142,33 +126,22 @@ const whoAsks = Effect.fnUntraced(function* (request: Request, address: string) 
           Effect.catchTag("AuthThrottled", ({ retryAfterMs }) =>
             Effect.fail(throttled(retryAfterMs)),
           ),
-          Effect.catchTag("Unreachable", () => Effect.fail(noSignIn)),
         );
-  if (actor === null) {
-    const message = "Send a valid token as Authorization: Bearer <token>.";
-    return yield* Effect.fail(new ApiError(401, "unauthorized", message));
-  }
-  if (mayDo(actor, "session:read")) return actor;
-  const message = "This needs the permission session:read.";
-  return yield* Effect.fail(new ApiError(403, "forbidden", message));
+  if (actor !== null) return actor;
+  const message = "Send a valid token as Authorization: Bearer <token>.";
+  return yield* Effect.fail(new ApiError(401, "unauthorized", message));
 });
-
-const unavailable = new ApiError(
-  503,
-  "upstream_unavailable",
-  "Concord does not answer now; try again shortly.",
-);
 
 const throttled = (retryAfterMs: number) =>
   new ApiError(429, "auth_rate_limited", "Too many failed sign-ins from this address; wait.", {
     retry_after_ms: retryAfterMs,
   });
 
-const noSignIn = new ApiError(
-  503,
-  "upstream_unavailable",
-  "Sign-in is not possible just now; try again shortly.",
-);
+function retryAfter(error: unknown): Record<string, string> {
+  if (!(error instanceof ApiError) || error.status !== 429) return {};
+  const { retry_after_ms: ms = 1_000 } = (error.details ?? {}) as { retry_after_ms?: number };
+  return { "retry-after": String(Math.ceil(ms / 1_000)) };
+}
 
 const unreadableAddress = Effect.fail(
   new ApiError(400, "invalid_request", "The path or the Host header is not one; mend the request."),

@@ -1,5 +1,5 @@
 /**
- * Owns which family an event belongs to. Events that only have to be told (thinking, tools, usage, text)
+ * Owns which family an event belongs to. Events that only have to be told (thinking, tools, text)
  * need no handler: they go into the log and on to the clients.
  */
 import { coalesceDeltas } from "../../domain/coalesce.ts";
@@ -9,7 +9,7 @@ import { inOrder, keep, type Step, tell } from "../session-model.ts";
 import { steerApplied } from "../waiting-steps.ts";
 import { approvalResolved, permissionRequested } from "./approval.ts";
 import { messageComplete } from "./message.ts";
-import { turnEnded, turnStarted } from "./turn.ts";
+import { turnEnded, turnStarted, usageUpdated } from "./turn.ts";
 
 /** What a run of Podium's events, in order, does to a session; its cursor moves in the same commit. */
 export function podiumEventsArrived(events: readonly PodiumEvent[]): Step {
@@ -23,6 +23,8 @@ function eventArrived(draft: EventDraft): Step {
   switch (draft.type) {
     case "turn_started":
       return turnStarted(draft);
+    case "usage_update":
+      return usageUpdated(draft);
     case "turn_complete":
     case "turn_error":
       return turnEnded(draft);

@@ -23,3 +23,14 @@ export function turnEnded(draft: EventDraftOf<"turn_complete" | "turn_error">): 
     return inOrder(closeTurn(turnId, outcome), moveTo("ready"), takeNext)(model);
   });
 }
+
+/** What the open turn has used so far: it is what will be paid for. */
+export function usageUpdated(draft: EventDraftOf<"usage_update">): Step {
+  const { turnId, inputTokens, outputTokens } = draft;
+  return inOrder(tell(draft), (model) => {
+    if (turnId === undefined || model.openTurn?.turnId !== turnId) return unchanged(model);
+    const usage = { inputTokens, outputTokens };
+    const openTurn = { ...model.openTurn, usage };
+    return keep([{ kind: "turn_usage", turnId, usage }], { openTurn })(model);
+  });
+}

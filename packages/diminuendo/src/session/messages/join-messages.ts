@@ -10,6 +10,7 @@ import { CLOSE_CODES, type ClientMessageOf } from "../../protocol/index.ts";
 import { refuse } from "../../security/Refusal.ts";
 import { Broadcaster, type Replay } from "../../transport/Broadcaster.ts";
 import type { Connection } from "../../transport/Connection.ts";
+import type { Reader } from "../../transport/Reader.ts";
 import { sessionFor } from "../access.ts";
 import type { LiveSession } from "../LiveSession.ts";
 import { page } from "../log-pages.ts";
@@ -38,11 +39,20 @@ export const joinSession = Effect.fn("joinSession")(function* (
   yield* Effect.promise(() => connection.signingIn);
   // Finding the session took time: a former person's session must not reach the next (D3), nor a dead socket.
   if (!connection.isStill(actor)) return yield* somebodyElse;
-  const replay = broadcaster.beginReplay(connection, session.sessionId);
   connection.send(snapshot(session, message, start, ts));
-  const seq = yield* catchUp(replay, session, start.afterSeq);
+  const seq = yield* follow(connection, session, start.afterSeq);
   if (seq !== null) connection.send({ type: "caught_up", sessionId: session.sessionId, seq });
   return null;
+});
+
+/** Sends the reader the log after `afterSeq`, then what happens. Answers the last seq sent, or null if it left. */
+export const follow = Effect.fnUntraced(function* (
+  reader: Reader,
+  session: LiveSession,
+  afterSeq: number,
+) {
+  const replay = (yield* Broadcaster).beginReplay(reader, session.sessionId);
+  return yield* catchUp(replay, session, afterSeq);
 });
 
 export const leaveSession = Effect.fn("leaveSession")(function* (
@@ -91,7 +101,7 @@ const readUpTo = Effect.fnUntraced(function* (
   return sent;
 });
 
-const untilTaken = (connection: Connection) =>
+const untilTaken = (connection: Reader) =>
   Effect.promise(() => connection.drainedBelow(WAITING_BYTES_LOW)).pipe(
     Effect.timeoutOrElse({
       duration: STALL_MAX,

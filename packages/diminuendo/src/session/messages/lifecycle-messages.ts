@@ -9,7 +9,7 @@ import { WorkerManager } from "../../db/WorkerManager.ts";
 import type { ClientMessageOf, ServerMessageOf } from "../../protocol/index.ts";
 import { refuse } from "../../security/Refusal.ts";
 import { Broadcaster } from "../../transport/Broadcaster.ts";
-import type { Connection } from "../../transport/Connection.ts";
+import type { Cause } from "../../transport/Reader.ts";
 import { Attachments } from "../Attachments.ts";
 import { requirePermission, sessionFor } from "../access.ts";
 import type { LiveSession } from "../LiveSession.ts";
@@ -20,7 +20,7 @@ import type { SessionModel } from "../session-model.ts";
 type Relabel = ClientMessageOf<"rename_session" | "archive_session" | "unarchive_session">;
 
 export const relabelSession = Effect.fn("relabelSession")(function* (
-  connection: Connection,
+  cause: Cause,
   actor: Actor,
   message: Relabel,
 ) {
@@ -33,7 +33,7 @@ export const relabelSession = Effect.fn("relabelSession")(function* (
     return { answer: yield* relabel(session, actor, message) };
   });
   const answer = yield* (yield* Sessions).change(session, decide);
-  (yield* Broadcaster).toTenantOf(connection, actor.tenant, answer);
+  (yield* Broadcaster).toTenantOf(cause, actor.tenant, answer);
   return answer;
 });
 
@@ -56,7 +56,7 @@ const relabel = Effect.fnUntraced(function* (session: LiveSession, actor: Actor,
 });
 
 export const deleteSession = Effect.fn("deleteSession")(function* (
-  connection: Connection,
+  cause: Cause,
   actor: Actor,
   message: ClientMessageOf<"delete_session">,
 ) {
@@ -74,7 +74,7 @@ export const deleteSession = Effect.fn("deleteSession")(function* (
   });
   const bond = yield* sessions.change(session, decide);
   const broadcaster = yield* Broadcaster;
-  broadcaster.toTenantOf(connection, actor.tenant, answer);
+  broadcaster.toTenantOf(cause, actor.tenant, answer);
   broadcaster.endSession(sessionId);
   yield* (yield* Attachments).abandon(bond);
   yield* dropDirectory(actor.tenant, sessionId);

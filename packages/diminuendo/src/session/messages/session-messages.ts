@@ -6,7 +6,7 @@ import { WorkerManager } from "../../db/WorkerManager.ts";
 import type { ClientMessageOf, SessionMeta } from "../../protocol/index.ts";
 import { refuse } from "../../security/Refusal.ts";
 import { Broadcaster } from "../../transport/Broadcaster.ts";
-import type { Connection } from "../../transport/Connection.ts";
+import type { Cause } from "../../transport/Reader.ts";
 import { PodiumClient } from "../../upstream/PodiumClient.ts";
 import { requirePermission } from "../access.ts";
 import { newId } from "../ids.ts";
@@ -26,7 +26,7 @@ export const listSessions = Effect.fn("listSessions")(function* (
 });
 
 export const createSession = Effect.fn("createSession")(function* (
-  connection: Connection,
+  cause: Cause,
   actor: Actor,
   message: CreateSession,
 ) {
@@ -47,7 +47,7 @@ export const createSession = Effect.fn("createSession")(function* (
     return answer((yield* sessions.find(actor.tenant, created.sessionId)).meta);
   }
   const broadcaster = yield* Broadcaster;
-  broadcaster.toTenantOf(connection, actor.tenant, answer(metaOfRow(row)));
+  broadcaster.toTenantOf(cause, actor.tenant, answer(metaOfRow(row)));
   return answer(metaOfRow(row));
 });
 

@@ -7,6 +7,7 @@ import { newTrace } from "@concert/service-kit/trace";
 import * as Effect from "effect/Effect";
 import { mayStop } from "../../auth/permissions.ts";
 import { WorkerManager } from "../../db/WorkerManager.ts";
+import { NO_USAGE, type Price } from "../../domain/prices.ts";
 import { Metrics } from "../../observability/Metrics.ts";
 import { CurrentTrace } from "../../observability/trace.ts";
 import {
@@ -15,9 +16,10 @@ import {
   type ServerMessage,
   type ServerMessageOf,
 } from "../../protocol/index.ts";
-import { refuse } from "../../security/Refusal.ts";
+import { type Refusal, refuse } from "../../security/Refusal.ts";
 import { Attachments } from "../Attachments.ts";
 import { sessionFor } from "../access.ts";
+import { Billing } from "../Billing.ts";
 import { newId } from "../ids.ts";
 import type { LiveSession } from "../LiveSession.ts";
 import { recallAnswer, rememberedAs } from "../remembering.ts";
@@ -35,20 +37,35 @@ type Accepted = ServerMessageOf<"turn_accepted">;
 export const runTurn = Effect.fn("runTurn")(function* (actor: Actor, message: RunTurn) {
   const session = yield* sessionFor(actor, "session:write", message.sessionId);
   const { traceId } = (yield* CurrentTrace) ?? newTrace();
+  const turn = newTurn(actor, message.text, traceId);
   const decide = Effect.fnUntraced(function* (model: SessionModel) {
     const first = yield* firstAnswer(actor, message);
     if (first !== null) return { answer: { told: first, isNew: false } };
     if (session.isArchived) return yield* archived;
-    const turn = newTurn(actor, message.text, traceId);
-    const { told, step } = yield* admit(model, message, turn);
-    return { answer: { told, isNew: true }, step };
+    const admitted = yield* admit(model, message, turn);
+    const price = yield* (yield* Billing).reserve(session, turn.turnId);
+    return { answer: { told: admitted.told, isNew: true }, step: admitted.step(price) };
   });
-  const { told, isNew } = yield* (yield* Sessions).change(session, decide);
+  const { told, isNew } = yield* paidFor(session, turn.turnId, decide);
   if (isNew) {
     yield* (yield* Metrics).count("diminuendo_turns_total");
     yield* (yield* Attachments).pursue(session);
   }
   return told;
+});
+
+/** A reservation whose turn did not come to be is given back. */
+const paidFor = Effect.fnUntraced(function* <A, E, R>(
+  session: LiveSession,
+  turnId: string,
+  decide: (model: SessionModel) => Effect.Effect<Decision<A>, E, R>,
+) {
+  const { release } = yield* Billing;
+  return yield* (yield* Sessions)
+    .change(session, decide)
+    .pipe(
+      Effect.tapErrorTag("StorageError", () => Effect.ignore(release(session.tenantId, turnId))),
+    );
 });
 
 const newTurn = (actor: Actor, text: string, traceId: string): OpenTurn => ({
@@ -58,6 +75,8 @@ const newTurn = (actor: Actor, text: string, traceId: string): OpenTurn => ({
   traceId,
   commandId: null,
   stopActor: null,
+  price: null,
+  usage: NO_USAGE,
 });
 
 /** A turn is found by its key wherever it is by now; words said into another turn, by what was answered. */
@@ -74,54 +93,78 @@ const firstAnswer = Effect.fnUntraced(function* (actor: Actor, message: RunTurn)
 
 interface Admitted {
   readonly told: ServerMessage;
-  readonly step: Step;
+  /** What happens once the turn's credits are put aside. */
+  readonly step: (price: Price) => Step;
 }
 
 /** Opens the turn, or does what was asked for while another is open. */
-const admit = (model: SessionModel, message: RunTurn, turn: OpenTurn) => {
+const admit = (
+  model: SessionModel,
+  message: RunTurn,
+  turn: OpenTurn,
+): Effect.Effect<Admitted, Refusal> => {
   const { sessionId } = message;
   const idempotencyKey = message.idempotencyKey ?? null;
-  const request = { turn, messageId: newId("msg"), idempotencyKey };
   const { turnId, actor } = turn;
+  const request = (price: Price) => ({
+    turn: { ...turn, price },
+    messageId: newId("msg"),
+    idempotencyKey,
+  });
   if (model.openTurn === null) {
     const told = accepted(sessionId, turnId);
-    return Effect.succeed<Admitted>({ told, step: openTurn(request) });
+    return Effect.succeed({ told, step: (price) => openTurn(request(price)) });
   }
   const { whenBusy = "reject" } = message;
   if (whenBusy === "reject") return Effect.fail(inProgress);
   if (isFull(model)) return Effect.fail(full);
   if (whenBusy === "steer") {
     const told = accepted(sessionId, model.openTurn.turnId, "steering");
-    return Effect.succeed(said(actor, message, model.openTurn, { text: turn.text, told }));
+    return Effect.succeed(
+      said(actor, message, model.openTurn, { text: turn.text, told, nextTurnId: turnId }),
+    );
+  }
+  if (whenBusy === "interrupt" && !mayStop(actor, model.openTurn.actor.user)) {
+    return Effect.fail(notTheirs);
   }
   const told = accepted(sessionId, turnId, "queued");
-  const wait = letWait({ ...request, whenBusy });
-  if (whenBusy === "enqueue") return Effect.succeed<Admitted>({ told, step: wait });
-  return mayStop(actor, model.openTurn.actor.user)
-    ? Effect.succeed<Admitted>({ told, step: inOrder(requestStop(actor), wait) })
-    : Effect.fail(notTheirs);
+  const wait = (price: Price) => letWait({ ...request(price), whenBusy });
+  return Effect.succeed({
+    told,
+    step: (price) =>
+      whenBusy === "interrupt" ? inOrder(requestStop(actor), wait(price)) : wait(price),
+  });
 };
 
 const isFull = ({ waiting, steers }: SessionModel) =>
   waiting.length + steers.length >= QUEUED_TURNS_MAX;
 
+interface Words {
+  readonly text: string;
+  readonly told: ServerMessage;
+  readonly nextTurnId: string;
+  readonly steerId?: string;
+}
+
 /** Words for the open turn; should it end before they are read, they are a turn of their own. */
 function said(
   actor: Actor,
   message: RunTurn | Steer,
-  open: OpenTurn,
-  { text, told, steerId = newId("steer") }: { text: string; told: ServerMessage; steerId?: string },
+  { turnId }: OpenTurn,
+  { text, told, nextTurnId, steerId = newId("steer") }: Words,
 ): Admitted {
-  const next = { nextTurnId: newId("turn"), nextMessageId: newId("msg") };
-  const steer = requestSteer({ steerId, turnId: open.turnId, text, actor, ...next });
+  const next = { nextTurnId, nextMessageId: newId("msg") };
   const remembered = rememberedAs(actor, message, told);
   const kept = remembered === null ? [] : [keep([{ kind: "answered", remembered }], {})];
-  return { told, step: inOrder(steer, ...kept) };
+  const steered = (nextPrice: Price) =>
+    requestSteer({ steerId, turnId, text, actor, ...next, nextPrice });
+  return { told, step: (price) => inOrder(steered(price), ...kept) };
 }
 
 export const steer = Effect.fn("steer")(function* (actor: Actor, message: Steer) {
   const session = yield* sessionFor(actor, "session:steer", message.sessionId);
   const { sessionId } = session;
+  const nextTurnId = newId("turn");
   const decide = Effect.fnUntraced(function* (model: SessionModel) {
     const first = yield* recallAnswer(actor, sessionId, message);
     if (first !== null) return { answer: first };
@@ -131,10 +174,11 @@ export const steer = Effect.fn("steer")(function* (actor: Actor, message: Steer)
     const steerId = newId("steer");
     const { turnId } = open;
     const answer: ServerMessage = { type: "steer_accepted", sessionId, steerId, turnId };
-    const { step } = said(actor, message, open, { text: message.content, told: answer, steerId });
-    return { answer, step };
+    const words = { text: message.content, told: answer, steerId, nextTurnId };
+    const { step } = said(actor, message, open, words);
+    return { answer, step: step(yield* (yield* Billing).reserve(session, nextTurnId)) };
   });
-  const answer = yield* (yield* Sessions).change(session, decide);
+  const answer = yield* paidFor(session, nextTurnId, decide);
   yield* (yield* Attachments).pursue(session);
   return answer;
 });

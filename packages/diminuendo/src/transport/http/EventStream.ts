@@ -1,0 +1,115 @@
+/**
+ * Owns a reader that is a stream of server-sent events: what waits for it is bounded like a socket's, and who reads too
+ * slowly is cut off with its last event id in hand. Source: HTML Standard, "Server-sent events".
+ */
+import type { Reader } from "../Reader.ts";
+
+const WAITING_BYTES_MAX = 1_048_576;
+const KEEP_AWAKE_MS = 15_000;
+
+export interface EventStreamNeeds {
+  /** Hears a topic; the result ends it. */
+  readonly listen: (topic: string, listener: (text: string) => void) => () => void;
+  /** The reader is gone, whoever ended it. */
+  readonly onClosed: () => void;
+}
+
+export class EventStream implements Reader {
+  readonly body: ReadableStream<Uint8Array>;
+  /** Put before each event's number, so that a reader comes back to the same log or is told that it is gone. */
+  #epoch = "";
+  readonly #needs: EventStreamNeeds;
+  readonly #topics = new Map<string, () => void>();
+  readonly #encoder = new TextEncoder();
+  readonly #keepAwake: ReturnType<typeof setInterval>;
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  #onDrain: (() => void)[] = [];
+
+  constructor(needs: EventStreamNeeds) {
+    this.#needs = needs;
+    this.body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+        },
+        pull: () => this.#drained(),
+        cancel: () => this.#end(),
+      },
+      { highWaterMark: WAITING_BYTES_MAX, size: (chunk) => chunk?.byteLength ?? 0 },
+    );
+    this.#keepAwake = setInterval(() => this.#enqueue(": awake\n\n"), KEEP_AWAKE_MS);
+  }
+
+  get isClosed(): boolean {
+    return this.#controller === null;
+  }
+
+  /** A reader who knew another log is told to forget it. */
+  begin(epoch: string, known: string): void {
+    this.#epoch = epoch;
+    if (known !== epoch) this.#enqueue(`event: reset\ndata: ${JSON.stringify({ epoch })}\n\n`);
+  }
+
+  sendText(text: string): void {
+    const { type, seq } = JSON.parse(text) as { readonly type: string; readonly seq: number };
+    this.#enqueue(`id: ${this.#epoch}:${seq}\nevent: ${type}\ndata: ${text}\n\n`);
+    this.closeIfSlow();
+  }
+
+  closeIfSlow(): boolean {
+    if (this.#controller !== null && (this.#controller.desiredSize ?? 0) < 0) this.close();
+    return this.isClosed;
+  }
+
+  close(): void {
+    const controller = this.#controller;
+    this.#end();
+    controller?.close();
+  }
+
+  async drainedBelow(bytes: number): Promise<void> {
+    while (this.#controller !== null && this.#waiting() > bytes) {
+      await new Promise<void>((resolve) => this.#onDrain.push(resolve));
+    }
+  }
+
+  subscribe(topic: string): void {
+    if (this.isClosed || this.#topics.has(topic)) return;
+    this.#topics.set(
+      topic,
+      this.#needs.listen(topic, (text) => this.sendText(text)),
+    );
+  }
+
+  unsubscribe(topic: string): void {
+    this.#topics.get(topic)?.();
+    this.#topics.delete(topic);
+  }
+
+  unsubscribeAll(): void {
+    for (const topic of [...this.#topics.keys()]) this.unsubscribe(topic);
+  }
+
+  #waiting(): number {
+    return WAITING_BYTES_MAX - (this.#controller?.desiredSize ?? WAITING_BYTES_MAX);
+  }
+
+  #enqueue(text: string): void {
+    this.#controller?.enqueue(this.#encoder.encode(text));
+  }
+
+  #drained(): void {
+    const waiting = this.#onDrain;
+    this.#onDrain = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  #end(): void {
+    if (this.#controller === null) return;
+    this.#controller = null;
+    clearInterval(this.#keepAwake);
+    this.unsubscribeAll();
+    this.#drained();
+    this.#needs.onClosed();
+  }
+}

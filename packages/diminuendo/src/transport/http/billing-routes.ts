@@ -1,0 +1,59 @@
+/** Owns the tenant's credits over HTTP: what there is, what became of it, and topping up. */
+import type { Actor } from "@concert/service-kit/identity";
+import * as Effect from "effect/Effect";
+import * as Schema from "effect/Schema";
+import { refuse } from "../../security/Refusal.ts";
+import { Billing } from "../../session/Billing.ts";
+import type { Asked, Route } from "./routes.ts";
+
+const ENTRIES_DEFAULT = 50;
+const ENTRIES_MAX = 500;
+
+const TopUp = Schema.Struct({
+  /** Millionths of a credit. */
+  microcredits: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1e15 })),
+  /** E.g. the number of the payment: the same is booked once. */
+  idempotencyKey: Schema.NonEmptyString.check(Schema.isMaxLength(200)),
+});
+
+export const BILLING_ROUTES: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/api/billing",
+    summary:
+      "The tenant's balance and the newest entries of its ledger, in millionths of a credit.",
+    query: ["limit", "cursor"],
+    permission: "billing:read",
+    answer: Effect.fnUntraced(function* (actor: Actor, { query }: Asked) {
+      const limit = Number(query["limit"] ?? ENTRIES_DEFAULT);
+      const beforePlace = query["cursor"] === undefined ? null : Number(query["cursor"]);
+      const bad =
+        !(Number.isInteger(limit) && limit >= 1 && limit <= ENTRIES_MAX) ||
+        (beforePlace !== null && !Number.isSafeInteger(beforePlace));
+      if (bad) return yield* refuse("INVALID_MESSAGE", `limit is 1–${ENTRIES_MAX}, cursor opaque.`);
+      const { balance, entries } = yield* (yield* Billing).account(actor.tenant, {
+        beforePlace,
+        limit,
+      });
+      const next = entries.length < limit ? undefined : entries.at(-1)?.place;
+      return Response.json({
+        balance,
+        entries: entries.map(({ place: _, ...entry }) => entry),
+        nextCursor: next === undefined ? null : String(next),
+      });
+    }),
+  },
+  {
+    method: "POST",
+    path: "/api/billing/top-ups",
+    summary: "Adds credits, once per idempotencyKey.",
+    permission: "billing:write",
+    body: TopUp,
+    answer: Effect.fnUntraced(function* (actor: Actor, { body }: Asked) {
+      const { microcredits, idempotencyKey: key } = body as typeof TopUp.Type;
+      const request = { userId: actor.user, key, microcredits };
+      const balance = yield* (yield* Billing).topUp(actor.tenant, request);
+      return Response.json({ balance });
+    }),
+  },
+];

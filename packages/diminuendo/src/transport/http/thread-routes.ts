@@ -1,0 +1,244 @@
+/**
+ * Owns `/api/threads`: sessions over HTTP, for who holds no socket. Each route is a message of the client protocol, with
+ * its checks and its idempotency; a thread is a session.
+ */
+import type { Actor } from "@concert/service-kit/identity";
+import * as Effect from "effect/Effect";
+import * as Schema from "effect/Schema";
+import * as Stream from "effect/Stream";
+import {
+  ClientMessage,
+  type LogCursor,
+  type ServerMessage,
+  type SessionMeta,
+} from "../../protocol/index.ts";
+import { refuse } from "../../security/Refusal.ts";
+import { Broadcaster } from "../Broadcaster.ts";
+import { type AskedAnywhere, Router } from "../Router.ts";
+import { SocketServer } from "../SocketServer.ts";
+import { EventStream } from "./EventStream.ts";
+import type { Asked, PersonRoute } from "./routes.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const asMessage = Schema.decodeUnknownEffect(ClientMessage);
+
+/** Asks as a client would; the fields are checked by the message's own schema. */
+const ask = Effect.fnUntraced(function* (actor: Actor, fields: Fields) {
+  const message = yield* asMessage(fields).pipe(
+    Effect.mapError((error) => refuse("INVALID_MESSAGE", error.message)),
+  );
+  const { publish } = yield* SocketServer;
+  const router = yield* Router;
+  return yield* router.ask({ publishToOthers: publish }, actor, message as AskedAnywhere);
+});
+
+/** A thread as lists show it. */
+function threadOf({ sessionId, ...session }: SessionMeta) {
+  return {
+    id: sessionId,
+    ...session,
+    createdAt: new Date(session.createdAt).toISOString(),
+    updatedAt: new Date(session.updatedAt).toISOString(),
+  };
+}
+
+const BODY = Schema.Record(Schema.String, Schema.Unknown);
+
+/** A route that is one message. */
+const one = (
+  method: PersonRoute["method"],
+  path: string,
+  summary: string,
+  toMessage: (sessionId: string, body: Fields, query: Fields) => Fields,
+  status = 200,
+): PersonRoute => ({
+  method,
+  path: `/api/threads${path}`,
+  summary,
+  permission: "session:read",
+  ...(method === "GET" || method === "DELETE" ? {} : { body: BODY }),
+  query: ["cursor", "limit", "includeArchived"],
+  answer: Effect.fnUntraced(function* (actor: Actor, { path: names, body, query }: Asked) {
+    const fields = toMessage(names["id"] ?? "", (body ?? {}) as Fields, query);
+    return Response.json(shown(yield* ask(actor, fields)), { status });
+  }),
+});
+
+/** The answer without its `type`, sessions as threads. */
+function shown(answer: ServerMessage): unknown {
+  if ("sessions" in answer) return { items: answer.sessions.map(threadOf) };
+  if ("session" in answer) return threadOf(answer.session);
+  const { type: _, ...rest } = answer;
+  return rest;
+}
+
+const sent = (body: Fields, ...names: readonly string[]): Fields =>
+  Object.fromEntries(names.flatMap((name) => (name in body ? [[name, body[name]]] : [])));
+
+const DECISIONS = new Map<unknown, string>([
+  [true, "approved"],
+  [false, "rejected"],
+]);
+
+const numberIn = (query: Fields, name: string): Fields =>
+  query[name] === undefined ? {} : { [name]: Number(query[name]) };
+
+export const THREAD_ROUTES: readonly PersonRoute[] = [
+  one("GET", "", "The tenant's threads, newest first.", (_, __, query) => ({
+    type: "list_sessions",
+    includeArchived: query["includeArchived"] === "true",
+  })),
+  one(
+    "POST",
+    "",
+    "A new thread: agentType, name?, idempotencyKey?.",
+    (_, body) => ({ type: "create_session", ...sent(body, "agentType", "name", "idempotencyKey") }),
+    201,
+  ),
+  {
+    ...one("GET", "/{id}", "One thread.", () => ({})),
+    answer: Effect.fnUntraced(function* (actor: Actor, { path }: Asked) {
+      return Response.json(threadOf(yield* sessionOf(actor, path["id"] ?? "")));
+    }),
+  },
+  {
+    ...one("GET", "/{id}/session", "One thread as the client protocol has it.", () => ({})),
+    answer: Effect.fnUntraced(function* (actor: Actor, { path }: Asked) {
+      return Response.json(yield* sessionOf(actor, path["id"] ?? ""));
+    }),
+  },
+  one("PATCH", "/{id}", "Renames: name.", (sessionId, body) => ({
+    type: "rename_session",
+    sessionId,
+    ...sent(body, "name", "idempotencyKey"),
+  })),
+  one("DELETE", "/{id}", "Deletes the thread for good.", (sessionId) => ({
+    type: "delete_session",
+    sessionId,
+  })),
+  one("GET", "/{id}/read", "The conversation in whole messages.", (sessionId, _, query) => ({
+    type: "get_history",
+    sessionId,
+    ...sent(query, "cursor"),
+    ...numberIn(query, "limit"),
+  })),
+  one(
+    "POST",
+    "/{id}/messages",
+    "Asks for a turn: text, whenBusy?, clientTurnId? (its idempotency key).",
+    (sessionId, body) => ({
+      type: "run_turn",
+      sessionId,
+      ...sent(body, "text", "whenBusy"),
+      ...("clientTurnId" in body ? { idempotencyKey: body["clientTurnId"] } : {}),
+    }),
+    202,
+  ),
+  one("POST", "/{id}/stop", "Stops the open turn, or turnId.", (sessionId, body) => ({
+    type: "stop_turn",
+    sessionId,
+    ...sent(body, "turnId", "idempotencyKey"),
+  })),
+  one("POST", "/{id}/steer", "Says content into the open turn.", (sessionId, body) => ({
+    type: "steer",
+    sessionId,
+    ...sent(body, "content", "idempotencyKey"),
+  })),
+  one("POST", "/{id}/approve", "Decides: requestId, approved, reason?.", (sessionId, body) => ({
+    type: "answer_question",
+    sessionId,
+    requestId: body["requestId"],
+    answers: {
+      decision: DECISIONS.get(body["approved"]),
+      ...sent(body, "reason"),
+    },
+  })),
+  one("POST", "/{id}/answer", "Decides: requestId, answers, dismissed?.", (sessionId, body) => ({
+    type: "answer_question",
+    sessionId,
+    ...sent(body, "requestId", "answers", "dismissed"),
+  })),
+  one("POST", "/{id}/archive", "Puts the thread away.", (sessionId, body) => ({
+    type: "archive_session",
+    sessionId,
+    ...sent(body, "idempotencyKey"),
+  })),
+  one("POST", "/{id}/unarchive", "Takes the thread out again.", (sessionId, body) => ({
+    type: "unarchive_session",
+    sessionId,
+    ...sent(body, "idempotencyKey"),
+  })),
+  {
+    method: "GET",
+    path: "/api/threads/{id}/events",
+    summary: "Server-sent events: the log after afterSeq or Last-Event-ID, then what happens.",
+    permission: "session:read",
+    query: ["afterSeq"],
+    answer: (actor, asked) => followEvents(actor, asked),
+  },
+  {
+    method: "GET",
+    path: "/api/threads/{id}/download",
+    summary: "The whole log, one event a line.",
+    permission: "session:read",
+    answer: Effect.fnUntraced(function* (actor: Actor, { path }: Asked) {
+      const id = path["id"] ?? "";
+      const frames = yield* (yield* Router).log(actor, id);
+      const lines = frames.pipe(
+        Stream.map((frame) => `${frame}\n`),
+        Stream.encodeText,
+      );
+      const headers = {
+        "content-type": "application/x-ndjson",
+        "content-disposition": `attachment; filename="${id}.jsonl"`,
+      };
+      return new Response(Stream.toReadableStream(lines), { headers });
+    }),
+  },
+];
+
+const sessionOf = Effect.fnUntraced(function* (actor: Actor, sessionId: string) {
+  return yield* (yield* Router).session(actor, sessionId);
+});
+
+const STREAMS_MAX = 2_000;
+let streams = 0;
+
+const followEvents = Effect.fnUntraced(function* (actor: Actor, { request, path, query }: Asked) {
+  if (streams >= STREAMS_MAX) return yield* refuse("RATE_LIMITED", "Too many event streams; wait.");
+  const { listen } = yield* SocketServer;
+  const broadcaster = yield* Broadcaster;
+  const router = yield* Router;
+  const sessionId = path["id"] ?? "";
+  yield* router.session(actor, sessionId);
+  streams += 1;
+  const stream: EventStream = new EventStream({
+    listen,
+    onClosed: () => {
+      streams -= 1;
+      broadcaster.leaveAll(stream);
+    },
+  });
+  const from = placeOf(request.headers.get("last-event-id"), query["afterSeq"]);
+  const onEpoch = (epoch: string) => stream.begin(epoch, from.cursor?.epoch ?? epoch);
+  const following = router.follow(stream, actor, { sessionId, onEpoch, ...from }).pipe(
+    Effect.tapCause((cause) => Effect.logWarning("an event stream ended", cause)),
+    Effect.ensuring(Effect.sync(() => request.signal.aborted && stream.close())),
+    Effect.catchCause(() => Effect.sync(() => stream.close())),
+  );
+  request.signal.addEventListener("abort", () => stream.close(), { once: true });
+  yield* Effect.forkDetach(following);
+  const headers = { "content-type": "text/event-stream", "x-accel-buffering": "no" };
+  return new Response(stream.body, { headers });
+});
+
+/** `<epoch>:<seq>` as we gave it, or a number. */
+function placeOf(
+  lastEventId: string | null,
+  afterSeq: string | undefined,
+): { readonly cursor?: LogCursor; readonly afterSeq?: number } {
+  const [, epoch, seq] = /^([\w-]+):(\d{1,15})$/.exec(lastEventId ?? "") ?? [];
+  if (epoch !== undefined) return { cursor: { epoch, seq: Number(seq) } };
+  return /^\d{1,15}$/.test(afterSeq ?? "") ? { afterSeq: Number(afterSeq) } : {};
+}
