@@ -14,6 +14,8 @@ export interface Node {
   clientFor(options: Omit<Partial<ClientOptions>, "url">): ConcordanceClient;
   /** Everything it has said on standard error. */
   log(): string;
+  /** Its exit code once it has ended, null when a signal ended it. */
+  readonly exited: Promise<number | null>;
   /** Ends the process and waits; answers its exit code (null when a signal ended it). */
   end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null>;
 }
@@ -38,6 +40,14 @@ export function startNode(dataDir: string, ...flags: readonly string[]): Promise
   return listening(spawnNode([`--data-dir=${dataDir}`, "--listen=127.0.0.1:0", ...flags]));
 }
 
+/** A node that may write files of at most so many 512-byte blocks, as on a disk that is full beyond. */
+export function startCramped(dataDir: string, blocks: number, ...flags: readonly string[]) {
+  // Ignored, the signal of the limit becomes an error of the write, as from a disk.
+  const script = `trap '' XFSZ; ulimit -f ${blocks}; exec "$0" "$@"`;
+  const all = [`--data-dir=${dataDir}`, ...flags];
+  return listening(spawnNode(all, {}, ["/bin/sh", "-c", script]));
+}
+
 /** A Unison process over the server at `url`. */
 export function startUnison(url: string, ...flags: readonly string[]): Promise<Node> {
   return listening(spawnNode([`--engine=${url}`, "--listen=127.0.0.1:0", ...flags]));
@@ -58,16 +68,15 @@ async function listening(child: ReturnType<typeof spawnNode>): Promise<Node> {
       while (await readOn());
     })();
     const url = `http://${address}`;
-    const end = async (signal: "SIGTERM" | "SIGKILL") => {
+    const exited = child.exited.then(() => rest).then(() => child.exitCode);
+    const end = (signal: "SIGTERM" | "SIGKILL") => {
       child.kill(signal);
-      await child.exited;
-      await rest;
-      return child.exitCode;
+      return exited;
     };
     const clientFor = (options: Omit<Partial<ClientOptions>, "url">) =>
       new ConcordanceClient({ url, apiKey: "dev", ...options });
     const { pid } = child;
-    return { url, pid, client: clientFor({}), clientFor, log: () => said, end };
+    return { url, pid, client: clientFor({}), clientFor, log: () => said, exited, end };
   }
   throw new Error(`the node did not start: ${said}`);
 }
@@ -86,9 +95,13 @@ export async function runNode(
   return { exitCode: await child.exited, stdout, stderr };
 }
 
-export function spawnNode(flags: readonly string[], env: Readonly<Record<string, string>> = {}) {
+export function spawnNode(
+  flags: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  wrapper: readonly string[] = [],
+) {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("CONC"));
-  return Bun.spawn([process.execPath, MAIN, ...flags], {
+  return Bun.spawn([...wrapper, process.execPath, MAIN, ...flags], {
     env: { ...Object.fromEntries(inherited), ...env },
     stdin: "pipe",
     stdout: "pipe",

@@ -5,23 +5,34 @@
 import { join } from "node:path";
 import { ConcordanceClient } from "../shared/client.ts";
 import type { ClusterStatus } from "../shared/protocol.ts";
+import type { Network } from "./network.ts";
 import { type Node, startNode } from "./process.ts";
 
 export class Trio {
   readonly #folder: string;
   readonly #flags: readonly string[];
+  readonly #network: Network | null;
   readonly nodes = new Map<string, Node>();
   /** `host:port` of each, kept over restarts. */
   readonly hosts = new Map<string, string>();
 
-  private constructor(folder: string, flags: readonly string[]) {
+  private constructor(folder: string, flags: readonly string[], network: Network | null) {
     this.#folder = folder;
     this.#flags = flags;
+    this.#network = network;
   }
 
   /** Three voters, all caught up. */
-  static async start(folder: string, ...flags: readonly string[]): Promise<Trio> {
-    const trio = new Trio(folder, flags);
+  static start(folder: string, ...flags: readonly string[]): Promise<Trio> {
+    return Trio.#founded(new Trio(folder, flags, null));
+  }
+
+  /** Three voters that reach each other over `network` only. */
+  static startOver(network: Network, folder: string, ...flags: readonly string[]): Promise<Trio> {
+    return Trio.#founded(new Trio(folder, flags, network));
+  }
+
+  static async #founded(trio: Trio): Promise<Trio> {
     await trio.add("n1", "--bootstrap");
     const seed = trio.hosts.get("n1") ?? "";
     await Promise.all(["n2", "n3"].map((id) => trio.add(id, `--join=${seed}`)));
@@ -32,13 +43,20 @@ export class Trio {
   }
 
   async add(id: string, ...flags: readonly string[]): Promise<Node> {
-    const host = this.hosts.get(id);
+    const host = this.#network?.hostOf(id) ?? this.hosts.get(id);
     const listen = host === undefined ? [] : [`--listen=${host}`];
-    const all = [`--node-id=${id}`, ...this.#flags, ...listen, ...flags];
+    const advertise = this.#network === null ? [] : [`--advertise=${this.#network.addressOf(id)}`];
+    const all = [`--node-id=${id}`, ...this.#flags, ...listen, ...advertise, ...flags];
     const node = await startNode(join(this.#folder, id), ...all);
-    this.nodes.set(id, node);
-    this.hosts.set(id, new URL(node.url).host);
+    this.took(id, node);
     return node;
+  }
+
+  /** A member that was started in another way. */
+  took(id: string, node: Node): void {
+    const { host } = new URL(node.url);
+    this.nodes.set(id, node);
+    this.hosts.set(id, host);
   }
 
   node(id: string): Node {
@@ -47,9 +65,14 @@ export class Trio {
     return node;
   }
 
-  async kill(id: string): Promise<void> {
-    await this.node(id).end("SIGKILL");
+  kill(id: string): Promise<void> {
+    return this.stop(id, "SIGKILL");
+  }
+
+  async stop(id: string, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const node = this.node(id);
     this.nodes.delete(id);
+    await node.end(signal);
   }
 
   client(): ConcordanceClient {
@@ -79,7 +102,11 @@ export class Trio {
     holds: (status: ClusterStatus) => boolean,
   ): Promise<ClusterStatus> {
     for (let attempt = 0; attempt < 1_000; attempt += 1) {
-      const all = await Promise.all([...this.nodes.keys()].map((id) => this.statusOf(id)));
+      const asked = [...this.nodes.keys()].map((id) => this.statusOf(id));
+      // One that is about to end, or cannot be reached, does not answer.
+      const all = (await Promise.allSettled(asked)).flatMap((one) =>
+        one.status === "fulfilled" ? [one.value] : [],
+      );
       const newest = all.toSorted((a, b) => b.term - a.term).find(holds);
       if (newest !== undefined) return newest;
       await Bun.sleep(20);
