@@ -15,8 +15,9 @@ import { memberMetrics, TENANTS_SHOWN } from "./metrics.ts";
 import type { WireMessage } from "./peer-wire.ts";
 import { Peers } from "./peers.ts";
 import { RaftDriver, successorsOf } from "./raft/driver.ts";
+import { isOutOfTouch } from "./raft/election.ts";
 import { inForce, memberOf, membershipAt } from "./raft/membership.ts";
-import type { NodeId, SnapshotHeader } from "./raft/types.ts";
+import type { Moment, NodeId, SnapshotHeader } from "./raft/types.ts";
 import { RaftEngine } from "./raft-engine.ts";
 import type { HttpServer } from "./server.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -25,6 +26,11 @@ import type { Transport } from "./transport.ts";
 import type { StreamHandler } from "./ws.ts";
 
 const HOUSEKEEPING_MS = 1_000;
+const now = (): Moment => ({
+  monotonicMs: performance.now(),
+  wallMs: Date.now(),
+  random: Math.random(),
+});
 const HAND_OVER_MS = 500;
 const HAND_OVER_STEP_MS = 2;
 
@@ -97,11 +103,16 @@ export class Service {
     this.#driver.start();
     this.#peers.start();
     const stopSweeping = sweepExpired(this.#driver, this.#opened.state.store, Date.now);
-    const housekeeping = setInterval(() => this.#snapshots.forget(), HOUSEKEEPING_MS);
+    const housekeeping = setInterval(() => this.#keepHouse(), HOUSEKEEPING_MS);
     this.#stopTimers = () => {
       stopSweeping();
       clearInterval(housekeeping);
     };
+  }
+
+  #keepHouse(): void {
+    this.#snapshots.forget();
+    if (isOutOfTouch(this.#driver.state, now())) this.#stream.sendWatchersAway();
   }
 
   /** Asks to be added while the cluster does not count this member. Throws `JoinRefused`. */
@@ -178,7 +189,7 @@ export class Service {
         },
       },
       compaction: { entries: compactEntries, tail: Math.floor(compactEntries / 10) },
-      now: () => ({ monotonicMs: performance.now(), wallMs: Date.now(), random: Math.random() }),
+      now,
       onFatal,
     });
   }

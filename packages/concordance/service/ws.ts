@@ -87,6 +87,16 @@ export class StreamHandler {
     }
   }
 
+  /** No leader has been heard for long: other members may know of changes that never come here (pitfall 12). */
+  sendWatchersAway(): void {
+    for (const socket of this.#sockets) {
+      const { watcher } = socket.data;
+      if (watcher === null || watcher.subscriptions === 0) continue;
+      watcher.stop();
+      socket.close(CLOSE.tryAgain, "no leader is known here; watch another member");
+    }
+  }
+
   closeAll(): void {
     for (const socket of this.#sockets) socket.close(CLOSE.goingAway, "the node is stopping");
   }

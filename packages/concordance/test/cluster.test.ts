@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { ConcordanceClient } from "../shared/client.ts";
+import { CLOSE } from "../shared/protocol.ts";
 import type { ChangeEvent } from "../shared/types.ts";
 import { eventually, inTemporaryDirectory, runNode, startNode } from "./process.ts";
 import { RpcSocket } from "./rpc.ts";
@@ -228,8 +229,10 @@ describe("three members", () => {
         });
         expect((await trio.statusOf(second)).role).not.toBe("leader");
         const survivor = status.nodeId === first ? third : first;
-        await trio.kill(status.nodeId);
         const { url } = trio.node(survivor);
+        const watcher = await RpcSocket.open(url, "dev");
+        await watcher.call("watch/subscribe", { namespace: NAMESPACE });
+        await trio.kill(status.nodeId);
         await trio.untilStatus("no leader is known", ({ nodeId, leaderId }) => {
           return nodeId === survivor && leaderId === null;
         });
@@ -239,6 +242,8 @@ describe("three members", () => {
         expect(refused.status).toBe(503);
         expect(refused.headers.get("retry-after")).toBe("1");
         expect((await fetch(`${url}/api/v1/ready`)).status).toBe(503);
+        await eventually("pitfall 12: watchers are sent elsewhere", () => watcher.closed !== null);
+        expect(watcher.closed).toMatchObject({ code: CLOSE.tryAgain });
       });
     },
     60 * SECONDS,
