@@ -48,6 +48,7 @@ export const ROWS: readonly Row[] = [
   row("local-64-cpu", "local get, 64 clients, CPU for one", "µs"),
   row("list-64-rate", "list of 100 keys by prefix, 64 clients", "/s", atLeast(4, JSON_COLUMN)),
   row("stall-load", "longest stall of the leader under that load", "ms", below(50)),
+  row("stall-work", "of that: writing and applying without a pause", "ms"),
   row("watch-1-p50", "1 watcher: put to event, p50", "ms", atMost(0.55, GRPC)),
   row("watch-1-p99", "1 watcher: put to event, p99", "ms"),
   row("watch-1000-p50", "1,000 watchers: put to the last event, p50", "ms", atMost(0.6, GRPC)),

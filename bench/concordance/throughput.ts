@@ -88,8 +88,10 @@ class Cells {
   }
 
   async stall(): Promise<void> {
-    const seconds = await metricOf(this.#leader, "raft_longest_stall_seconds");
-    this.#board.record("stall-load", "Concordance", seconds * 1_000);
+    const loop = await metricOf(this.#leader, "event_loop_longest_stall_seconds");
+    this.#board.record("stall-load", "Concordance", loop * 1_000);
+    const work = await metricOf(this.#leader, "raft_longest_stall_seconds");
+    this.#board.record("stall-work", "Concordance", work * 1_000);
   }
 
   #put(column: Column, clients: number, load: Load): void {

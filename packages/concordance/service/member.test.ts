@@ -39,12 +39,11 @@ const hardState = (commitIndex: number) => ({ term: 1, votedFor: null, commitInd
 function beforeInstall(folder: string): { readonly opened: OpenMember; readonly install: Install } {
   const donor = open(join(folder, "donor"));
   new Fsm(donor.state.store).apply([1, 2, 3, 4, 5].map(put));
-  donor.state.checkpoint();
+  donor.close(); // Moves all of it into the one file.
   const opened = open(join(folder, "taker"));
   opened.log.save(hardState(2), [put(1), put(2), put(3)]);
   new Fsm(opened.state.store).apply([put(1), put(2)]);
   copyFileSync(join(folder, "donor/state.db"), join(folder, "taker/transfer-in-1.db"));
-  donor.close();
   const membership = foundedBy([nodeId("n1")], "i");
   const snapshot = { index: 5, lastTerm: 1, timeMs: 1_000, membership };
   return { opened, install: { snapshot, keepLog: false, file: "transfer-in-1.db" } };

@@ -178,7 +178,7 @@ export class Service {
         },
         apply: (entries) => fsm.apply(entries),
         flush: () => fsm.flush(),
-        checkpoint: () => state.checkpoint(),
+        sync: () => state.sync(),
         install: (file) => this.#install(file),
       },
       outbox: {

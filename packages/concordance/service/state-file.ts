@@ -27,10 +27,11 @@ export class StateFile {
     this.store = new KvStore(this.#db);
   }
 
-  /** Moves all that is applied into the synced file. False while someone reads an older state of it. */
-  checkpoint(): boolean {
-    const pragma = this.#db.query<{ busy: number }, []>("PRAGMA wal_checkpoint(TRUNCATE)");
-    return this.store.between(() => pragma.get())?.busy === 0;
+  /** What is applied survives a power cut from here on: what is not in the file yet is in the synced WAL. */
+  sync(): void {
+    this.store.commit();
+    syncPath(`${this.path}-wal`);
+    syncPath(dirname(this.path));
   }
 
   /** Takes a verified, synced file of the same directory in place of the present one. */

@@ -20,9 +20,7 @@ class Applied implements Machine<string> {
     return entries.map(({ kind, payload }) => (kind === "command" ? payload : null));
   }
   flush(): void {}
-  checkpoint(): boolean {
-    return true;
-  }
+  sync(): void {}
   install(file: string): void {
     throw new Error(`nobody sends ${file} to a leader`);
   }

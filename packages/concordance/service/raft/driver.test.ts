@@ -27,9 +27,7 @@ class Recorder implements Machine<string> {
   }
 
   flush(): void {}
-  checkpoint(): boolean {
-    return true;
-  }
+  sync(): void {}
 
   install(file: string): void {
     throw new Error(`nobody sends ${file} to a sole voter`);

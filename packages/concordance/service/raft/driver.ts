@@ -4,9 +4,10 @@
  * sync. Refuses to own: Raft's rules (node.ts), what an entry means (the machine), sockets (peers.ts).
  */
 
+import { Applier, assertTogether } from "./applier.ts";
 import { suspectLeader } from "./election.ts";
 import { EntryCache } from "./entry-cache.ts";
-import { DataDirectoryUnusable, type Install, type RaftLog } from "./log.ts";
+import type { Install, RaftLog } from "./log.ts";
 import { termAt } from "./log-shape.ts";
 import { type Change, currentVoters, membershipAt } from "./membership.ts";
 import {
@@ -27,9 +28,7 @@ import type { ChangeOutcome, Machine, Outbox, Outcome } from "./ports.ts";
 import { ProposalQueue } from "./proposal-queue.ts";
 import { ReadQueue } from "./read-queue.ts";
 import {
-  type AppendHeader,
   type Incoming,
-  type LogEntry,
   type Moment,
   type NodeId,
   type Outgoing,
@@ -60,23 +59,18 @@ export interface DriverStats {
   readonly longestStallMs: number;
 }
 
-/** Of entries in one message; one entry always goes. */
-const MESSAGE_CHARS_MAX = 1_048_576;
-const CATCH_UP_ENTRIES = 500;
 const TICK_MS = 10;
-/** Applied entries reach the state's file at least so often: a crash has no more than that to apply again. */
-const FLUSH_MS = 500;
 
 export class RaftDriver<R> {
   readonly #options: DriverOptions<R>;
   readonly #pending = new Pending<Outcome<R> | ChangeOutcome>();
-  readonly #cache = new EntryCache();
+  readonly #cache: EntryCache;
+  readonly #applier: Applier<R>;
   readonly #queue = new ProposalQueue<Outcome<R>>();
   readonly #reads = new ReadQueue();
   #flushing = false;
   #sweeping = false;
   #announcing = false;
-  #flushDueMs = 0;
   #savedTerm: number;
   #phase: "running" | "stopping" | "failed" = "running";
   #state: RaftState;
@@ -88,10 +82,12 @@ export class RaftDriver<R> {
     this.#options = options;
     const { nodeId, log, machine, now } = options;
     const restored = log.restore();
-    assertTogether(machine.appliedIndex, restored.log.baseIndex, restored.log.lastIndex);
+    assertTogether(machine.appliedIndex, restored.log);
+    this.#cache = new EntryCache((from, through) => log.read(from, through));
+    this.#applier = new Applier(machine, this.#cache, this.#pending);
     this.#state = restart(nodeId, restored, machine.appliedIndex, now());
     this.#savedTerm = this.#state.term;
-    this.#applyThrough(this.#state.commitIndex);
+    this.#applier.through(this.#state.commitIndex);
   }
 
   /** Starts the clock. A sole voter leads, with its no-op applied, before this returns. */
@@ -112,7 +108,7 @@ export class RaftDriver<R> {
   /** Resolves true once local state holds all that was acknowledged before the call; false when unsure. */
   confirmRead(): Promise<boolean> {
     if (this.#phase !== "running") return Promise.resolve(false);
-    if (leadsAlone(this.#state, this.#options.machine.appliedIndex)) return Promise.resolve(true);
+    if (leadsAlone(this.#state, this.#applier.index)) return Promise.resolve(true);
     return new Promise((resolve) => {
       this.#reads.add(resolve);
       this.#scheduleFlush();
@@ -180,7 +176,7 @@ export class RaftDriver<R> {
 
   /** Whether local reads see every acknowledged write right now, without asking anyone. */
   leadsAlone(): boolean {
-    return !this.failed && leadsAlone(this.#state, this.#options.machine.appliedIndex);
+    return !this.failed && leadsAlone(this.#state, this.#applier.index);
   }
 
   /** Writes what is queued, answers it, and stops the clock. */
@@ -199,15 +195,9 @@ export class RaftDriver<R> {
       this.#pending.expire(moment.monotonicMs - TIMING.proposalTimeoutMs, { kind: "unknown" });
       const learner = promotable(this.#state);
       if (learner !== null) this.#tryChange({ kind: "promote", nodeId: learner }, moment);
-      this.#flushStateWhenDue(moment);
+      this.#applier.flushWhenDue(moment.monotonicMs);
       this.#compactWhenDue();
     });
-  }
-
-  #flushStateWhenDue({ monotonicMs }: Moment): void {
-    if (monotonicMs < this.#flushDueMs) return;
-    this.#options.machine.flush();
-    this.#flushDueMs = monotonicMs + FLUSH_MS;
   }
 
   #tryChange(change: Change, moment: Moment): void {
@@ -289,14 +279,14 @@ export class RaftDriver<R> {
     }
     if (install !== null) this.#install(install);
     for (const message of late) this.#send(message);
-    if (ready.committedThrough !== null) this.#applyThrough(ready.committedThrough);
+    if (ready.committedThrough !== null) this.#applier.through(ready.committedThrough);
     // After applying: what this very step committed is known, such as the removal of this leader.
     if (led && state.role.kind !== "leader") this.#pending.expire(Infinity, { kind: "unknown" });
     const last = ready.append.at(-1);
     if (last !== undefined) {
       this.#perform(persisted(this.#state, last.index, last.term, this.#options.now()));
     }
-    this.#reads.settle(this.#state, this.#options.machine.appliedIndex);
+    this.#reads.settle(this.#state, this.#applier.index);
     this.#announceSoon();
     if (this.#queue.size > 0 && !this.#isRoundOpen()) this.#scheduleFlush();
   }
@@ -325,21 +315,7 @@ export class RaftDriver<R> {
     const { outbox } = this.#options;
     if (message.type === "snapshot_offer") outbox.offerSnapshot(message);
     else if (message.type !== "append_request") outbox.send(message);
-    else outbox.send({ ...message, entries: this.#entriesFor(message) });
-  }
-
-  /** As many of the entries named as one message may carry; the leader sends on from what is answered. */
-  #entriesFor({ prevIndex, throughIndex }: AppendHeader): readonly LogEntry[] {
-    if (throughIndex === prevIndex) return [];
-    const entries =
-      this.#cache.slice(prevIndex + 1, throughIndex) ??
-      this.#options.log.read(prevIndex + 1, throughIndex);
-    let chars = 0;
-    const cut = entries.findIndex(({ payload }, position) => {
-      chars += payload.length;
-      return position > 0 && chars > MESSAGE_CHARS_MAX;
-    });
-    return cut === -1 ? entries : entries.slice(0, cut);
+    else outbox.send({ ...message, entries: this.#cache.forMessage(message) });
   }
 
   #install(install: Install): void {
@@ -350,21 +326,6 @@ export class RaftDriver<R> {
     this.#stats.installs += 1;
   }
 
-  #applyThrough(committedIndex: number): void {
-    const { machine } = this.#options;
-    while (machine.appliedIndex < committedIndex) {
-      const from = machine.appliedIndex + 1;
-      const through = Math.min(committedIndex, from + CATCH_UP_ENTRIES - 1);
-      const entries = this.#cache.slice(from, through) ?? this.#options.log.read(from, through);
-      const results = machine.apply(entries);
-      entries.forEach((entry, offset) => {
-        const result = results[offset] ?? null;
-        this.#pending.settle(entry, result === null ? "done" : { kind: "applied", result });
-      });
-    }
-    this.#cache.trim();
-  }
-
   /** The state itself is the snapshot: once it is synced, the entries beneath it can go. */
   #compactWhenDue(): void {
     const { log, machine, compaction, outbox } = this.#options;
@@ -372,7 +333,8 @@ export class RaftDriver<R> {
     const { baseIndex } = this.#state.log;
     if (machine.appliedIndex - baseIndex < compaction.entries) return;
     const through = Math.min(machine.appliedIndex - compaction.tail, outbox.heldIndex);
-    if (through <= baseIndex || !machine.checkpoint()) return;
+    if (through <= baseIndex) return;
+    machine.sync();
     const facts = this.snapshotFacts(through, machine.timeMs);
     if (facts === null) return;
     log.compact(facts);
@@ -410,17 +372,4 @@ function installOf(wanted: Step["ready"]["install"], file: string | null): Insta
   if (wanted === null) return null;
   if (file === null) throw new Error("a snapshot is stepped only with its file at hand");
   return { ...wanted, file };
-}
-
-function assertTogether(applied: number, base: number, last: number): void {
-  if (applied > last) {
-    throw new DataDirectoryUnusable(
-      `state.db holds ${applied} applied entries but raft.db only ${last}: the log was replaced or lost. Restore both files from one backup`,
-    );
-  }
-  if (applied < base) {
-    throw new DataDirectoryUnusable(
-      `state.db holds ${applied} applied entries but raft.db begins after ${base}: the state was replaced or lost. Restore both files from one backup, or remove this member and join under a new name`,
-    );
-  }
 }

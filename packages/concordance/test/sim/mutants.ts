@@ -239,7 +239,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     pitfall: 20,
     mistake: "messages of any size",
-    file: `${RAFT}/driver.ts`,
+    file: `${RAFT}/entry-cache.ts`,
     find: "const MESSAGE_CHARS_MAX = 1_048_576;",
     replace: "const MESSAGE_CHARS_MAX = Infinity;",
     caughtBy: { file: MEMBERS_TEST, test: "pitfall 20" },
