@@ -4,6 +4,7 @@
  * Refuses to own: what a command does (commands/).
  */
 import { Command, Option } from "commander";
+import { config } from "./commands/config.ts";
 import { demo } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
 import { status } from "./commands/status.ts";
@@ -38,6 +39,20 @@ program
   .description("show what runs on a data directory")
   .addOption(dataDirOption())
   .action(({ dataDir }: { dataDir: string }) => finish(Promise.resolve(status(dataDir))));
+
+// Its options are those of `concordance ctl`, which also tells its own help.
+program
+  .enablePositionalOptions()
+  .command("config")
+  .description(
+    "read and write the stack's configuration: config get <namespace> <key>, … (config --help)",
+  )
+  .addOption(dataDirOption())
+  .argument("[words...]")
+  .helpOption(false)
+  .allowUnknownOption()
+  .passThroughOptions()
+  .action((words: string[], { dataDir }: { dataDir: string }) => finish(config(dataDir, words)));
 
 /** Exits with the code, or with the reason on standard error and 1. */
 function finish(work: Promise<number>): Promise<void> {

@@ -258,7 +258,7 @@ export class KvApi {
       const shown = this.#disclosure.changes(items).map(changeText).join(",");
       const cluster = JSON.stringify(this.clusterId);
       const text = `{"items":[${shown}],"revision":${revision},"nextSince":${through},"clusterId":${cluster}}`;
-      return { text, count: items.length, through };
+      return { text, count: items.length, through, isLast: through >= revision };
     });
   }
 
@@ -270,6 +270,8 @@ export class KvApi {
       const leftMs = endMs - performance.now();
       if (page.count > 0 || leftMs <= 0 || this.#polls.ended) return page.text;
       since = page.through;
+      // An engine may look at so many changes of others at a time: then there is more to look at already.
+      if (!page.isLast) continue;
       await this.#polls.next(query.namespace, mark, leftMs);
     }
   }

@@ -229,6 +229,26 @@ describe.skipIf(!needsRedis("Unison and its server"))("Unison and its server", (
     });
   });
 
+  test("C4: a quiet namespace is found behind any number of changes elsewhere, also by one who waits", async () => {
+    await withUnison(async ([node, other]) => {
+      for (let batch = 0; batch < 40; batch += 1) {
+        const operations = Array.from({ length: 128 }, (_, i) => {
+          return { op: "set" as const, namespace: "tenant:noisy", key: `k${i}`, value: batch };
+        });
+        await node.client.batch(operations);
+      }
+      await node.client.set("tenant:quiet", "k", 1);
+      const headers = { authorization: "Bearer dev" };
+      const path = "/api/v1/changes?namespace=tenant:quiet&since=0&waitMs=20000";
+      const waited = await fetch(other.url + path, { headers });
+      expect(await waited.json()).toMatchObject({ items: [{ key: "k", value: 1 }], nextSince: 41 });
+      const told: ChangeEvent[] = [];
+      const watch = other.client.watch("tenant:quiet", tell(told, [], other));
+      await eventually("the change", () => told.length === 1);
+      watch.close();
+    });
+  }, 15_000);
+
   test("there is no cluster to ask about, and the answer says so", async () => {
     await withUnison(async ([node]) => {
       const headers = { authorization: "Bearer dev" };

@@ -63,6 +63,18 @@ export class Link {
     }
   }
 
+  /**
+   * What a crash of the server may cost, or null when it costs nothing that was acknowledged. Some servers do
+   * not tell.
+   */
+  async lossAtCrash(): Promise<string | null> {
+    const answer = await this.send("CONFIG", "GET", "append*").catch(() => null);
+    if (answer === null) return "unknown: the server does not tell how it persists";
+    const { appendonly, appendfsync } = answer as Readonly<Record<string, string>>;
+    if (appendonly !== "yes") return "all writes since its last dump: appendonly is not yes";
+    return appendfsync === "always" ? null : `recent writes: appendfsync is ${appendfsync}`;
+  }
+
   /** Whether anything can be sent. What was sent before it was lost is undecided. */
   get isLost(): boolean {
     return this.#isLost;

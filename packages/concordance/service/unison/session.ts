@@ -140,7 +140,12 @@ export class Session {
     });
     this.#link = link;
     this.#failures = 0;
-    log.info("the store is connected", { clusterId: this.#history, ...this.#tail.position });
+    const lossAtCrash = await link.lossAtCrash();
+    const facts = { clusterId: this.#history, ...this.#tail.position };
+    log.info("the store is connected", {
+      ...facts,
+      ...(lossAtCrash === null ? {} : { lossAtCrash }),
+    });
   }
 
   /** Asks which history the server keeps, and whether all that this process has told is still in it. */
