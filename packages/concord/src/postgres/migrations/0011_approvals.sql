@@ -11,4 +11,3 @@ ALTER TABLE concord.approvals
   ADD COLUMN escalate_to TEXT NULL,
   ADD COLUMN escalated_at TIMESTAMPTZ NULL,
   ADD CHECK ((escalates_at IS NULL) = (escalate_to IS NULL));
-CREATE INDEX approvals_pending ON concord.approvals (expires_at) WHERE status = 'pending';
