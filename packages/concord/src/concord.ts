@@ -20,6 +20,7 @@ import { explain } from "./domain/explain.ts";
 import type { Concord } from "./domain/face.ts";
 import { createIncidentService } from "./domain/incident-service.ts";
 import { isoTime, type Kit } from "./domain/kit.ts";
+import { createNotificationService } from "./domain/notifications.ts";
 import { createPolicyService } from "./domain/policy-service.ts";
 import { RateGate } from "./domain/RateGate.ts";
 import type { EventFeed } from "./domain/reading.ts";
@@ -35,12 +36,14 @@ import { readCounts } from "./postgres/projections/counts.ts";
 import { readEvidence } from "./postgres/projections/evidence.ts";
 import { listIncidents } from "./postgres/projections/incidents.ts";
 import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
+import { listNotifications, readNotification } from "./postgres/projections/notifications.ts";
 import { readPolicyCases } from "./postgres/projections/policy-cases.ts";
 import { listRecord } from "./postgres/projections/record.ts";
 import { readTimeline } from "./postgres/projections/timeline.ts";
 import { tenantsWithCommands } from "./postgres/projections/upkeep.ts";
 import { createPgStore } from "./postgres/store.ts";
 import { type Contracts, loadCatalog } from "./registry/define-contracts.ts";
+import { describeConnectors } from "./registry/describe-connectors.ts";
 import { createDbosRuntime } from "./runtime/dbos/index.ts";
 import type { DurableRuntime, ScheduleSpec } from "./runtime/protocol/index.ts";
 import { createReconciler } from "./runtime/reconcile.ts";
@@ -118,6 +121,11 @@ export function createConcord(options: ConcordOptions): Concord {
       list: (principal, filter) => listApprovals(pool, principal.tenant, filter),
     },
     ...reads({ pool, store, kit, commands, runtime }),
+    notifications: createNotificationService({
+      list: (principal, filter) => listNotifications(pool, principal, filter),
+      read: (principal, id) => readNotification(pool, principal, id),
+    }),
+    connectors: () => describeConnectors(catalog),
     policies: createPolicyService(
       catalog,
       (tenantId, filter) => readPolicyCases(pool, kit.hash, tenantId, filter),

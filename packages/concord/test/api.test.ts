@@ -53,7 +53,7 @@ const code = (answer: { status: number; body: { error?: { code: string } } }) =>
 ];
 
 describe("HTTP API", () => {
-  test("APR-8 submit, list, decide, read: the whole way over HTTP", async () => {
+  test("API-1 API-2 API-3 APR-8 submit, list, decide, read: the whole way over HTTP", async () => {
     const made = await ask("/commands", { body: order(900) });
     expect([made.status, made.body.status, made.body.state]).toEqual([
       202,

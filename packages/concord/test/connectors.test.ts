@@ -3,11 +3,15 @@ import { Writable } from "node:stream";
 import fc from "fast-check";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createConcordApp } from "../src/api/app.ts";
+import { parseOperatorKey } from "../src/api/auth.ts";
 import {
   anyonePolicy,
+  appNotificationConnector,
   type CallContext,
   type Command,
   type ConnectorDefinition,
+  connectorScopePolicy,
   defineContracts,
   encodeId,
   httpConnector,
@@ -15,7 +19,7 @@ import {
   type Json,
   type JsonObject,
 } from "../src/index.ts";
-import { ANNA, type Harness, startHarness } from "./support/harness.ts";
+import { ANNA, EVE, FRED, type Harness, refusalOf, startHarness } from "./support/harness.ts";
 
 const MODES = [
   "echo",
@@ -34,6 +38,7 @@ let vendor: Server;
 let vendorUrl: string;
 let status = 200;
 const asked: string[] = [];
+const stalled: (() => void)[] = [];
 const secrets = new Map<string, string>();
 const logged: string[] = [];
 let h: Harness;
@@ -85,6 +90,7 @@ beforeAll(async () => {
       error: { message: String(request.headers.authorization) },
       headers: request.headers,
     });
+    if (request.url === "/stall") return void stalled.push(() => response.end("{}"));
     const code = request.url === "/refuse" ? 401 : status;
     response.writeHead(code, { "content-type": "application/json", "retry-after": "2" });
     response.end(told);
@@ -104,6 +110,45 @@ beforeAll(async () => {
       defineContracts((catalog) => {
         catalog.policy(anyonePolicy("open", "a test"));
         for (const mode of MODES) register(catalog, mode);
+        catalog.policy(connectorScopePolicy("scoped", [{ connector: "web", operation: "read" }]));
+        catalog.approvalType({ name: "telling", description: "d", defaultExpiryMinutes: 5 });
+        catalog.connector(appNotificationConnector({ name: "inbox", keyTemplate: "tell:{id}" }));
+        catalog.task({
+          name: "tell",
+          description: "Tell somebody.",
+          inputSchema: { type: "object", required: ["id", "message"] },
+          policies: ["open"],
+          steps: [
+            {
+              kind: "connector",
+              id: "tell",
+              connector: "inbox",
+              operation: "send_app_notification",
+              effectType: "notification.app",
+              input: ({ payload }) => payload["message"] as JsonObject,
+            },
+          ],
+          result: ({ results }) => results["tell"] as JsonObject,
+        });
+        catalog.task({
+          name: "write_out_of_scope",
+          description: "Write where only reading is meant.",
+          inputSchema: { type: "object", required: ["id", "call"] },
+          policies: ["scoped"],
+          approval: { type: "telling", approver: { kind: "group", name: "finance" } },
+          tool: { name: "write_out_of_scope" },
+          steps: [
+            {
+              kind: "connector",
+              id: "go",
+              connector: "web",
+              operation: "write",
+              effectType: "web.write",
+              input: ({ payload }) => payload["call"] as JsonObject,
+            },
+          ],
+          result: () => ({}),
+        });
         catalog.connector(
           httpConnector({
             name: "web",
@@ -247,7 +292,7 @@ describe("secrets", () => {
         collect(JSON.parse(JSON.stringify([command, entries])) as Json, told);
         expect(told.filter((text) => text.includes(secret))).toEqual([]);
       }),
-      { numRuns: 40, endOnFailure: true },
+      { numRuns: 27, endOnFailure: true },
     );
     const texts = [...(await everythingStored()), ...logged];
     for (const secret of secrets.keys()) {
@@ -262,7 +307,7 @@ describe("secrets", () => {
       expect(decoded.filter((text) => text.includes(secret))).toEqual([]);
     }
     expect(texts.length).toBeGreaterThan(1_000);
-  });
+  }, 240_000);
 
   test("SEC-9 CON-17 each access is on record: who, which reference, which command", async () => {
     process.env["LEAKY_ECHO"] = "a-secret-to-be-used";
@@ -339,11 +384,12 @@ describe("calls", () => {
     ]);
   });
 
-  test("CON-15 SEC-8 the generic connector reads and writes where it may, and nowhere else", async () => {
+  test("CON-11 CON-15 SEC-8 the generic connector reads and writes where it may, and nowhere else", async () => {
     const read = await run("read_page", { id: "r", call: { url: `${vendorUrl}/page` } });
     expect(read.result).toMatchObject({ status: 200, url: `${vendorUrl}/page` });
     const body = { url: `${vendorUrl}/form`, method: "POST", body: { a: 1 } };
     const written = await run("write_page", { id: "w", call: body });
+    // CON-11: the vendor is told the effect's key, not the runtime's name for the step.
     expect(written.result).toMatchObject({ json: { headers: { "idempotency-key": "web:w" } } });
     expect(asked).toContain("POST /form");
     const inside = await run("read_page", {
@@ -353,5 +399,160 @@ describe("calls", () => {
     expect([inside.status, inside.errorClass]).toEqual(["failed", "permission_denied"]);
     const odd = await run("read_page", { id: "y", call: { url: vendorUrl, more: 1 } });
     expect(odd.errorClass).toBe("validation_error");
+  });
+});
+
+describe("the record of calls", () => {
+  test("CON-6 every fact of a call has its column", async () => {
+    const rows = await h.rows<{ name: string; type: string; nullable: string }>(
+      `SELECT column_name AS name, data_type AS type, is_nullable AS nullable FROM information_schema.columns
+       WHERE table_schema = 'concord' AND table_name = 'connector_invocations'`,
+    );
+    const found = new Map(rows.map((row) => [row.name, `${row.type} ${row.nullable}`]));
+    const wanted = {
+      connector_invocation_id: "uuid NO",
+      command_id: "uuid NO",
+      connector_name: "text NO",
+      operation: "text NO",
+      side_effect: "boolean NO",
+      idempotency_key: "text YES",
+      status: "text NO",
+      request_payload: "jsonb NO",
+      response_payload: "jsonb YES",
+      error: "text YES",
+      created_at: "timestamp with time zone NO",
+      completed_at: "timestamp with time zone YES",
+      input_hash: "text NO",
+      output_summary: "text YES",
+      latency_ms: "integer YES",
+      error_class: "text YES",
+      trace_id: "text NO",
+      domain_effect_id: "uuid YES",
+      runtime_step_id: "text YES",
+    };
+    expect(Object.fromEntries(found)).toMatchObject(wanted);
+  });
+
+  test("CON-7 while a vendor is called its row is committed and no transaction is open", async () => {
+    const { command } = await h.concord.commands.submit({
+      taskName: "read_page",
+      payload: { id: "slow", call: { url: `${vendorUrl}/stall` } },
+      principal: ANNA,
+      ingress: "user_request",
+      traceId: "0af7651916cd43dd8448eb211c80319c",
+    });
+    await expect.poll(() => stalled.length, { timeout: 20_000 }).toBe(1);
+    const started = await h.rows(
+      "SELECT status, completed_at FROM concord.connector_invocations WHERE command_id = $1",
+      [command.commandId],
+    );
+    expect(started).toEqual([{ status: "started", completed_at: null }]);
+    // Other work comes and goes; one that is open stays open.
+    const open = async () =>
+      (
+        await h.rows<{ pid: number }>(
+          `SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+             AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'`,
+        )
+      ).map(({ pid }) => pid);
+    await expect.poll(open, { timeout: 10_000 }).toEqual([]);
+    for (const answer of stalled.splice(0)) answer();
+    expect((await h.settled(command)).status).toBe("succeeded");
+  });
+
+  test("POL-17 SEC-6 a credential that is there gives nobody the right to use it", async () => {
+    const before = asked.length;
+    const call = { url: `${vendorUrl}/form`, method: "POST", body: {} };
+    const command = await run("write_out_of_scope", { id: "scope", call });
+    expect([command.status, command.errorClass, command.error]).toEqual([
+      "failed",
+      "policy_denied",
+      "web.write is out of scope",
+    ]);
+    expect(asked.length).toBe(before);
+  });
+
+  test("CON-14 of each operation: who may, by which task, what follows, who approves, under which key", async () => {
+    const operatorKeys = [parseOperatorKey("op=t1:anna::buy")];
+    const auth = { serviceKey: "service", internalSecret: "unused", operatorKeys };
+    const app = createConcordApp(h.concord, auth, pino({ level: "silent" }));
+    const response = await app.request("/connectors", { headers: { authorization: "Bearer op" } });
+    const { items } = (await response.json()) as {
+      items: { name: string; operations: { name: string }[] }[];
+    };
+    const web = items.find((one) => one.name === "web");
+    const write = web?.operations.find((one) => one.name === "write");
+    expect(write).toMatchObject({
+      side_effect: true,
+      key_template: "web:{id}",
+      compensation: "a test",
+      attempts_max: 2,
+      audit_events: expect.arrayContaining(["connector_called"]),
+    });
+    expect((write as unknown as { uses: unknown[] }).uses).toContainEqual({
+      task_name: "write_out_of_scope",
+      command_type: "write_out_of_scope",
+      policies: ["scoped"],
+      approval_types: ["telling"],
+      effect_type: "web.write",
+      compensated_by: null,
+      artifacts: [],
+      agents_may: true,
+    });
+    expect(items.find((one) => one.name === "leaky_echo")).toMatchObject({
+      secret_ref: "env:LEAKY_ECHO",
+    });
+    expect((await app.request("/connectors")).status).toBe(401);
+  });
+});
+
+describe("the inbox", () => {
+  const tell = (id: string, message: object) =>
+    run("tell", { id, message: { title: "Booked", body: "It is booked.", ...message } });
+
+  test("CON-15 EFF-5 told to a person or a group, once for each key, and read by nobody else", async () => {
+    const first = await tell("one", { recipient: "anna" });
+    const again = await tell("one", { recipient: "anna" });
+    expect(again.result).toEqual(first.result);
+    await tell("two", { recipient_kind: "group", recipient: "finance" });
+    const mine = await h.concord.notifications.list(ANNA, { limit: 10 });
+    expect(mine.items.map((one) => [one.title, one.recipient.name, one.readAt])).toEqual([
+      ["Booked", "anna", null],
+    ]);
+    const freds = await h.concord.notifications.list(FRED, { limit: 10 });
+    expect(freds.items.map((one) => one.recipient)).toEqual([{ kind: "group", name: "finance" }]);
+    const others = await h.concord.notifications.list({ ...EVE, user: "anna" }, { limit: 10 });
+    expect(others.items).toEqual([]);
+    expect(await h.eventTypes(first)).toContain("notification_sent");
+    expect(await h.eventTypes(again)).not.toContain("notification_sent");
+  });
+
+  test("SEC-7 reading is for whom it was told to; again is fine", async () => {
+    await tell("three", { recipient: "anna", title: "Third" });
+    const [newest] = (await h.concord.notifications.list(ANNA, { limit: 1 })).items;
+    const id = encodeId("notification", newest?.notificationId ?? "");
+    expect(await refusalOf(h.concord.notifications.read(FRED, id))).toBe("not_found");
+    expect(await refusalOf(h.concord.notifications.read({ ...ANNA, tenant: "t2" }, id))).toBe(
+      "not_found",
+    );
+    const once = await h.concord.notifications.read(ANNA, id);
+    expect((await h.concord.notifications.read(ANNA, id)).readAt).toBe(once.readAt);
+    const unread = await h.concord.notifications.list(ANNA, { limit: 10, unread: true });
+    expect(unread.items.map((one) => one.title)).not.toContain("Third");
+  });
+
+  test("a long inbox is paged without loss or repetition", async () => {
+    for (let n = 0; n < 5; n += 1)
+      await tell(`page-${n}`, { recipient: "anna", title: `Page ${n}` });
+    const whole = await h.concord.notifications.list(ANNA, { limit: 100 });
+    const seen: string[] = [];
+    for (let cursor: string | undefined; ; ) {
+      const more = cursor === undefined ? {} : { cursor };
+      const page = await h.concord.notifications.list(ANNA, { limit: 2, ...more });
+      seen.push(...page.items.map((one) => one.notificationId));
+      if (page.nextCursor === null) break;
+      cursor = page.nextCursor;
+    }
+    expect(seen).toEqual(whole.items.map((one) => one.notificationId));
   });
 });

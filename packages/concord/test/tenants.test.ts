@@ -50,6 +50,7 @@ beforeAll(async () => {
     approvals: pending,
     artifacts: receipt,
     schedules: "forget_ended_runs",
+    notifications: encodeId("notification", "01890a5d-ac96-774b-bcce-b302099a8057"),
   };
   secrets = [
     "hidden-lamp",

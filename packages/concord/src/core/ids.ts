@@ -7,6 +7,7 @@ export const ID_PREFIXES = {
   effect: "eff",
   event: "evt",
   incident: "inc",
+  notification: "ntf",
 } as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 
@@ -19,6 +20,7 @@ export type ArtifactId = Id<"artifact">;
 export type EffectId = Id<"effect">;
 export type EventId = Id<"event">;
 export type IncidentId = Id<"incident">;
+export type NotificationId = Id<"notification">;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

@@ -5,9 +5,11 @@ import type { Approval } from "./approvals.ts";
 import type { Artifact } from "./artifacts.ts";
 import type { DomainEvent } from "./audit.ts";
 import type { CommandService } from "./command-service.ts";
+import type { ConnectorSummary } from "./describing.ts";
 import type { Explanation } from "./explain.ts";
 import type { IncidentService } from "./incident-service.ts";
 import type { Incident } from "./incidents.ts";
+import type { NotificationService } from "./notifications.ts";
 import type { PolicyService } from "./policy-service.ts";
 import type {
   ApprovalFilter,
@@ -54,6 +56,8 @@ export interface Concord {
     options?: { readonly known?: string },
   ) => Promise<AuditReport>;
   readonly policies: PolicyService;
+  readonly notifications: NotificationService;
+  readonly connectors: () => readonly ConnectorSummary[];
   /** The record of the caller's tenant, newest first. Throws `invalid_cursor`. */
   readonly record: (principal: Principal, filter: RecordFilter) => Promise<Page<DomainEvent>>;
   readonly schedules: ScheduleService;

@@ -204,6 +204,7 @@ export interface TaskCatalog {
   policies(): readonly Policy[];
   approvalType(name: string): ApprovalTypeDefinition;
   connector(name: string): ConnectorDefinition;
+  connectors(): readonly ConnectorDefinition[];
   operation(connector: string, operation: string): OperationDefinition;
   /** For names from an older record, which the code of today may not know. */
   findOperation(connector: string, operation: string): OperationDefinition | undefined;

@@ -101,6 +101,7 @@ export function buildCatalog(registered: Registrations, builtIn: readonly Task[]
     policies: () => [...policies.values()],
     approvalType: (name) => must(approvalTypes, "approval type", name),
     connector: (name) => must(connectors, "connector", name),
+    connectors: () => [...connectors.values()],
     operation,
     findOperation,
     compensationOf: (effectType) => compensations.get(effectType),

@@ -208,6 +208,13 @@ describe("catalog load", () => {
     }
   });
 
+  test("TOL-6 one name is one tool, however many tasks there are", () => {
+    const problems = problemsOf((catalog) => {
+      for (const name of ["one", "two"]) catalog.task({ ...task, name, tool: { name: "same" } });
+    });
+    expect(problems).toEqual(['the tool "same" is registered twice']);
+  });
+
   test("names are unique", () => {
     expect(problemsOf((c) => c.task(task))[0]).toContain("registered twice");
     expect(problemsOf((c) => c.task({ ...task, name: "agent.turn" }))[0]).toContain("agent.turn");

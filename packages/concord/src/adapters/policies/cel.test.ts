@@ -72,7 +72,7 @@ test.each([
   ["'address' in data_touched && side_effects.size() == 1", "deny"],
   ["approval_always_required", "allow"],
   ["has(facts.discount) && facts.discount > 0.5", "allow"],
-])("POL-7 POL-13 a condition sees what a policy sees: %s", (when, expected) => {
+])("SEC-2 POL-7 POL-13 a condition sees what a policy sees: %s", (when, expected) => {
   expect(deciding(when).decision).toBe(expected);
 });
 
