@@ -17,6 +17,7 @@ import { StorageError, WorkerManager } from "./db/WorkerManager.ts";
 import { Health } from "./observability/Health.ts";
 import { loggingLayer } from "./observability/logging.ts";
 import { Metrics } from "./observability/Metrics.ts";
+import { Breakers } from "./resilience/Breakers.ts";
 import { Attachments } from "./session/Attachments.ts";
 import { Billing } from "./session/Billing.ts";
 import { housekeeping } from "./session/housekeeping.ts";
@@ -40,7 +41,9 @@ const settings = settingsOf(settingsOrExit(PROGRAM, SUMMARY, SETTINGS));
 const log = createLogger(PROGRAM);
 
 const ConfigLayer = Layer.succeed(AppConfig, settings);
-const Observed = Layer.mergeAll(ConfigLayer, Metrics.layer);
+const Observed = Breakers.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(ConfigLayer, Metrics.layer)),
+);
 const Storage = WorkerManager.layer.pipe(Layer.provideMerge(Observed));
 const Broadcast = Broadcaster.layer.pipe(Layer.provideMerge(SocketServer.layer));
 const Upstream = Layer.mergeAll(

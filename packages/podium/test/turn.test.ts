@@ -531,3 +531,24 @@ test("an instance has a bound on unfinished turns, and says so", async () => {
   await until(() => client.errors.length > 0);
   expect(client.errors[0]).toMatchObject({ turn_id: "turn-16", error: { code: "too_many_turns" } });
 });
+
+test("words said into a turn reach its next thought once, and are told as read with its move", async () => {
+  const client = await ask();
+  ensemble.script(toolCall("hotel_search", { city: "Berlin" }), done(1, 1));
+  const first = await podium.step(stepBody("cmd_1", "i1", "t1", 0));
+  const { move } = (await first.json()) as { move: object };
+  for (const id of ["s1", "s1"]) await client.steer("t1", id, "Porto instead");
+  await client.steer("nowhere", "s2", "lost");
+  await until(() => client.errors.length === 1 || undefined);
+  expect(client.errors[0]).toMatchObject({ turn_id: "nowhere", error: { code: "unknown_turn" } });
+  expect(client.types()).not.toContain("steered");
+  ensemble.script(text("Porto."), done(1, 1));
+  const transcript = [{ kind: "move", move }];
+  await podium.step(stepBody("cmd_1", "i1", "t1", 1, { transcript }));
+  const steered = await client.event("steered");
+  expect(steered.content).toEqual({ steer_id: "s1" });
+  expect(ensemble.requests.at(-1)?.messages.at(-1)).toEqual({
+    role: "user",
+    content: "Porto instead",
+  });
+});

@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer";
 import type { MemberChange, MemberChanged } from "../db/stored-registry.ts";
 import type { Remembered } from "../db/stored-session.ts";
 import { type StorageError, WorkerManager } from "../db/WorkerManager.ts";
-import type { Invitation, Member, Role } from "../protocol/index.ts";
+import { type Invitation, type Member, ROLES, type Role } from "../protocol/index.ts";
 import { isRole } from "./permissions.ts";
 
 export interface People {
@@ -64,12 +64,12 @@ export class Members extends Context.Service<
           const standing = yield* workers.read({ kind: "standing", tenantId, userId });
           if (standing.kind === "removed") return null;
           if (standing.kind === "member" && isSettled(standing.member, role, email)) {
-            return withRole(actor, standing.member.role);
+            return asMember(actor, standing.member.role, role);
           }
           if (standing.kind === "stranger" && role === null && !emailVerified) return actor;
           const seen = { change: "seen", userId, email, role, emailVerified } as const;
           const changed = yield* change(tenantId, seen, null);
-          return changed.kind === "done" ? withRole(actor, changed.role) : null;
+          return changed.kind === "done" ? asMember(actor, changed.role, role) : null;
         }),
       });
     }),
@@ -80,7 +80,13 @@ export class Members extends Context.Service<
 const isSettled = (member: Member, role: Role | null, email: string): boolean =>
   member.email === email && (member.source === "set" || member.role === role);
 
-const strongest = ({ roles }: Actor): Role | null => roles.find(isRole) ?? null;
+/** The first of ours that the token names, in the order of `ROLES`. */
+const strongest = ({ roles }: Actor): Role | null =>
+  ROLES.find((role) => roles.includes(role)) ?? null;
+
+/** As the token says, several roles included, unless the registry says otherwise. */
+const asMember = (actor: Actor, counts: Role | null, token: Role | null): Actor =>
+  counts === token ? actor : withRole(actor, counts);
 
 /** Groups stay as the token has them: they mean something to Concord, and nothing here. */
 export function withRole(actor: Actor, role: Role | null): Actor {

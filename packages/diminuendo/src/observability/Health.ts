@@ -6,6 +6,8 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { AppConfig } from "../app-config.ts";
+import { Breakers } from "../resilience/Breakers.ts";
+import type { BreakerState } from "../resilience/breaker.ts";
 import { Metrics } from "./Metrics.ts";
 
 const PROBE_TIMEOUT_MS = 2_000;
@@ -14,6 +16,8 @@ export interface DependencyHealth {
   readonly ok: boolean;
   readonly latencyMs: number;
   readonly error?: string;
+  /** Whether requests go there: `open` means that it is left alone for now. */
+  readonly breaker?: BreakerState;
 }
 export interface HealthReport {
   readonly ok: boolean;
@@ -38,6 +42,7 @@ export class Health extends Context.Service<
     Effect.gen(function* () {
       const { podium, concord, concordance, ensembleUrl } = yield* AppConfig;
       const metrics = yield* Metrics;
+      const breakers = yield* Breakers;
       const startedAtMs = performance.now();
       const needed = {
         podium: `${podium.url}/health`,
@@ -50,7 +55,14 @@ export class Health extends Context.Service<
       };
       return Health.of({
         report: Effect.gen(function* () {
-          const dependencies = yield* probeAll(all);
+          const probed = yield* probeAll(all);
+          const states: Readonly<Record<string, BreakerState>> = yield* breakers.states;
+          const dependencies = Object.fromEntries(
+            Object.entries(probed).map(([name, health]) => {
+              const breaker = states[name];
+              return [name, breaker === undefined ? health : { ...health, breaker }];
+            }),
+          );
           return {
             ok: Object.values(dependencies).every(({ ok }) => ok),
             service: "diminuendo",

@@ -16,6 +16,7 @@ const GAUGES = {
   diminuendo_connections: "Open client connections.",
   diminuendo_sessions_loaded: "Sessions held in memory.",
   diminuendo_podium_links: "Open sockets to Podium.",
+  diminuendo_breakers_open: "Services that are left alone because they keep failing.",
 } as const;
 export type CounterName = keyof typeof COUNTERS;
 export type GaugeName = keyof typeof GAUGES;

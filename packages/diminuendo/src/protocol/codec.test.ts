@@ -4,6 +4,7 @@ import {
   CLIENT_MESSAGE_TYPES,
   decodeClientFrame,
   decodeServerFrame,
+  ERROR_CODES,
   encodeClientFrame,
   encodeServerFrame,
   markOf,
@@ -110,4 +111,40 @@ test("a server's frame survives encode and decode", () => {
   const event = { type: "pong", ts: 1 } as const;
   expect(decodeServerFrame(encodeServerFrame(event))).toEqual({ kind: "event", event });
   expect(decodeServerFrame('{"type":"from_the_future"}').kind).toBe("unknown");
+});
+
+/** Frames near the real ones: known types with fields of any kind, so that the schemas are reached. */
+const field = fc.oneof(fc.jsonValue(), fc.string(), fc.integer(), fc.constant("s"));
+const nearFrame = fc
+  .tuple(
+    fc.constantFrom(...CLIENT_MESSAGE_TYPES),
+    fc.dictionary(
+      fc.constantFrom(
+        "sessionId",
+        "text",
+        "cursor",
+        "change",
+        "answers",
+        "path",
+        "limit",
+        "__proto__",
+      ),
+      field,
+    ),
+  )
+  .map(([type, fields]) => JSON.stringify({ ...fields, type }));
+
+test("whatever text comes, decoding answers a message or a refusal with a known code", () => {
+  const anyText = fc.oneof(fc.string(), fc.json(), nearFrame, fc.string({ unit: "binary" }));
+  fc.assert(
+    fc.property(anyText, (text) => {
+      const frame = decodeClientFrame(text);
+      if (frame.kind === "bad_message") expect(ERROR_CODES).toContain(frame.code);
+      if (frame.kind === "message") {
+        expect(decodeClientFrame(encodeClientFrame(frame.message))).toEqual(frame);
+      }
+      markOf(text);
+    }),
+    { numRuns: 20_000 },
+  );
 });

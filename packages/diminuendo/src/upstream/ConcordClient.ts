@@ -16,6 +16,7 @@ import * as Layer from "effect/Layer";
 import { AppConfig } from "../app-config.ts";
 import { CurrentTrace } from "../observability/trace.ts";
 import type { Decision } from "../protocol/index.ts";
+import { Breakers } from "../resilience/Breakers.ts";
 import { readPolicy } from "../resilience/retry-policy.ts";
 import { Refused, TIMEOUT_MS, Unreachable, type UpstreamError } from "./upstream-http.ts";
 
@@ -45,6 +46,7 @@ export class ConcordClient extends Context.Service<
     ConcordClient,
     Effect.gen(function* () {
       const { concord, internalSecret } = yield* AppConfig;
+      const breakers = yield* Breakers;
       const anybody = createConcordClient({ ...concord, timeoutMs: TIMEOUT_MS });
       const ask = Effect.fnUntraced(function* <A>(
         actor: Actor,
@@ -55,7 +57,8 @@ export class ConcordClient extends Context.Service<
           actorToken: () => signActor(actor, "concord", internalSecret),
           ...(trace === null ? {} : { traceparent: traceparent(trace) }),
         });
-        return yield* Effect.tryPromise({ try: () => request(asActor), catch: failureOf });
+        const answer = Effect.tryPromise({ try: () => request(asActor), catch: failureOf });
+        return yield* breakers.guard("concord", answer);
       });
       return ConcordClient.of({
         resolveApproval: (actor, { approvalId, decision, reason }) =>

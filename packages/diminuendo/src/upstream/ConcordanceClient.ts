@@ -12,6 +12,7 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { AppConfig } from "../app-config.ts";
+import { Breakers } from "../resilience/Breakers.ts";
 import { readPolicy } from "../resilience/retry-policy.ts";
 import { type ConfigChange, TenantWatches } from "./tenant-watches.ts";
 import { Refused, Unreachable, type UpstreamError } from "./upstream-http.ts";
@@ -46,6 +47,9 @@ export class ConcordanceClient extends Context.Service<
     ConcordanceClient,
     Effect.gen(function* () {
       const { concordance } = yield* AppConfig;
+      const { guard } = yield* Breakers;
+      const ask = <A>(request: () => Promise<A>) =>
+        guard("concordance", Effect.tryPromise({ try: request, catch: failureOf }));
       const client = new Shared({ url: concordance.url, apiKey: concordance.key });
       const run = Effect.runForkWith(yield* Effect.context());
       let listener: (change: ConfigChange) => void = () => {};
@@ -74,9 +78,6 @@ export class ConcordanceClient extends Context.Service<
     }),
   );
 }
-
-const ask = <A>(request: () => Promise<A>): Effect.Effect<A, UpstreamError> =>
-  Effect.tryPromise({ try: request, catch: failureOf });
 
 /** Only a refusal is final: it says that nothing happened and that asking again will not help. */
 function failureOf(error: unknown): UpstreamError {

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer";
 import type * as Scope from "effect/Scope";
 import * as Stream from "effect/Stream";
 import { AppConfig } from "../app-config.ts";
+import { Breakers } from "../resilience/Breakers.ts";
 import { openSocket } from "./json-socket.ts";
 import { PodiumAgentTypes } from "./podium-agent-types.ts";
 import { decodePodiumFrame, type PodiumFrame, type ToPodium } from "./podium-frames.ts";
@@ -43,6 +44,7 @@ export class PodiumClient extends Context.Service<
     PodiumClient,
     Effect.gen(function* () {
       const { podium, internalSecret } = yield* AppConfig;
+      const { guard } = yield* Breakers;
       const socketUrl = podium.url.replace(/^http/, "ws");
       const sign = (actor: Actor) =>
         Effect.promise(() => signActor(actor, "podium", internalSecret));
@@ -51,21 +53,25 @@ export class PodiumClient extends Context.Service<
         typesInsteadOf: (agentType) => agentTypes.insteadOf(agentType),
         ensureInstance: Effect.fn("PodiumClient.ensureInstance")(
           function* (instanceId, agentType, owner) {
-            const status = yield* post({
+            const request = {
               service: "podium",
               url: `${podium.url}/api/v1/instances`,
               key: podium.key,
               body: { instance_id: instanceId, agent_type: agentType },
               actorToken: yield* sign(owner),
-            });
+            };
+            const status = yield* guard("podium", post(request));
             return { isNew: status === 201 };
           },
         ),
         connect: (instanceId, afterEventId) =>
-          openSocket(
+          guard(
             "podium",
-            `${socketUrl}/agent/${instanceId}?after=${afterEventId}`,
-            podium.key,
+            openSocket(
+              "podium",
+              `${socketUrl}/agent/${instanceId}?after=${afterEventId}`,
+              podium.key,
+            ),
           ).pipe(Effect.map(({ frames, send }) => ({ frames: understood(frames), send }))),
         sign,
       });

@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer";
 import * as Schema from "effect/Schema";
 import { AppConfig } from "../app-config.ts";
 import { FileContent, FileEntry, FileIteration } from "../protocol/index.ts";
+import { Breakers } from "../resilience/Breakers.ts";
 import { readPolicy } from "../resilience/retry-policy.ts";
 import { getJson, Unreachable, type UpstreamError } from "./upstream-http.ts";
 
@@ -32,6 +33,7 @@ export class PodiumFiles extends Context.Service<
     PodiumFiles,
     Effect.gen(function* () {
       const { podium, internalSecret } = yield* AppConfig;
+      const { guard } = yield* Breakers;
       const ask = Effect.fn("PodiumFiles.ask")(function* <A>(
         { instanceId, actor }: FilePlace,
         route: string,
@@ -39,7 +41,8 @@ export class PodiumFiles extends Context.Service<
       ) {
         const actorToken = yield* Effect.promise(() => signActor(actor, "podium", internalSecret));
         const url = `${podium.url}/api/v1/instances/${instanceId}/${route}`;
-        const body = yield* getJson({ service: "podium", url, key: podium.key, actorToken }).pipe(
+        const request = getJson({ service: "podium", url, key: podium.key, actorToken });
+        const body = yield* guard("podium", request).pipe(
           Effect.retry({ schedule: readPolicy, while: (error) => error._tag === "Unreachable" }),
         );
         return yield* Schema.decodeUnknownEffect(shape)(body).pipe(

@@ -6,9 +6,12 @@ import type { StepRequest } from "../runs/agent-step.ts";
 import type { ProposedCall } from "../runs/fold-step.ts";
 import type { InstanceConfig } from "../runs/instance-config.ts";
 import type { Usage } from "../runs/podium-events.ts";
+import type { Steer } from "../runs/steer.ts";
 
 export interface ThinkContext {
   readonly step: StepRequest;
+  /** What the person has said into the turn since it began, oldest first. */
+  readonly steers: readonly Steer[];
   readonly tenantId: string;
   readonly config: InstanceConfig;
   /** When the turn was asked, ISO 8601 UTC: the agent's "now", the same in every attempt. */

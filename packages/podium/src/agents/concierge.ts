@@ -51,7 +51,7 @@ async function* think(
 }
 
 function inferenceOf(model: string, context: ThinkContext, prompt: string): InferenceRequest {
-  const { step, config } = context;
+  const { step, steers, config } = context;
   const tools = step.tools.map(({ name, description, input_schema }) => ({
     name,
     description,
@@ -59,7 +59,7 @@ function inferenceOf(model: string, context: ThinkContext, prompt: string): Infe
   }));
   return {
     model: config.model ?? model,
-    messages: conversationOf(step, prompt),
+    messages: conversationOf(step, prompt, steers),
     ...(tools.length === 0 ? {} : { tools }),
     ...(config.max_tokens === undefined ? {} : { max_tokens: config.max_tokens }),
     ...(config.temperature === undefined ? {} : { temperature: config.temperature }),

@@ -64,3 +64,23 @@ test("a huge result is cut and says so", () => {
   expect(content.length).toBeLessThan(33_000);
   expect(JSON.parse(content).result).toEndWith("[68002 more characters left out]");
 });
+
+test("words said into a turn stand where they were first read", () => {
+  const calls = [{ call_id: "call_1", tool_name: "hotel_search", arguments: {} }];
+  const transcript = [
+    { kind: "move" as const, move: { kind: "tool_calls" as const, message_id: "m", calls } },
+    { ...observation, status: "succeeded", result: 1 },
+  ];
+  const steers = [
+    { steerId: "s0", text: "in Porto", stepIndex: 0 },
+    { steerId: "s1", text: "and cheap", stepIndex: 1 },
+  ];
+  const messages = conversationOf({ ...step, transcript }, "", steers);
+  expect(messages.slice(2).map(({ role, content }) => [role, content])).toEqual([
+    ["user", "Book it"],
+    ["user", "in Porto"],
+    ["assistant", ""],
+    ["tool", '{"status":"succeeded","result":1}'],
+    ["user", "and cheap"],
+  ]);
+});

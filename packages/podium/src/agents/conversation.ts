@@ -4,20 +4,37 @@
  */
 import type { Move, Observation, StepRequest, TranscriptEntry } from "../runs/agent-step.ts";
 import { readFailure } from "../runs/failures.ts";
+import type { Steer } from "../runs/steer.ts";
 import type { ModelMessage } from "../upstream/ensemble-client.ts";
 
 /** One observation must not crowd the rest out of the model's window. */
 const OBSERVATION_CHARS_MAX = 32_000;
 
-/** System prompt, history, the person's text, then every move with what came of it. */
-export function conversationOf(step: StepRequest, systemPrompt: string): ModelMessage[] {
+/** System prompt, history, the person's text, then every move with what came of it, and what was said in between. */
+export function conversationOf(
+  step: StepRequest,
+  systemPrompt: string,
+  steers: readonly Steer[] = [],
+): ModelMessage[] {
+  let move = 0;
+  const told = step.transcript.flatMap((entry) => {
+    const before = entry.kind === "move" ? saidBefore(steers, move++) : [];
+    return [...before, entryMessage(entry)];
+  });
   return [
     { role: "system", content: systemPrompt },
     ...step.history,
     { role: "user", content: step.text },
-    ...step.transcript.map(entryMessage),
+    ...told,
+    ...saidBefore(steers, step.step_index),
   ];
 }
+
+/** Words stand where they were first read, so that the model is shown the same past each time. */
+const saidBefore = (steers: readonly Steer[], stepIndex: number): ModelMessage[] =>
+  steers
+    .filter((steer) => steer.stepIndex === stepIndex)
+    .map(({ text }) => ({ role: "user", content: text }));
 
 function entryMessage(entry: TranscriptEntry): ModelMessage {
   return entry.kind === "move" ? moveMessage(entry.move) : observationMessage(entry);

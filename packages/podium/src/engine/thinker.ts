@@ -14,6 +14,7 @@ import type { StepAnswer, StepRequest } from "../runs/agent-step.ts";
 import { messageIdOf } from "../runs/derived-ids.ts";
 import { foldMove, foldStepStart, moveOf } from "../runs/fold-step.ts";
 import type { EventDraft } from "../runs/podium-events.ts";
+import type { Steer } from "../runs/steer.ts";
 import type { Instance } from "../store/instances.ts";
 import type { Store } from "../store/store.ts";
 import type { Turn } from "../store/turns.ts";
@@ -31,6 +32,12 @@ interface Subject {
   readonly instance: Instance;
   readonly turn: Turn;
   readonly agent: Agent;
+}
+
+/** One attempt at a thought, and what it reads beside its request. */
+interface Start {
+  readonly attempt: number;
+  readonly steers: readonly Steer[];
 }
 
 interface LiveThought {
@@ -106,9 +113,9 @@ export class Thinker {
   }
 
   #begin(request: StepRequest, subject: Subject): Promise<StepAnswer> {
-    const attempt = this.#commitStart(request, subject.turn);
+    const start = this.#commitStart(request, subject.turn);
     const abort = new AbortController();
-    const answer = this.#think(request, subject, attempt, abort).finally(() =>
+    const answer = this.#think(request, subject, start, abort).finally(() =>
       this.#live.delete(request.step_key),
     );
     // Whoever waits hears the failure; when nobody waits any more, it is still not a crash.
@@ -117,7 +124,7 @@ export class Thinker {
     return answer;
   }
 
-  #commitStart(request: StepRequest, known: Turn): number {
+  #commitStart(request: StepRequest, known: Turn): Start {
     return this.#store.write(() => {
       const turn = bindTurn(this.#store, known, request.command_id);
       refuseEnded(turn);
@@ -128,14 +135,14 @@ export class Thinker {
         this.#store.append(instanceId, turnId, draft),
       );
       this.#store.thoughts.setAttemptEvent(request.step_key, numbers.at(-1) ?? 0);
-      return attempt;
+      return { attempt, steers: this.#store.steers.readBy(turn.turnSeq, request.step_index) };
     });
   }
 
   async #think(
     request: StepRequest,
     subject: Subject,
-    attempt: number,
+    { attempt, steers }: Start,
     abort: AbortController,
   ): Promise<StepAnswer> {
     const { turn } = subject;
@@ -143,9 +150,10 @@ export class Thinker {
     const append = (drafts: readonly EventDraft[]) => this.#commit(turn, drafts);
     const writer = new MessageWriter(message, append, (error) => abort.abort(error));
     try {
-      const thought = await this.#listen(request, subject, writer, abort.signal);
+      const thought = await this.#listen(request, subject, steers, writer, abort.signal);
       abort.signal.throwIfAborted();
-      return this.#record(request, turn, thought, writer.finish());
+      const read = steers.filter(({ stepIndex }) => stepIndex === request.step_index);
+      return this.#record(request, turn, thought, [...writer.finish(), ...read.map(steered)]);
     } catch (error) {
       writer.finish();
       const cause: unknown = abort.signal.aborted ? abort.signal.reason : error;
@@ -157,11 +165,13 @@ export class Thinker {
   async #listen(
     request: StepRequest,
     { agent, instance, turn }: Subject,
+    steers: readonly Steer[],
     writer: MessageWriter,
     signal: AbortSignal,
   ): Promise<Thought> {
     const stream = agent.think({
       step: request,
+      steers,
       tenantId: instance.tenantId,
       config: instance.config,
       askedAt: turn.createdAt,
@@ -215,6 +225,13 @@ export class Thinker {
       : new ApiError(422, "model_refused", message);
   }
 }
+
+/** Told with the move: a thought that came to nothing has read nothing. */
+const steered = ({ steerId }: Steer): EventDraft => ({
+  type: "steered",
+  content: { steer_id: steerId },
+  dedupKey: `steered:${steerId}`,
+});
 
 function bounded(thought: Thought): Thought {
   if (thought.calls.length > CALLS_MAX) throw tooMuch(`more than ${CALLS_MAX} calls in one move`);

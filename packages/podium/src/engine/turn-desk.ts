@@ -65,12 +65,17 @@ export class TurnDesk {
     this.#drive(turn);
   }
 
+  /** Keeps words for the turn's next thought. A turn that has ended reads nothing more. Throws `ApiError` 404. */
+  steer(instance: Instance, turnId: string, steerId: string, text: string): void {
+    const turn = this.#known(instance, turnId);
+    if (turn.status === "open") {
+      this.#store.write(() => this.#store.steers.add(steerId, turn.turnSeq, text));
+    }
+  }
+
   /** Records that a person wants the turn to stop. Throws `ApiError` 404 `unknown_turn`. */
   requestStop(instance: Instance, turnId: string, actor: Actor): void {
-    const turn = this.#store.turns.get(instance.instanceId, turnId);
-    if (turn === undefined) {
-      throw new ApiError(404, "unknown_turn", `This instance has no turn ${turnId}.`);
-    }
+    const turn = this.#known(instance, turnId);
     if (turn.status !== "open") return; // It ended first: its end is in the log already.
     this.#store.write(() => this.#store.turns.setStop(turn.turnSeq, actor));
     this.#stopping(turn);
@@ -84,6 +89,12 @@ export class TurnDesk {
       for (const turn of open) this.#store.turns.setStop(turn.turnSeq, actor ?? turn.actor);
     });
     for (const turn of open) this.#stopping(turn);
+  }
+
+  #known(instance: Instance, turnId: string): Turn {
+    const turn = this.#store.turns.get(instance.instanceId, turnId);
+    if (turn !== undefined) return turn;
+    throw new ApiError(404, "unknown_turn", `This instance has no turn ${turnId}.`);
   }
 
   #insert(instance: Instance, ask: Ask, actor: Actor): Turn {

@@ -61,6 +61,7 @@ export interface EventContents {
     status: string;
     error: CallError;
   };
+  readonly steered: { steer_id: string };
   readonly usage: Usage;
   readonly complete: {
     final_text: string;

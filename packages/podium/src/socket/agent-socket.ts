@@ -171,6 +171,10 @@ export class AgentSockets {
       const { actor, instance } = await this.#person(instanceId, frame.actor);
       return desk.requestStop(instance, frame.turn_id, actor);
     }
+    if (frame.type === "steer") {
+      const { instance } = await this.#person(instanceId, frame.actor);
+      return desk.steer(instance, frame.turn_id, frame.steer_id, frame.text);
+    }
     const { turn_id, session_id, text, traceparent } = frame.content;
     const { actor, instance } = await this.#person(instanceId, frame.content.actor);
     const { traceId } = joinTrace(traceparent);
@@ -194,7 +198,7 @@ function refuse(socket: Socket, error: unknown, frame?: ClientFrame): void {
           code: "internal_error",
           message: "Something failed on our side; the log has the details.",
         };
-  const turnId = frame?.type === "stop_turn" ? frame.turn_id : frame?.content.turn_id;
+  const turnId = frame?.type === "process_message" ? frame.content.turn_id : frame?.turn_id;
   const about = turnId === undefined ? {} : { turn_id: turnId };
   socket.sendText(JSON.stringify({ type: "error", ...about, error: { code, message } }));
 }

@@ -23,6 +23,13 @@ const frameSchema = z.discriminatedUnion("type", [
     }),
   }),
   z.object({ type: z.literal("stop_turn"), turn_id: id, actor: token }),
+  z.object({
+    type: z.literal("steer"),
+    turn_id: id,
+    steer_id: id,
+    text: z.string().min(1).max(TEXT_CHARS_MAX),
+    actor: token,
+  }),
 ]);
 export type ClientFrame = z.infer<typeof frameSchema>;
 

@@ -7,7 +7,7 @@
  */
 import { Database } from "bun:sqlite";
 
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 
 const TABLES = `
 CREATE TABLE instances (
@@ -61,7 +61,16 @@ CREATE TABLE open_approvals (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX open_approvals_of_command ON open_approvals (command_id);
 `;
-const STEPS = [TABLES, SHARED] as const;
+
+/** Format 3: what a person says into a turn under way, and which thought reads it first. */
+const STEERS = `
+CREATE TABLE steers (
+  steer_id TEXT PRIMARY KEY, turn_seq INTEGER NOT NULL REFERENCES turns, text TEXT NOT NULL, step_index INTEGER,
+  position INTEGER NOT NULL
+) STRICT;
+CREATE INDEX steers_of_turn ON steers (turn_seq, position);
+`;
+const STEPS = [TABLES, SHARED, STEERS] as const;
 
 /** Opens (and on first use creates) the database at `path`. Throws when another process holds it. */
 export function openDatabase(path: string): Database {

@@ -12,6 +12,7 @@ import { EventLog } from "./event-log.ts";
 import { Feed } from "./feed.ts";
 import { Instances } from "./instances.ts";
 import { openDatabase } from "./schema.ts";
+import { Steers } from "./steers.ts";
 import { Thoughts } from "./thoughts.ts";
 import { Turns } from "./turns.ts";
 
@@ -25,6 +26,7 @@ export class Store {
   readonly instances: Instances;
   readonly turns: Turns;
   readonly thoughts: Thoughts;
+  readonly steers: Steers;
   readonly feed: Feed;
   readonly events: EventLog;
   readonly #db: Database;
@@ -38,6 +40,7 @@ export class Store {
     this.instances = new Instances(db);
     this.turns = new Turns(db);
     this.thoughts = new Thoughts(db);
+    this.steers = new Steers(db);
     this.feed = new Feed(db);
     this.events = new EventLog(db);
   }

@@ -52,6 +52,11 @@ export class AgentClient {
     this.sendRaw(JSON.stringify({ type: "process_message", content }));
   }
 
+  async steer(turnId: string, steerId: string, text: string): Promise<void> {
+    const said = { type: "steer", turn_id: turnId, steer_id: steerId, text };
+    this.sendRaw(JSON.stringify({ ...said, actor: await podiumToken(ALICE) }));
+  }
+
   async stop(turnId: string, actor: Actor = ALICE): Promise<void> {
     const frame = { type: "stop_turn", turn_id: turnId, actor: await podiumToken(actor) };
     this.sendRaw(JSON.stringify(frame));
