@@ -344,7 +344,8 @@ describe("ctl", () => {
         const backup = join(parent, "state.backup");
         const words = ["snapshot", backup, `--ca-file=${authority.caFile}`];
         expect((await ctl(words, { url })).exitCode).toBe(0);
-        expect((await ctl(["get", NAMESPACE, "k"], { url })).exitCode).toBe(3);
+        const strangers = await ctl(["put", NAMESPACE, "k", "2"], { url });
+        expect(strangers).toMatchObject({ exitCode: 3, stderr: expect.stringContaining("cert") });
         expect(await secure.end("SIGTERM")).toBe(0);
       });
     },
