@@ -114,6 +114,10 @@ export class TestConcordance {
     socket: Socket,
     frame: { id: number; method: string; params: { namespace: string; fromRevision?: number } },
   ): void {
+    if (frame.method === "ping") {
+      socket.send(JSON.stringify({ jsonrpc: "2.0", id: frame.id, result: { missing: [] } }));
+      return;
+    }
     const { namespace, fromRevision = this.changes.length } = frame.params;
     if (fromRevision < this.#compactedThrough) {
       const error = { code: -32007, message: "compacted", data: { code: "compacted" } };
