@@ -41,7 +41,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/election.ts`,
     find: "const free = state.votedFor === null || state.votedFor === request.from;",
     replace: "const free = true;",
-    caughtBy: { seed: 11, law: /C2/ },
+    caughtBy: { seed: 9, law: /C2/ },
   },
   {
     pitfall: 1,
@@ -49,7 +49,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/node.ts`,
     find: "const news = term !== before.term || votedFor !== before.votedFor;",
     replace: "const news = term !== before.term;",
-    caughtBy: { seed: 2, law: /C2/ },
+    caughtBy: { seed: 4, law: /C2/ },
   },
   {
     pitfall: 2,
@@ -138,7 +138,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/election.ts`,
     find: "request.lastTerm > ownTerm ||",
     replace: "request.lastTerm >= 0 ||",
-    caughtBy: { seed: 2, law: LOG_LAWS },
+    caughtBy: { seed: 1, law: LOG_LAWS },
   },
   {
     pitfall: 11,
@@ -170,7 +170,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/replication.ts`,
     find: "const matchIndex = request.prevIndex + request.entries.length;",
     replace: "const matchIndex = accepted.log.lastIndex;",
-    caughtBy: { seed: 4, law: LOG_LAWS },
+    caughtBy: { seed: 10, law: LOG_LAWS },
   },
   {
     pitfall: 13,
@@ -202,7 +202,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/replication.ts`,
     find: "Math.min(request.commitIndex, matchIndex)",
     replace: "Math.min(request.commitIndex, accepted.log.lastIndex)",
-    caughtBy: { seed: 4, law: LOG_LAWS },
+    caughtBy: { seed: 9, law: LOG_LAWS },
   },
   {
     pitfall: 17,
@@ -226,7 +226,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/quorum.ts`,
     find: "descending[majority(reached.length) - 1]",
     replace: "descending.at(-1)",
-    caughtBy: { seed: 6, law: /liveness/ },
+    caughtBy: { seed: 3, law: /liveness/ },
   },
   {
     pitfall: 19,
@@ -267,7 +267,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "const base = { index, membership: membershipAt(state.memberships, index) };",
     replace:
       "const base = { index, membership: membershipAt(state.memberships, state.log.baseIndex) };",
-    caughtBy: { seed: 3, law: /liveness|C1|C2|C3/ },
+    caughtBy: { seed: 2, law: /liveness|C1|C2|C3/ },
   },
   {
     pitfall: 24,
@@ -291,7 +291,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/node.ts`,
     find: "if (state.commitIndex < role.termStartIndex || uncommitted || role.transfer !== null)",
     replace: "if (role.transfer !== null && uncommitted)",
-    caughtBy: { seed: 32, law: /one uncommitted membership change|C1|C2/ },
+    caughtBy: { seed: 10, law: /one uncommitted membership change|C1|C2/ },
   },
   {
     pitfall: 27,
@@ -307,7 +307,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/node.ts`,
     find: "if (!gone || latest.index > state.commitIndex) return draft;",
     replace: "if (!gone || latest.index > 0) return draft;",
-    caughtBy: { seed: 39, law: /a removed leader stops/ },
+    caughtBy: { seed: 15, law: /a removed leader stops/ },
   },
   {
     pitfall: 28,
@@ -331,7 +331,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/reads.ts`,
     find: "const heard = quorumIndex(acked) >= ticket.round;",
     replace: "const heard = acked.length > 0;",
-    caughtBy: { seed: 2, law: /not linearizable/ },
+    caughtBy: { seed: 9, law: /not linearizable/ },
   },
   {
     pitfall: 30,
@@ -339,7 +339,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/reads.ts`,
     find: "const index = Math.max(state.commitIndex, state.role.termStartIndex);",
     replace: "const index = 0;",
-    caughtBy: { seed: 2, law: /not linearizable/ },
+    caughtBy: { seed: 10, law: /not linearizable/ },
   },
   {
     pitfall: 31,
@@ -347,7 +347,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/node.ts`,
     find: 'if (state.role.kind !== "leader" || !isMajorityAlone(state)) return false;',
     replace: 'if (state.role.kind !== "leader") return false;',
-    caughtBy: { seed: 9, law: /not linearizable|C1/ },
+    caughtBy: { seed: 10, law: /not linearizable|C1/ },
   },
   {
     pitfall: 32,
@@ -363,7 +363,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "service/fsm.ts",
     find: "const due = held !== null && held.version === version && this.#isExpired(held);",
     replace: "const due = held !== null;",
-    caughtBy: { seed: 1, law: /C5/ },
+    caughtBy: { seed: 2, law: /C5/ },
   },
   {
     pitfall: 33,
@@ -395,7 +395,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "service/watch.ts",
     find: "if (latest !== null && latest.afterRevision === cursor) {",
     replace: "if (latest !== null) {",
-    caughtBy: { seed: 1, law: /C4/ },
+    caughtBy: { seed: 8, law: /C4/ },
   },
   {
     pitfall: 36,
@@ -436,6 +436,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${RAFT}/types.ts`,
     find: "electionTimeoutMinMs: 150,\n  electionTimeoutMaxMs: 300,",
     replace: "electionTimeoutMinMs: 15,\n  electionTimeoutMaxMs: 30,",
-    caughtBy: { seed: 1, law: /liveness/ },
+    caughtBy: { seed: 2, law: /liveness/ },
   },
 ];

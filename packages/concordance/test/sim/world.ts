@@ -33,6 +33,8 @@ interface Clock {
 
 const TICK_MS = 20;
 const CLIENTS = 3;
+/** How many voters a cluster begins with. */
+const FOUNDERS = [3, 3, 3, 1, 5] as const;
 const FIRST_WALL_MS = 1_000_000;
 /** By then a leader with a slow disk has looked at what it was asked for. */
 const REMOVAL_MS = 1_500;
@@ -71,7 +73,7 @@ export class World implements Surroundings {
   constructor(seed: number) {
     this.luck = new Luck(seed);
     this.mayJump = this.luck.chance(0.5);
-    const ids = Array.from({ length: 3 }, () => this.#newName());
+    const ids = Array.from({ length: this.luck.pick(FOUNDERS) ?? 3 }, () => this.#newName());
     for (const id of ids) this.#boot(new SimNode(id, freshDisk(foundedBy(ids, "sim")), this));
     this.clients = new Clients(this, CLIENTS);
     const namespaces = ["tenant:a", "tenant:a/settings", "tenant:b"];
