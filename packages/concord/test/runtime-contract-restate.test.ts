@@ -16,7 +16,10 @@ import {
 import { postgresSubject } from "./support/runtime-subjects.ts";
 
 const isThere = findRestateServer() !== undefined;
-if (!isThere) process.stderr.write("SKIPPED: no Restate server is installed for this platform\n");
+if (!isThere)
+  process.stderr.write(
+    "SKIPPED: no Restate server here; set CONCORD_RESTATE_SERVER to its binary\n",
+  );
 
 describe.skipIf(!isThere)("Restate", () => {
   let postgres: TestPostgres;

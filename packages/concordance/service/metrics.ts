@@ -62,6 +62,21 @@ export function surfaceMetrics(from: SurfaceSources): string {
   ].join("");
 }
 
+/** What a Unison process has beside that. */
+export interface StoreSources {
+  readonly isConnected: boolean;
+  readonly connections: number;
+  readonly writesWaiting: number;
+}
+
+export function storeMetrics({ isConnected, connections, writesWaiting }: StoreSources): string {
+  return [
+    family("store_connected", "gauge", "1 while the store is connected.", isConnected ? 1 : 0),
+    family("store_connections_total", "counter", "Times the store was connected.", connections),
+    family("store_writes_waiting", "gauge", "Writes the store has not answered.", writesWaiting),
+  ].join("");
+}
+
 export function memberMetrics({
   status,
   position,

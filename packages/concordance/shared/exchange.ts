@@ -38,6 +38,9 @@ interface Answer {
 const RETRY_MIN_MS = 10;
 const RETRY_MAX_MS = 250;
 const REDIRECTS_MAX = 3;
+/** No connection was made, or the other side could not prove who it is: the request never left. */
+const NEVER_SENT =
+  /^(ConnectionRefused|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|FailedToOpenSocket|EPROTO)$|CERT|^UNABLE_TO_/;
 /** Asking again may help, and does no harm under the same request id. */
 const PASSING: ReadonlySet<string> = new Set([
   "unreachable",
@@ -167,9 +170,8 @@ function undecided(last: ConcordanceError): ConcordanceError {
 function lost(origin: string, isWrite: boolean, error: unknown): ConcordanceError {
   const reason = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const neverSent = ["ConnectionRefused", "ECONNREFUSED", "ENOTFOUND", "FailedToOpenSocket"];
   const host = URL.parse(origin)?.host ?? origin;
-  return !isWrite || neverSent.includes(code)
+  return !isWrite || NEVER_SENT.test(code)
     ? new ConcordanceError("unreachable", `Concordance at ${host} cannot be reached: ${reason}`)
     : new ConcordanceError("outcome_unknown", `The answer of ${host} was lost: ${reason}`);
 }

@@ -5,8 +5,24 @@
  */
 import { assert } from "../service/raft/assert.ts";
 import { EMPTY_LOG, withTerms } from "../service/raft/log-shape.ts";
-import { foundedBy } from "../service/raft/membership.ts";
-import { persisted, propose, restart, step, tick } from "../service/raft/node.ts";
+import {
+  type Change,
+  decodeMembership,
+  foundedBy,
+  type MembershipAt,
+} from "../service/raft/membership.ts";
+import {
+  beginRead,
+  type ChangeRefusal,
+  persisted,
+  propose,
+  proposeChange,
+  restart,
+  step,
+  tick,
+  transferTo,
+} from "../service/raft/node.ts";
+import { judgeRead, type ReadTicket } from "../service/raft/reads.ts";
 import type {
   HardState,
   Incoming,
@@ -36,6 +52,7 @@ export class Cluster {
   readonly members = new Map<NodeId, SimMember>();
   readonly network: Incoming[] = [];
   readonly #voters: readonly NodeId[];
+  readonly #tickets = new Map<NodeId, ReadTicket>();
   /** Of the latest event: a disk that finishes has no time of its own. */
   #moment: Moment;
 
@@ -70,6 +87,36 @@ export class Cluster {
     return proposed === null ? null : this.#perform(id, proposed);
   }
 
+  change(id: NodeId, change: Change, moment: Moment): Ready | ChangeRefusal {
+    this.#moment = moment;
+    const proposed = proposeChange(this.member(id).state, change, moment);
+    return typeof proposed === "string" ? proposed : this.#perform(id, proposed);
+  }
+
+  /** Null when the member does not lead, or `to` cannot. */
+  transfer(id: NodeId, to: NodeId, moment: Moment): Ready | null {
+    this.#moment = moment;
+    const begun = transferTo(this.member(id).state, to, moment);
+    return begun === null ? null : this.#perform(id, begun);
+  }
+
+  /** Asks for proof of leadership; null when the member does not lead. */
+  read(id: NodeId, moment: Moment): Ready | null {
+    this.#moment = moment;
+    const begun = beginRead(this.member(id).state, moment);
+    if (begun === null) return null;
+    this.#tickets.set(id, begun.ticket);
+    return this.#perform(id, begun.step);
+  }
+
+  /** What has become of the latest read that was asked for there. */
+  verdict(id: NodeId) {
+    const { state, applied } = this.member(id);
+    const ticket = this.#tickets.get(id);
+    assert(ticket !== undefined, `nobody reads at ${id}`);
+    return judgeRead(state, ticket, applied.length);
+  }
+
   deliver(message: Incoming, moment: Moment): Ready {
     this.#moment = moment;
     return this.#perform(message.to, step(this.member(message.to).state, message, moment));
@@ -91,7 +138,10 @@ export class Cluster {
     const { hardState, entries } = member.disk;
     const terms = entries.map((entry) => entry.term);
     const log = entries.length === 0 ? EMPTY_LOG : withTerms(EMPTY_LOG, 1, terms);
-    const memberships = [{ index: 0, membership: foundedBy(this.#voters, "test") }];
+    const changes: MembershipAt[] = entries
+      .filter(({ kind }) => kind === "config")
+      .map(({ index, payload }) => ({ index, membership: decodeMembership(payload) }));
+    const memberships = [{ index: 0, membership: foundedBy(this.#voters, "test") }, ...changes];
     const restored = { hardState, log, lastTimeMs: entries.at(-1)?.timeMs ?? 0, memberships };
     member.state = restart(id, restored, 0, moment);
     member.applied = entries.slice(0, member.state.commitIndex);

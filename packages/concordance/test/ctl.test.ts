@@ -4,7 +4,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Authority, withoutOpenssl } from "./certificates.ts";
-import { inTemporaryDirectory, type Node, type Run, spawnNode, startNode } from "./process.ts";
+import {
+  inTemporaryDirectory,
+  type Node,
+  type Run,
+  spawnNode,
+  startNode,
+  startUnison,
+} from "./process.ts";
+import { needsRedis, RedisServer } from "./redis.ts";
 import { Trio } from "./trio.ts";
 
 const NAMESPACE = "tenant:acme/settings";
@@ -276,6 +284,36 @@ describe("ctl", () => {
     expect((await ctl(["keys", "revoke", items[0].id])).exitCode).toBe(1);
   });
 
+  test.skipIf(!needsRedis("ctl over Unison"))(
+    "over Unison it says what is not there, and does the rest",
+    async () => {
+      await inTemporaryDirectory(async (parent) => {
+        const server = await RedisServer.start(parent);
+        const unison = await startUnison(server.url, `--data-dir=${parent}`);
+        const { url } = unison;
+        expect((await ctl(["put", NAMESPACE, "k", "1"], { url })).exitCode).toBe(0);
+        expect((await ctl(["get", NAMESPACE, "k", "--raw"], { url })).stdout).toBe("1\n");
+        for (const words of [
+          ["cluster", "status"],
+          ["snapshot", join(parent, "x")],
+        ]) {
+          const refused = await ctl(words, { url });
+          expect(refused).toMatchObject({
+            exitCode: 1,
+            stderr: expect.stringContaining("no cluster"),
+          });
+        }
+        await server.kill();
+        for (let attempt = 0; (await fetch(`${url}/ready`)).ok && attempt < 1_000; attempt += 1) {
+          await Bun.sleep(10);
+        }
+        expect((await ctl(["get", NAMESPACE, "k"], { url })).exitCode).toBe(3);
+        expect(await unison.end("SIGTERM")).toBe(0);
+      });
+    },
+    60_000,
+  );
+
   test("the encryption key is shown by its id and rotated", async () => {
     await ctl(["put", "tenant:r/credentials", "token"], { input: '"x"' });
     const shown = await ctl(["keys", "encryption", "--json"]);
@@ -306,7 +344,8 @@ describe("ctl", () => {
         const backup = join(parent, "state.backup");
         const words = ["snapshot", backup, `--ca-file=${authority.caFile}`];
         expect((await ctl(words, { url })).exitCode).toBe(0);
-        expect((await ctl(["get", NAMESPACE, "k"], { url })).exitCode).toBe(3);
+        const strangers = await ctl(["put", NAMESPACE, "k", "2"], { url });
+        expect(strangers).toMatchObject({ exitCode: 3, stderr: expect.stringContaining("cert") });
         expect(await secure.end("SIGTERM")).toBe(0);
       });
     },

@@ -3,6 +3,7 @@
  * `UPDATE=1` rewrites the answers; read the difference before committing it.
  */
 import { assert } from "../service/raft/assert.ts";
+import { decodeMembership } from "../service/raft/membership.ts";
 import {
   type Incoming,
   type Moment,
@@ -56,6 +57,12 @@ class Runner {
     if (verb === "elect") return this.#elect(id, cluster, moment);
     if (verb === "tick") return this.#answer(id, cluster.tick(id, moment));
     if (verb === "propose") return this.#answer(id, cluster.propose(id, words.slice(1), moment));
+    if (verb === "change") return this.#change(id, words[1] ?? "", nodeId(words[2] ?? ""), moment);
+    if (verb === "transfer") {
+      return this.#answer(id, cluster.transfer(id, nodeId(words[1] ?? ""), moment));
+    }
+    if (verb === "read") return this.#answer(id, cluster.read(id, moment));
+    if (verb === "verdict") return [`${id} read ${cluster.verdict(id)}`];
     if (verb === "synced") return this.#answer(id, cluster.synced(id));
     if (verb === "state") return words.map((word) => this.#stateLine(word));
     if (verb === "crash") {
@@ -84,6 +91,18 @@ class Runner {
     return [this.#stateLine(id)];
   }
 
+  /** `remove` a member, or add it as a learner. */
+  #change(id: NodeId, verb: string, who: NodeId, moment: Moment): readonly string[] {
+    const member = { nodeId: who, address: null, incarnation: "test" };
+    const change =
+      verb === "remove"
+        ? { kind: "remove" as const, nodeId: who }
+        : { kind: "add_learner" as const, member };
+    const ready = this.#required().change(id, change, moment);
+    if (typeof ready !== "string") return this.#answer(id, ready);
+    return [`refused: ${ready}`, this.#stateLine(id)];
+  }
+
   /** Takes what is in flight between two members, oldest first. */
   #take(from: string, to: string): readonly Incoming[] {
     const { network } = this.#required();
@@ -101,7 +120,8 @@ class Runner {
       const { term, votedFor, commitIndex } = hardState;
       lines.push(`  persist term=${term} vote=${votedFor ?? "-"} commit=${commitIndex}`);
     }
-    for (const { index, term, kind, timeMs, payload } of append) {
+    for (const { index, term, kind, timeMs, payload: text } of append) {
+      const payload = kind === "config" ? membersOf(text) : text;
       lines.push(`  persist entry ${index}/${term} ${kind} @${timeMs} ${payload}`.trimEnd());
     }
     for (const message of messages) lines.push(`  send ${messageLine(message)}`);
@@ -126,6 +146,11 @@ function commandOf(line: string): Command {
   const words = rest.filter((word) => !word.includes("="));
   const options = rest.filter((word) => word.includes("=")).map((word) => word.split("="));
   return { verb, words, options: new Map(options.map(([name = "", value = ""]) => [name, value])) };
+}
+
+function membersOf(payload: string): string {
+  const { members } = decodeMembership(payload);
+  return members.map(({ nodeId: id, role }) => `${id}:${role}`).join(" ");
 }
 
 function messageLine(

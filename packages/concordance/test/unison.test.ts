@@ -149,12 +149,15 @@ describe.skipIf(!needsRedis("Unison and its server"))("Unison and its server", (
     async () => {
       await withUnison(async ([node], server) => {
         await node.client.set(NAMESPACE, "k", 1);
+        expect(await metric(node, "store_connected")).toBe(1);
         server.signal("SIGSTOP");
         await untilReady(node, 503);
+        expect(await metric(node, "store_connected")).toBe(0);
         expect(await refusedWrite(node)).toBe("store_unreachable");
         server.signal("SIGCONT");
         await untilReady(node, 200);
         expect(await node.client.get(NAMESPACE, "k")).toMatchObject({ value: 1, version: 1 });
+        expect(await metric(node, "store_connections_total")).toBe(2);
       });
     },
     MINUTE,
@@ -299,6 +302,12 @@ describe.skipIf(!needsRedis("Unison and its server"))("Unison and its server", (
     MINUTE,
   );
 });
+
+async function metric(node: Node, name: string): Promise<number> {
+  const headers = { authorization: "Bearer dev-agent" };
+  const text = await (await fetch(`${node.url}/metrics`, { headers })).text();
+  return Number(new RegExp(`^concordance_${name} (\\d+)$`, "m").exec(text)?.[1]);
+}
 
 async function untilOther(node: Node, clusterId: string): Promise<void> {
   for (let attempt = 0; attempt < 1_000; attempt += 1) {

@@ -19,6 +19,8 @@ const ajv = new Ajv2020({
   allErrors: false,
   strict: true,
   strictRequired: false,
+  // Schemas of other people (MCP servers) say `type: ["string", "null"]`, and leave types to what stands around them.
+  strictTypes: false,
   addUsedSchema: false,
 });
 // The package's types describe its CommonJS shape only.

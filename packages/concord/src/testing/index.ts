@@ -8,8 +8,8 @@ import { randomUUID } from "node:crypto";
 import { startTemporaryPostgres } from "@concert/postgres-host";
 import pg from "pg";
 
+export { freePort } from "@concert/postgres-host";
 export { testContext } from "./context.ts";
-export { freePort } from "./free-port.ts";
 export { findRestateServer, startTestRestate, type TestRestate } from "./restate.ts";
 export {
   type ContractCase,

@@ -1,15 +1,14 @@
 /**
- * Owns a real Restate server for tests: the binary that npm installs for this platform, on free loopback ports, in a
+ * Owns a real Restate server for tests: a binary that is installed apart from the project, on free loopback ports, in a
  * temporary directory, telemetry off.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { freePort } from "./free-port.ts";
+import { delimiter, join } from "node:path";
+import { freePort } from "@concert/postgres-host";
 
 export interface TestRestate {
   readonly ingressUrl: string;
@@ -19,23 +18,23 @@ export interface TestRestate {
   stop(): Promise<void>;
 }
 
+const VARIABLE = "CONCORD_RESTATE_SERVER";
 const READY_WITHIN_MS = 60_000;
 
-/** The server's binary, or undefined where there is none: tests then say so and are skipped. */
+/**
+ * The server's binary: `CONCORD_RESTATE_SERVER`, else `restate-server` on the path, else undefined; tests then say so and
+ * are skipped. Throws when the variable names no file.
+ */
 export function findRestateServer(): string | undefined {
-  const name = `@restatedev/restate-server-${process.platform}-${process.arch}`;
-  try {
-    const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`);
-    const binary = join(dirname(manifest), "bin", "restate-server");
-    return existsSync(binary) ? binary : undefined;
-  } catch {
-    return undefined;
-  }
+  const named = process.env[VARIABLE];
+  if (named !== undefined && !existsSync(named)) throw new Error(`${VARIABLE}: no file ${named}`);
+  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
+  return named ?? folders.map((folder) => join(folder, "restate-server")).find(existsSync);
 }
 
 export async function startTestRestate(): Promise<TestRestate> {
   const binary = findRestateServer();
-  if (binary === undefined) throw new Error("there is no Restate server for this platform");
+  if (binary === undefined) throw new Error(`no Restate server: set ${VARIABLE} to its binary`);
   const directory = await mkdtemp(join(tmpdir(), "concord-restate-"));
   const [ingress, admin, node] = [await freePort(), await freePort(), await freePort()];
   const [ingressUrl, adminUrl] = [`http://127.0.0.1:${ingress}`, `http://127.0.0.1:${admin}`];

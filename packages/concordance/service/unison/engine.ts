@@ -42,6 +42,10 @@ export class UnisonEngine implements Engine {
     };
   }
 
+  /** Writes that the server has not answered. */
+  get writesWaiting(): number {
+    return this.#writing;
+  }
   get clusterId(): string {
     return this.#session.history;
   }

@@ -4,6 +4,7 @@
  */
 import type { Config } from "../config.ts";
 import type { Logger } from "../logger.ts";
+import { storeMetrics } from "../metrics.ts";
 import type { HttpServer } from "../server.ts";
 import { type Secrets, surfaceOver } from "../surface.ts";
 import { UnisonEngine } from "./engine.ts";
@@ -21,7 +22,11 @@ export class UnisonService {
       log,
     });
     const engine = new UnisonEngine(this.#session);
-    const alone = { members: null, engineMetrics: () => "" };
+    const engineMetrics = () => {
+      const { isConnected, connections } = this.#session;
+      return storeMetrics({ isConnected, connections, writesWaiting: engine.writesWaiting });
+    };
+    const alone = { members: null, engineMetrics };
     const { server, stream } = surfaceOver({ engine, config, secrets, log, ...alone });
     this.server = server;
   }

@@ -46,6 +46,7 @@ export class Session {
   #history = "";
   #tail: Tail;
   #failures = 0;
+  #connections = 0;
   #stopped = false;
 
   constructor(options: SessionOptions) {
@@ -59,6 +60,10 @@ export class Session {
   }
   get isConnected(): boolean {
     return this.#link !== null && !this.#link.isLost;
+  }
+  /** Times it was connected since the start. */
+  get connections(): number {
+    return this.#connections;
   }
   get position(): FeedPosition {
     return this.#tail.position;
@@ -139,6 +144,7 @@ export class Session {
       link.close();
     });
     this.#link = link;
+    this.#connections += 1;
     this.#failures = 0;
     const lossAtCrash = await link.lossAtCrash();
     const facts = { clusterId: this.#history, ...this.#tail.position };
