@@ -1,10 +1,13 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { KvStore, type StoredChange } from "../shared/store.ts";
 import { dump, entriesOf, machine, NAMESPACE, set, write } from "../test/state-machine.ts";
 import type { Command, WriteOperation } from "./command.ts";
 import { type ApplyResult, Fsm, type HistoryLimits } from "./fsm.ts";
 import type { LogEntry } from "./raft/types.ts";
+
+/** Property tests on a machine that does other work too. */
+setDefaultTimeout(60_000);
 
 const NAMESPACES = [NAMESPACE, "tenant:a/settings/deep", "tenant:ab/settings"] as const;
 const KEYS = ["x", "y"] as const;

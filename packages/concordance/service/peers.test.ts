@@ -12,14 +12,14 @@ const withoutThird = changed(founded, { kind: "remove", nodeId: n3 }) as Members
 type Socket = Parameters<Peers["opened"]>[0];
 
 /** What n1 does with somebody who dials: the code its socket is closed with, and what was received. */
-function dialled(greeting: Partial<PeerSession["greeting"]>, agreed = founded) {
+function dialled(greeting: Partial<PeerSession["greeting"]>, agreed = founded, inForce = agreed) {
   const received: unknown[] = [];
   const peers = new Peers({
     identity: { clusterId: "ours", nodeId: n1, incarnation: "first" },
     apiKey: "key",
     transport: IN_THE_CLEAR,
     address: () => "127.0.0.1:1",
-    membership: () => agreed,
+    membership: () => inForce,
     agreed: () => agreed,
     receive: (message) => received.push(message),
     lost: () => undefined,
@@ -62,6 +62,13 @@ describe("who may speak as a member", () => {
     expect(dialled({ nodeId: n3 }, withoutThird)).toEqual({
       closed: [PEER_CLOSE.removed],
       received: [],
+    });
+  });
+
+  test("pitfall 28: somebody whose removal may still be taken back: it may be the true leader", () => {
+    expect(dialled({ nodeId: n3 }, founded, withoutThird)).toMatchObject({
+      closed: [],
+      received: [{ from: n3 }],
     });
   });
 });

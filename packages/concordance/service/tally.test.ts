@@ -1,10 +1,13 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import type { AuditRow } from "../shared/ledger.ts";
 import { KEYS_NAMESPACE, rootOf } from "../shared/types.ts";
 import { entriesOf, machine, NAMESPACE, set, type Timed, write } from "../test/state-machine.ts";
 import type { DeleteCommand, WriteCommand } from "./command.ts";
 import { digestOf, grantText } from "./tenant-keys.ts";
+
+/** Property tests on a machine that does other work too. */
+setDefaultTimeout(60_000);
 
 const erase = (key: string, namespace = NAMESPACE): DeleteCommand => ({
   op: "delete",

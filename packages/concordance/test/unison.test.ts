@@ -13,6 +13,7 @@ import { needsRedis, RedisServer } from "./redis.ts";
 
 const NAMESPACE = "tenant:acme/settings";
 const MINUTE = 60_000;
+const TTL_MS = 700;
 
 async function withUnison(
   use: (nodes: readonly [Node, Node], server: RedisServer, folder: string) => Promise<void>,
@@ -251,6 +252,35 @@ describe.skipIf(!needsRedis("Unison and its server"))("Unison and its server", (
       watch.close();
     });
   }, 15_000);
+
+  test("pitfall 32: a thousand keys whose time is over go without waiting for one another", async () => {
+    await withUnison(async ([node, other]) => {
+      for (let batch = 0; batch < 10; batch += 1) {
+        const operations = Array.from({ length: 100 }, (_, i) => {
+          return {
+            op: "set" as const,
+            namespace: NAMESPACE,
+            key: `${batch}-${i}`,
+            value: 1,
+            ttlMs: TTL_MS,
+          };
+        });
+        await node.client.batch(operations);
+      }
+      const told: ChangeEvent[] = [];
+      const watch = other.client.watch("tenant:acme", tell(told, [], other));
+      await eventually("their deletions", () => told.length === 2_000);
+      expect((await other.client.list(NAMESPACE)).items).toEqual([]);
+      const setAt = new Map(told.map(({ op, key, updatedAt }) => [`${op} ${key}`, updatedAt]));
+      const deletions = told.filter(({ op }) => op === "delete");
+      expect(new Set(deletions.map(({ key }) => key)).size).toBe(1_000);
+      for (const { key, actor, updatedAt } of deletions) {
+        expect(actor).toBe("system:expiry");
+        expect(updatedAt).toBeGreaterThanOrEqual((setAt.get(`set ${key}`) ?? Infinity) + TTL_MS);
+      }
+      watch.close();
+    });
+  }, 30_000);
 
   test("there is no cluster to ask about, and the answer says so", async () => {
     await withUnison(async ([node]) => {

@@ -172,6 +172,20 @@ describe("steering", () => {
     expectWholeLog(ann.log(sessionId));
   });
 
+  test("who speaks into a turn that is being stopped speaks next", async () => {
+    const first = await holding();
+    world.podium.keepsStopping = true;
+    await ann.ask({ type: "stop_turn", sessionId });
+    const late = await run("and then", { whenBusy: "steer" });
+    expect(late).toMatchObject({ state: "queued" });
+    expect(await ann.ask({ type: "steer", sessionId, content: "hm" })).toMatchObject({
+      code: "NoActiveTurn",
+    });
+    world.podium.finish(first);
+    await atRest(ann, 2);
+    expect(said(ann.log(sessionId))).toEqual(["hold on", "and then"]);
+  });
+
   test("D1 words survive SIGKILL before Podium has them", async () => {
     const first = await holding();
     world.podium.canSteer = false;

@@ -403,6 +403,40 @@ describe("configuration", () => {
     for (const client of [ann, eve, bob]) client.close();
   });
 
+  test("delete, list and batch; a batch needs for each operation what it would need alone", async () => {
+    const [ann, bob] = [
+      await TestClient.as(gateway.port, TOKENS.ann),
+      await TestClient.as(gateway.port, TOKENS.bob),
+    ];
+    const scope = { scope: "project", projectId: "batched" };
+    const operations = [
+      { op: "set", ...scope, key: "a", value: 1 },
+      { op: "set", scope: "user", key: "b", value: 2 },
+      { op: "delete", ...scope, key: "none" },
+    ];
+    expect(await ann.config("config/batch", { operations })).toMatchObject({
+      result: { versions: [1, 1, 0] },
+    });
+    expect(await ann.config("config/list", scope)).toMatchObject({
+      result: { items: [{ key: "a", value: 1, version: 1 }] },
+    });
+    expect(await ann.config("config/delete", { ...scope, key: "a" })).toMatchObject({
+      result: { deleted: true },
+    });
+    expect(await ann.config("config/delete", { ...scope, key: "a" })).toMatchObject({
+      result: { deleted: false },
+    });
+    expect(await ann.config("config/list", scope)).toMatchObject({ result: { items: [] } });
+    const tenantWide = { op: "set", scope: "tenant", key: "k", value: 1 };
+    expect(
+      await bob.config("config/batch", { operations: [...operations, tenantWide] }),
+    ).toMatchObject({ error: { code: -32003 } });
+    expect(await ann.config("config/batch", { operations: [] })).toMatchObject({
+      error: { code: -32602 },
+    });
+    for (const client of [ann, bob]) client.close();
+  });
+
   /** A subscriber to `project` and the values it is told. */
   async function subscriber(projectId: string) {
     const client = await TestClient.as(gateway.port, TOKENS.ann);

@@ -143,7 +143,10 @@ test("a session's updatedAt tells when it was used, not when the gateway came ba
         const session = yield* sessions.find("acme", "s");
         yield* sessions.take(session, step);
         yield* sessions.reconcile(session);
-        const [listed] = yield* sessions.list("acme", true);
+        const page = { includeArchived: true, after: null, limit: 1 };
+        const {
+          sessions: [listed],
+        } = yield* sessions.list("acme", page);
         const read = { kind: "get_session", tenantId: "acme", sessionId: "s" } as const;
         const row = yield* WorkerManager.use((workers) => workers.read(read));
         expect(row?.updatedAt).toBe(session.updatedAt);

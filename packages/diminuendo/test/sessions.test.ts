@@ -92,6 +92,29 @@ describe("a session's label", () => {
   });
 });
 
+test("the list comes in pages that together are the list", async () => {
+  const own = new World();
+  const door = await own.start();
+  const ann = await TestClient.as(door.port, TOKENS.ann);
+  for (let count = 0; count < 5; count += 1) await ann.newSession();
+  const whole = (await ann.ask({ type: "list_sessions" }))["sessions"];
+  const paged: unknown[] = [];
+  let cursor: string | undefined;
+  do {
+    const more = cursor === undefined ? {} : { cursor };
+    const page = await ann.ask({ type: "list_sessions", limit: 2, ...more });
+    paged.push(...(page["sessions"] as unknown[]));
+    cursor = page["cursor"] as string | undefined;
+  } while (cursor !== undefined);
+  expect(paged).toEqual(whole as unknown[]);
+  expect(paged).toHaveLength(5);
+  expect(await ann.ask({ type: "list_sessions", cursor: "x" })).toMatchObject({
+    code: "INVALID_MESSAGE",
+  });
+  ann.close();
+  await own.stop();
+});
+
 describe("deleting", () => {
   test("the directory is gone when it is answered; nobody finds the session, and the answer repeats", async () => {
     const ann = await TestClient.as(gateway.port, TOKENS.ann);

@@ -12,6 +12,12 @@ export interface ConfigEntry {
   readonly version: number;
 }
 
+export type ConfigOperation = ConfigScope &
+  (
+    | { readonly op: "set"; readonly key: string; readonly value: unknown }
+    | { readonly op: "delete"; readonly key: string }
+  );
+
 export type ConfigListener = (update: ConfigUpdate["params"]) => void;
 
 type Params = Readonly<Record<string, unknown>>;
@@ -37,6 +43,28 @@ export class ConfigChannel {
   async set(scope: ConfigScope, key: string, value: unknown): Promise<{ version: number }> {
     const result = await this.#call("config/set", { ...scope, key, value }, false);
     return { version: Number(result["version"] ?? 0) };
+  }
+
+  /** Whether there was such a key. Not repeated after a lost connection. */
+  async delete(scope: ConfigScope, key: string): Promise<{ deleted: boolean }> {
+    const result = await this.#call("config/delete", { ...scope, key }, false);
+    return { deleted: result["deleted"] === true };
+  }
+
+  /** Every entry of the scope, or those whose key begins with `prefix`. */
+  async list(
+    scope: ConfigScope,
+    prefix?: string,
+  ): Promise<readonly (ConfigEntry & { readonly key: string })[]> {
+    const params = prefix === undefined ? { ...scope } : { ...scope, prefix };
+    const { items } = await this.#call("config/list", params, true);
+    return Array.isArray(items) ? items : [];
+  }
+
+  /** All operations or none, of one scope or several. The version each left; not repeated. */
+  async batch(operations: readonly ConfigOperation[]): Promise<readonly number[]> {
+    const { versions } = await this.#call("config/batch", { operations }, false);
+    return Array.isArray(versions) ? versions : [];
   }
 
   /** Calls `listener` on every change in `scope`, also after reconnects. Returns how to stop. */

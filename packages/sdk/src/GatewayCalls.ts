@@ -34,8 +34,15 @@ export abstract class GatewayCalls {
     repeatable?: boolean,
   ): Promise<ServerMessageOf<T>>;
 
+  /** Every session of the tenant, those used last first, over as many pages as it takes. */
   async listSessions(options: { includeArchived?: boolean } = {}): Promise<readonly SessionMeta[]> {
-    return (await this.ask("session_list", { type: "list_sessions", ...options })).sessions;
+    const ask = { type: "list_sessions", ...options } as const;
+    const all: SessionMeta[] = [];
+    let page = await this.ask("session_list", ask);
+    while (all.push(...page.sessions) > 0 && page.cursor !== undefined) {
+      page = await this.ask("session_list", { ...ask, cursor: page.cursor });
+    }
+    return all;
   }
 
   async createSession(options: { agentType: string; name?: string } & Keyed): Promise<SessionMeta> {

@@ -1,6 +1,6 @@
 /** The gateway's client and the pure view of a session. Effect users: `@concert/sdk/adapter`. */
 
-export type { ConfigEntry, ConfigListener } from "./ConfigChannel.ts";
+export type { ConfigEntry, ConfigListener, ConfigOperation } from "./ConfigChannel.ts";
 export type { ConnectionStatus } from "./Connection.ts";
 export { type ClientEvents, type ClientOptions, DiminuendoClient } from "./DiminuendoClient.ts";
 export { type ClientErrorCode, GatewayError } from "./errors.ts";

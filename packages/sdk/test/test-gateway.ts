@@ -314,8 +314,13 @@ export class TestGateway {
   }
 
   #answerConfig(socket: Socket, { id, method, params }: ConfigRequest): void {
-    const { scope } = params;
     const reply = (result: object) => this.#send(socket, { jsonrpc: "2.0", id, result });
+    if (method === "config/batch") {
+      const error = { code: -32601, message: "Batches are not played here." };
+      this.#send(socket, { jsonrpc: "2.0", id, error });
+      return;
+    }
+    const { scope } = params;
     if (method === "config/subscribe") socket.data.scopes.add(scope);
     if (method === "config/unsubscribe") socket.data.scopes.delete(scope);
     if (method === "config/get") {

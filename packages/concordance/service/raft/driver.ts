@@ -295,7 +295,7 @@ export class RaftDriver<R> {
   #announceSoon(): void {
     const { role } = this.#state;
     if (role.kind !== "leader" || this.#announcing || this.#phase !== "running") return;
-    if (role.heartbeatDueMs > this.#options.now().monotonicMs + TICK_MS) return;
+    if (role.announceDueMs === Infinity) return;
     this.#announcing = true;
     setTimeout(() => {
       this.#announcing = false;

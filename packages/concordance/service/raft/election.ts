@@ -181,6 +181,7 @@ function becomeLeader(state: RaftState, moment: Moment): Draft {
       kind: "leader",
       peers: new Map(others.map(({ nodeId: id }) => [id, fresh])),
       heartbeatDueMs: moment.monotonicMs + TIMING.heartbeatIntervalMs,
+      announceDueMs: Infinity,
       termStartIndex: state.log.lastIndex + 1,
       round: 0,
       transfer: null,

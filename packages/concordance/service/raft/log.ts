@@ -1,8 +1,9 @@
 /**
  * Owns `raft.db`: who this member is, its hard state, its base, its entries. Every write is one
  * transaction, synced before it returns; every row carries a checksum, verified on every read.
- * Refuses to own: what to write and when (node.ts, driver.ts). It never cuts a bad tail: SQLite already
- * rolls torn commits back, so a checksum that fails is damage to something that may be acknowledged.
+ * Refuses to own: what to write and when (node.ts, driver.ts). It never cuts a bad tail: SQLite
+ * takes back a torn last commit, and anything else that fails its checksum may have been acknowledged
+ * (wal-guard.ts tells the two apart where SQLite would not).
  */
 import { Database, SQLiteError } from "bun:sqlite";
 import { RAFT_DDL, RAFT_FORMAT, RAFT_FROM_1_DDL } from "../../shared/schema.ts";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Cluster } from "../../test/cluster.ts";
 import { EMPTY_LOG, withTerms } from "./log-shape.ts";
 import { foundedBy } from "./membership.ts";
-import { leadsAlone, persisted, restart, step, tick } from "./node.ts";
+import { compactThrough, leadsAlone, persisted, restart, step, tick } from "./node.ts";
 import { type LogEntry, type Moment, nodeId, type RaftState } from "./types.ts";
 
 const [n1, n2, n3] = [nodeId("n1"), nodeId("n2"), nodeId("n3")];
@@ -276,6 +276,21 @@ describe("commit at a leader", () => {
     cluster.synced(n1);
     expect(leadsAlone(cluster.member(n1).state, 0)).toBe(false);
     expect(leadsAlone(cluster.member(n1).state, 1)).toBe(true);
+  });
+});
+
+describe("a restart", () => {
+  test("pitfall 6: what was applied was committed, though the hard state is not as far", () => {
+    const restored = {
+      hardState: { term: 1, votedFor: n1, commitIndex: 1 },
+      log: withTerms(EMPTY_LOG, 1, [1, 1, 1]),
+      lastTimeMs: 1_000,
+      memberships: [{ index: 0, membership: foundedBy([n1, n2, n3], "i") }],
+    };
+    expect(restart(n1, restored, 3, at(0)).commitIndex).toBe(3);
+    // So the log can be compacted at once, before anybody has told what is committed.
+    expect(compactThrough(restart(n1, restored, 3, at(0)), 2).log.baseIndex).toBe(2);
+    expect(() => restart(n1, restored, 4, at(0))).toThrow("holds all that was committed");
   });
 });
 

@@ -127,7 +127,7 @@ export function propose(
   const fresh = payloads.map((payload) => ({ kind: "command" as const, payload }));
   const appended = appendOwn(state, fresh, moment);
   const sent = replicate(appended.state, false);
-  const next = beaten(sent.state, sent.messages, moment);
+  const next = told(sent.state, sent.messages);
   return concluded(state, { ...appended, ...sent, state: next }, moment);
 }
 
@@ -206,11 +206,12 @@ function tickLeader(state: RaftState, role: LeaderRole, moment: Moment): Draft {
   if (hasLostQuorum(state, role, moment)) return { state: stepDown(state, moment) };
   const expired = role.transfer !== null && moment.monotonicMs >= role.transfer.untilMs;
   const transfer = expired ? null : role.transfer;
-  if (moment.monotonicMs < role.heartbeatDueMs) {
+  if (moment.monotonicMs < Math.min(role.heartbeatDueMs, role.announceDueMs)) {
     return { state: { ...state, role: { ...role, transfer } } };
   }
   const heartbeatDueMs = moment.monotonicMs + TIMING.heartbeatIntervalMs;
-  return replicate({ ...state, role: { ...role, transfer, heartbeatDueMs } }, true);
+  const next = { ...role, transfer, heartbeatDueMs, announceDueMs: Infinity };
+  return replicate({ ...state, role: next }, true);
 }
 
 function route(state: RaftState, message: Incoming, moment: Moment): Draft {
@@ -247,25 +248,23 @@ function answered(state: RaftState, reply: Incoming & { type: "append_reply" }, 
 }
 
 /**
- * Followers apply, and their watchers hear, without waiting for a heartbeat: it becomes due soon after a
- * commit that no message has told yet. The next batch tells as much, and takes its place.
+ * Followers apply, and their watchers hear, without waiting for a heartbeat: soon after a commit that no
+ * message has told yet, all of them are told. The next batch tells as much, and takes that message's place.
  */
 function announced(before: RaftState, draft: Draft, moment: Moment): Draft {
   const { state } = draft;
   const { role, commitIndex, log } = state;
   const quiet = commitIndex === log.lastIndex;
   if (role.kind !== "leader" || commitIndex === before.commitIndex || !quiet) return draft;
-  const soonMs = moment.monotonicMs + TIMING.announceAfterMs;
-  const heartbeatDueMs = Math.min(role.heartbeatDueMs, soonMs);
-  return { ...draft, state: { ...state, role: { ...role, heartbeatDueMs } } };
+  const announceDueMs = moment.monotonicMs + TIMING.announceAfterMs;
+  return { ...draft, state: { ...state, role: { ...role, announceDueMs } } };
 }
 
-/** After messages to every follower, which are as good as heartbeats. */
-function beaten(state: RaftState, messages: readonly Outgoing[], moment: Moment): RaftState {
+/** After a batch left: who took it knows, and who could not waits for a heartbeat as ever. */
+function told(state: RaftState, messages: readonly Outgoing[]): RaftState {
   const { role } = state;
-  if (role.kind !== "leader" || messages.length < role.peers.size) return state;
-  const heartbeatDueMs = moment.monotonicMs + TIMING.heartbeatIntervalMs;
-  return { ...state, role: { ...role, heartbeatDueMs } };
+  if (role.kind !== "leader" || messages.length === 0) return state;
+  return { ...state, role: { ...role, announceDueMs: Infinity } };
 }
 
 /** To the member that takes over, as soon as it has the whole log. Repeating it does no harm. */

@@ -144,6 +144,8 @@ export interface LeaderRole {
   readonly kind: "leader";
   readonly peers: ReadonlyMap<NodeId, Progress>;
   readonly heartbeatDueMs: number;
+  /** When followers are told of a commit that no message has told them; Infinity when there is none. */
+  readonly announceDueMs: number;
   /** Index of this term's no-op: reads wait until it is applied (pitfall 30). */
   readonly termStartIndex: number;
   readonly round: number;

@@ -128,11 +128,7 @@ export class Session {
       link.close();
       throw error;
     });
-    const sweep = setInterval(() => void this.#sweep(link), SWEEP_MS);
-    void link.lost.then(() => {
-      clearInterval(sweep);
-      following.close();
-    });
+    void link.lost.then(() => following.close());
     try {
       await this.#adopt(link);
     } catch (error) {
@@ -143,6 +139,7 @@ export class Session {
       if (!following.isLost) log.error("following the changes failed", { err: error });
       link.close();
     });
+    void this.#sweep(link);
     this.#link = link;
     this.#connections += 1;
     this.#failures = 0;
@@ -176,16 +173,26 @@ export class Session {
     if (!isFirst) this.#options.historyChanged();
   }
 
-  /** Also what keeps the link from being silent. */
+  /** Until the link is lost; also what keeps it from being silent. */
   async #sweep(link: Link): Promise<void> {
-    if (link.isLost || this.#history === "") return;
+    while (!link.isLost) {
+      const removed = await this.#removeExpired(link);
+      // As many as there may be at a time: more are due already.
+      if (removed < SWEEP_KEYS_MAX) await Bun.sleep(SWEEP_MS);
+    }
+  }
+
+  /** How many were removed. */
+  async #removeExpired(link: Link): Promise<number> {
     try {
-      await link.run(scripts.EXPIRE, [this.#history, EXPIRY_ACTOR, String(SWEEP_KEYS_MAX)]);
+      const args = [this.#history, EXPIRY_ACTOR, String(SWEEP_KEYS_MAX)];
+      return Number(await link.run(scripts.EXPIRE, args));
     } catch (error) {
       if (error instanceof HistoryChanged) link.close();
       else if (!(error instanceof LinkLost || error instanceof Refusal)) {
         this.#options.log.error("removing expired keys failed", { err: error });
       }
+      return 0;
     }
   }
 }

@@ -2,6 +2,7 @@
 import type { Database } from "bun:sqlite";
 import type { SessionStatus } from "../protocol/index.ts";
 import { remember } from "./answers-table.ts";
+import type { ReaderQueries } from "./storage.ts";
 import type {
   Created,
   CreateSession,
@@ -106,17 +107,18 @@ export function getSession(database: Database, sessionId: string): RegistryRow |
   return row === null ? null : fromColumns(row);
 }
 
-/** The sessions used last, newest first. */
+/** The sessions used last, newest first; with `after`, those that come behind it. */
 export function listSessions(
   database: Database,
-  includeArchived: boolean,
-  limit: number,
+  { includeArchived, after, limit }: ReaderQueries["list_sessions"][0],
 ): readonly RegistryRow[] {
+  const { updatedAt, sessionId } = after ?? { updatedAt: Number.MAX_SAFE_INTEGER, sessionId: "" };
   return database
-    .query<SessionColumns, [number, number]>(
-      "SELECT * FROM sessions WHERE archived <= ? ORDER BY updated_at DESC, session_id LIMIT ?",
+    .query<SessionColumns, [number, number, number, string, number]>(
+      `SELECT * FROM sessions WHERE archived <= ? AND (updated_at < ? OR (updated_at = ? AND session_id > ?))
+       ORDER BY updated_at DESC, session_id LIMIT ?`,
     )
-    .all(includeArchived ? 1 : 0, limit)
+    .all(includeArchived ? 1 : 0, updatedAt, updatedAt, sessionId, limit)
     .map(fromColumns);
 }
 

@@ -34,11 +34,7 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
     case "get_session":
       return withRegistry(ask.tenantId, (db) => getSession(db, ask.sessionId), null);
     case "list_sessions":
-      return withRegistry(
-        ask.tenantId,
-        (db) => listSessions(db, ask.includeArchived, ask.limit),
-        [],
-      );
+      return withRegistry(ask.tenantId, (db) => listSessions(db, ask), []);
     case "active_sessions":
       return tenantIds(dataDir).flatMap((tenantId) =>
         withRegistry(tenantId, activeSessions, []).map((row) => ({ tenantId, row })),

@@ -69,6 +69,8 @@ export interface ReaderQueries {
       readonly kind: "list_sessions";
       readonly tenantId: string;
       readonly includeArchived: boolean;
+      /** Only sessions that come after this one in the order of the list. */
+      readonly after: { readonly updatedAt: number; readonly sessionId: string } | null;
       readonly limit: number;
     },
     readonly RegistryRow[],

@@ -3,7 +3,12 @@
  * an `idempotencyKey`: sent again under the same key it changes nothing more, and the first answer is repeated.
  */
 import * as Schema from "effect/Schema";
-import { EVENTS_PAGE_MAX, HISTORY_PAGE_MAX, TURN_TEXT_CHARS_MAX } from "./limits.ts";
+import {
+  EVENTS_PAGE_MAX,
+  HISTORY_PAGE_MAX,
+  SESSIONS_PAGE_MAX,
+  TURN_TEXT_CHARS_MAX,
+} from "./limits.ts";
 import { Count, Decision, Id, LogCursor, Role, WhenBusy } from "./values.ts";
 import { Words } from "./well-formed.ts";
 
@@ -24,6 +29,9 @@ export const ListSessions = Schema.Struct({
   type: Schema.tag("list_sessions"),
   requestId,
   includeArchived: Schema.optionalKey(Schema.Boolean),
+  /** `cursor` of the page before; absent means the sessions used last. */
+  cursor: Schema.optionalKey(Id),
+  limit: pageOf(SESSIONS_PAGE_MAX),
 });
 export const CreateSession = Schema.Struct({
   type: Schema.tag("create_session"),

@@ -41,23 +41,57 @@ const request = <const M extends string, P extends Schema.Top>(method: M, params
 
 export const ConfigGet = request("config/get", scoped({ key: Key }));
 export const ConfigSet = request("config/set", scoped({ key: Key, value: WellFormedJson }));
+export const ConfigDelete = request("config/delete", scoped({ key: Key }));
+export const ConfigList = request(
+  "config/list",
+  scoped({ prefix: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(512), hasUtf8)) }),
+);
+
+const BATCH_OPERATIONS_MAX = 128;
+const BatchOperation = Schema.Union([
+  scoped({ op: Schema.Literal("set"), key: Key, value: WellFormedJson }),
+  scoped({ op: Schema.Literal("delete"), key: Key }),
+]);
+/** All operations or none; they may be of several scopes. */
+export const ConfigBatch = request(
+  "config/batch",
+  Schema.Struct({
+    operations: Schema.Array(BatchOperation).check(
+      Schema.isMinLength(1),
+      Schema.isMaxLength(BATCH_OPERATIONS_MAX),
+    ),
+  }),
+);
+export type BatchOperation = typeof BatchOperation.Type;
+
 export const ConfigSubscribe = request("config/subscribe", ConfigScope);
 export const ConfigUnsubscribe = request("config/unsubscribe", ConfigScope);
 export const ConfigRequest = Schema.Union([
   ConfigGet,
   ConfigSet,
+  ConfigDelete,
+  ConfigList,
+  ConfigBatch,
   ConfigSubscribe,
   ConfigUnsubscribe,
 ]);
 export type ConfigRequest = typeof ConfigRequest.Type;
 
-/** `config/get` answers `{value, version}`, `config/set` `{version}`, the other two `{}`. */
+const Entry = Schema.Struct({ key: Schema.String, value: Carried, version: Count });
+
+/**
+ * `config/get` answers `{value, version}`, `config/set` `{version}`, `config/delete` `{deleted}`, `config/list`
+ * `{items}`, `config/batch` `{versions}`, one for each operation, the other two `{}`.
+ */
 export const ConfigAnswer = Schema.Struct({
   jsonrpc: Schema.Literal("2.0"),
   id: Schema.Union([Schema.String, Schema.Finite, Schema.Null]),
   result: Schema.Struct({
     value: Schema.optionalKey(Carried),
     version: Schema.optionalKey(Count),
+    deleted: Schema.optionalKey(Schema.Boolean),
+    items: Schema.optionalKey(Schema.Array(Entry)),
+    versions: Schema.optionalKey(Schema.Array(Count)),
   }),
 });
 export const ConfigFailure = Schema.Struct({

@@ -41,7 +41,12 @@ export const Authenticated = message("authenticated", {
 /** The sign-in is about to run out. */
 export const AuthExpiring = message("auth_expiring", { expiresAt: EpochMs });
 export const Heartbeat = message("heartbeat", { ts: EpochMs });
-export const SessionList = message("session_list", { sessions: Schema.Array(SessionMeta) });
+export const SessionList = message("session_list", {
+  /** Those used last come first. */
+  sessions: Schema.Array(SessionMeta),
+  /** Where the next page is read from; absent on the last one. */
+  cursor: Schema.optionalKey(Id),
+});
 export const SessionCreated = message("session_created", { session: SessionMeta });
 export const SessionUpdated = message("session_updated", { session: SessionMeta });
 export const StateSnapshot = message("state_snapshot", {

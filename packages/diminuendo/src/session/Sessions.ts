@@ -16,7 +16,16 @@ import { type Decision, type SessionGone, SessionLog } from "./session-log.ts";
 import type { SessionModel, Step } from "./session-model.ts";
 import { SessionShelf } from "./session-shelf.ts";
 
-const LIST_MAX = 1_000;
+/** Where a page of the list ends. */
+export interface SessionPlace {
+  readonly updatedAt: number;
+  readonly sessionId: string;
+}
+export interface SessionsPage {
+  readonly includeArchived: boolean;
+  readonly after: SessionPlace | null;
+  readonly limit: number;
+}
 
 export class Sessions extends Context.Service<
   Sessions,
@@ -36,10 +45,14 @@ export class Sessions extends Context.Service<
       session: LiveSession,
       step: Step,
     ) => Effect.Effect<void, StorageError | SessionGone>;
+    /** The sessions used last first; `next` is where the following page begins, null on the last one. */
     readonly list: (
       tenantId: string,
-      includeArchived: boolean,
-    ) => Effect.Effect<readonly SessionMeta[], StorageError>;
+      page: SessionsPage,
+    ) => Effect.Effect<
+      { readonly sessions: readonly SessionMeta[]; readonly next: SessionPlace | null },
+      StorageError
+    >;
     /** Makes the registry say again what the session's own database says. */
     readonly reconcile: (session: LiveSession) => Effect.Effect<void, StorageError>;
     /** Forgets a session that was deleted: nobody finds or changes it from now on. */
@@ -63,10 +76,14 @@ export class Sessions extends Context.Service<
         change: (session, decide) => log.change(session, decide),
         take: (session, step) =>
           log.change(session, () => Effect.succeed({ answer: undefined, step })),
-        list: Effect.fn("Sessions.list")(function* (tenantId, includeArchived) {
-          const query = { kind: "list_sessions", tenantId, includeArchived } as const;
-          const rows = yield* workers.read({ ...query, limit: LIST_MAX });
-          return rows.map((row) => shelf.peek(row.sessionId)?.meta ?? metaOfRow(row));
+        list: Effect.fn("Sessions.list")(function* (tenantId, { includeArchived, after, limit }) {
+          const query = { kind: "list_sessions", tenantId, includeArchived, after } as const;
+          const rows = yield* workers.read({ ...query, limit: limit + 1 });
+          const page = rows.slice(0, limit);
+          return {
+            sessions: page.map((row) => shelf.peek(row.sessionId)?.meta ?? metaOfRow(row)),
+            next: rows.length > limit ? (page.at(-1) ?? null) : null,
+          };
         }),
         reconcile: (session) => log.mark(session, session.model.status),
         forget: (session) => {

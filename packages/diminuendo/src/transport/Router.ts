@@ -6,6 +6,7 @@ import type * as Stream from "effect/Stream";
 import type { StorageError } from "../db/WorkerManager.ts";
 import type {
   ClientMessage,
+  ConfigAnswer,
   ConfigRequest,
   Identity,
   LogCursor,
@@ -79,10 +80,7 @@ export interface SignedIn {
   readonly identity: Identity;
   readonly expiresAt?: number;
 }
-export interface ConfigResult {
-  readonly value?: unknown;
-  readonly version?: number;
-}
+export type ConfigResult = ConfigAnswer["result"];
 /** A JSON-RPC error for one `config/*` request. */
 export interface ConfigRefusal {
   readonly _tag: "ConfigRefusal";

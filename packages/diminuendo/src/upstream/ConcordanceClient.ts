@@ -5,6 +5,7 @@
 import {
   ConcordanceError,
   type Json,
+  type Operation,
   REFUSALS,
   ConcordanceClient as Shared,
 } from "@concert/concordance";
@@ -36,6 +37,21 @@ export class ConcordanceClient extends Context.Service<
       value: unknown,
       actor: string,
     ) => Effect.Effect<{ readonly version: number }, UpstreamError>;
+    /** Whether there was such a key. */
+    readonly remove: (
+      namespace: string,
+      key: string,
+      actor: string,
+    ) => Effect.Effect<boolean, UpstreamError>;
+    readonly list: (
+      namespace: string,
+      prefix: string | undefined,
+    ) => Effect.Effect<readonly (ConfigEntry & { readonly key: string })[], UpstreamError>;
+    /** All operations or none; the version each left, 0 where there was nothing to delete. */
+    readonly batch: (
+      operations: readonly Operation[],
+      actor: string,
+    ) => Effect.Effect<readonly number[], UpstreamError>;
     /** Tells `listener` of every change of a watched namespace. One listener: the router. */
     readonly onChange: (listener: (change: ConfigChange) => void) => void;
     /** Done once no later change can be missed; see `TenantWatches.add`. */
@@ -68,6 +84,23 @@ export class ConcordanceClient extends Context.Service<
           // Whatever it is, it was JSON when it came in.
           ask(() => client.set(namespace, key, value as Json, { actor })).pipe(
             Effect.map(({ version }) => ({ version })),
+          ),
+        remove: (namespace, key, actor) =>
+          Effect.map(
+            ask(() => client.delete(namespace, key, { actor })),
+            (result) => result !== null,
+          ),
+        list: (namespace, prefix) =>
+          ask(() => client.list(namespace, prefix === undefined ? {} : { prefix })).pipe(
+            Effect.retry({ schedule: readPolicy, while: (error) => error._tag === "Unreachable" }),
+            Effect.map(({ items }) =>
+              items.map(({ key, value, version }) => ({ key, value, version })),
+            ),
+          ),
+        batch: (operations, actor) =>
+          Effect.map(
+            ask(() => client.batch(operations, { actor })),
+            ({ results }) => results.map(({ version }) => version),
           ),
         onChange: (told) => {
           listener = told;

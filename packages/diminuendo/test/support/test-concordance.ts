@@ -14,7 +14,15 @@ interface Change {
   readonly version: number;
   readonly revision: number;
   readonly seq: number;
-  readonly op: "set";
+  readonly op: "set" | "delete";
+}
+interface Batch {
+  readonly operations: readonly {
+    readonly op: Change["op"];
+    readonly namespace: string;
+    readonly key: string;
+    readonly value?: unknown;
+  }[];
 }
 type Socket = ServerWebSocket<{ watched: Set<string> }>;
 
@@ -60,12 +68,12 @@ export class TestConcordance {
     return [...this.#sockets].reduce((sum, { data }) => sum + data.watched.size, 0);
   }
 
-  set(namespace: string, key: string, value: unknown): Change {
+  set(namespace: string, key: string, value: unknown, op: Change["op"] = "set"): Change {
     const version =
       this.changes.filter((one) => one.namespace === namespace && one.key === key).length + 1;
     const revision = this.changes.length + 1;
     const seq = revision;
-    const change: Change = { namespace, key, value, version, revision, seq, op: "set" };
+    const change: Change = { namespace, key, value, version, revision, seq, op };
     this.changes.push(change);
     for (const socket of this.#sockets) if (isWatched(socket, namespace)) notify(socket, change);
     return change;
@@ -94,26 +102,53 @@ export class TestConcordance {
       .split("/")
       .map(decodeURIComponent);
     this.asked.push(namespace);
+    if (url.pathname === "/api/v1/batch") {
+      return this.#batch((await request.json()) as Batch);
+    }
     if (key === undefined) return Response.json(this.#list(namespace));
     if (request.method === "PUT") {
       const { value } = (await request.json()) as { value: unknown };
       return Response.json({ ok: true, ...this.set(namespace, key, value) });
     }
-    const found = this.changes.findLast((one) => one.namespace === namespace && one.key === key);
+    const found = this.#newest(namespace, key);
+    if (found !== undefined && request.method === "DELETE") {
+      return Response.json({ ok: true, ...this.set(namespace, key, null, "delete") });
+    }
     if (found !== undefined) return Response.json(found);
     return Response.json({ error: { code: "not_found", message: "no such key" } }, { status: 404 });
   }
 
+  /** The entry as it is; undefined when it was never set, or was deleted. */
+  #newest(namespace: string, key: string): Change | undefined {
+    const last = this.changes.findLast((one) => one.namespace === namespace && one.key === key);
+    return last?.op === "set" ? last : undefined;
+  }
+
+  #batch({ operations }: Batch): Response {
+    const results = operations.map(({ op, namespace, key, value }) => {
+      const known = this.#newest(namespace, key);
+      if (op === "delete" && known === undefined) {
+        return { op, namespace, key, deleted: false, version: 0 };
+      }
+      return { deleted: op === "delete", ...this.set(namespace, key, value ?? null, op) };
+    });
+    return Response.json({ ok: true, results, revision: this.changes.length });
+  }
+
   #list(namespace: string) {
-    const own = this.changes.filter((one) => one.namespace === namespace);
-    const newest = new Map(own.map((one) => [one.key, one]));
-    return { items: [...newest.values()], revision: this.changes.length };
+    const keys = this.changes.filter((one) => one.namespace === namespace).map(({ key }) => key);
+    const items = [...new Set(keys)].flatMap((key) => this.#newest(namespace, key) ?? []);
+    return { items, revision: this.changes.length };
   }
 
   #received(
     socket: Socket,
     frame: { id: number; method: string; params: { namespace: string; fromRevision?: number } },
   ): void {
+    if (frame.method === "ping") {
+      socket.send(JSON.stringify({ jsonrpc: "2.0", id: frame.id, result: { missing: [] } }));
+      return;
+    }
     const { namespace, fromRevision = this.changes.length } = frame.params;
     if (fromRevision < this.#compactedThrough) {
       const error = { code: -32007, message: "compacted", data: { code: "compacted" } };

@@ -44,6 +44,8 @@ export class TestPodium {
   readonly stops: string[] = [];
   /** Words that reached a turn, by steer id. */
   readonly steers = new Map<string, string>();
+  /** Whether turns go on after they were told to stop. */
+  keepsStopping = false;
   /** Whether it knows the frame `steer`. */
   canSteer = true;
   /** What the workspace of every instance holds; null: this Podium keeps none. */
@@ -313,7 +315,7 @@ export class TestPodium {
 
   #stop(turnId: string): void {
     const turn = this.turns.get(turnId);
-    if (turn === undefined) return;
+    if (turn === undefined || this.keepsStopping) return;
     turn.stopped = true;
     if (this.#script(turn) !== "stream") this.#complete(turn, "", "cancelled");
   }

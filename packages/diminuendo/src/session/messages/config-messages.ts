@@ -2,13 +2,19 @@
  * Owns `config/*`: scope to namespace, who may read and write which, and who hears of changes. One watch at
  * Concordance serves every connection that subscribed to the same namespace.
  */
+import type { Json } from "@concert/concordance";
 import type { Actor } from "@concert/service-kit/identity";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import type { Permission } from "../../auth/permissions.ts";
 import { namespaceOf, scopeOnly } from "../../domain/config-namespace.ts";
-import { type ConfigRequest, type ConfigScope, RPC_ERRORS } from "../../protocol/index.ts";
+import {
+  type BatchOperation,
+  type ConfigRequest,
+  type ConfigScope,
+  RPC_ERRORS,
+} from "../../protocol/index.ts";
 import { Broadcaster } from "../../transport/Broadcaster.ts";
 import type { Connection } from "../../transport/Connection.ts";
 import type { ConfigRefusal } from "../../transport/Router.ts";
@@ -89,25 +95,55 @@ export class ConfigListeners extends Context.Service<
 export const handleConfig = Effect.fn("handleConfig")(function* (
   connection: Connection,
   actor: Actor,
-  { method, params }: ConfigRequest,
+  request: ConfigRequest,
 ) {
-  yield* authorize(actor, params, method === "config/set");
-  const namespace = namespaceOf(params, actor);
-  const listeners = yield* ConfigListeners;
-  switch (method) {
+  if (request.method === "config/batch") return yield* batch(request.params.operations, actor);
+  const writes = request.method === "config/set" || request.method === "config/delete";
+  yield* authorize(actor, request.params, writes);
+  const namespace = namespaceOf(request.params, actor);
+  switch (request.method) {
     case "config/get":
-      return yield* get(namespace, params.key);
+      return yield* get(namespace, request.params.key);
     case "config/set":
-      return yield* set(namespace, params.key, params.value, actor);
-    case "config/subscribe": {
-      if (listeners.countOf(connection) >= NAMESPACES_MAX) return yield* Effect.fail(tooMany);
-      const added = yield* listeners.add(connection, actor, namespace, scopeOnly(params));
-      return added ? {} : yield* Effect.fail(somebodyElse);
-    }
+      return yield* set(namespace, request.params.key, request.params.value, actor);
+    case "config/delete":
+      return { deleted: yield* remove(namespace, request.params.key, actor) };
+    case "config/list":
+      return { items: yield* list(namespace, request.params.prefix) };
+    case "config/subscribe":
+      return yield* subscribe(connection, actor, namespace, scopeOnly(request.params));
     case "config/unsubscribe":
-      yield* listeners.remove(connection, namespace);
+      yield* (yield* ConfigListeners).remove(connection, namespace);
       return {};
   }
+});
+
+const subscribe = Effect.fnUntraced(function* (
+  connection: Connection,
+  actor: Actor,
+  namespace: string,
+  scope: ConfigScope,
+) {
+  const listeners = yield* ConfigListeners;
+  if (listeners.countOf(connection) >= NAMESPACES_MAX) return yield* Effect.fail(tooMany);
+  const added = yield* listeners.add(connection, actor, namespace, scope);
+  return added ? {} : yield* Effect.fail(somebodyElse);
+});
+
+/** Every operation needs what it would need alone. */
+const batch = Effect.fnUntraced(function* (asked: readonly BatchOperation[], actor: Actor) {
+  for (const operation of asked) yield* authorize(actor, operation, true);
+  const operations = asked.map((operation) => {
+    const place = { namespace: namespaceOf(operation, actor), key: operation.key };
+    return operation.op === "set"
+      ? { op: operation.op, ...place, value: operation.value as Json }
+      : { op: operation.op, ...place };
+  });
+  const concordance = yield* ConcordanceClient;
+  const versions = yield* concordance
+    .batch(operations, `user:${actor.user}`)
+    .pipe(Effect.catchTag("Refused", asRefusal));
+  return { versions };
 });
 
 /** Own preferences and devices are everybody's to set; what others share needs a role. */
@@ -131,6 +167,18 @@ const get = Effect.fnUntraced(function* (namespace: string, key: string) {
     return yield* Effect.fail(refusal(RPC_ERRORS.notFound, "There is no such key."));
   }
   return entry;
+});
+
+const remove = Effect.fnUntraced(function* (namespace: string, key: string, actor: Actor) {
+  const concordance = yield* ConcordanceClient;
+  return yield* concordance
+    .remove(namespace, key, `user:${actor.user}`)
+    .pipe(Effect.catchTag("Refused", asRefusal));
+});
+
+const list = Effect.fnUntraced(function* (namespace: string, prefix: string | undefined) {
+  const concordance = yield* ConcordanceClient;
+  return yield* concordance.list(namespace, prefix).pipe(Effect.catchTag("Refused", asRefusal));
 });
 
 const set = Effect.fnUntraced(function* (

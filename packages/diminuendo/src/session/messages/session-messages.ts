@@ -3,7 +3,7 @@ import type { Actor } from "@concert/service-kit/identity";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import { WorkerManager } from "../../db/WorkerManager.ts";
-import type { ClientMessageOf, SessionMeta } from "../../protocol/index.ts";
+import { type ClientMessageOf, SESSIONS_PAGE_MAX, type SessionMeta } from "../../protocol/index.ts";
 import { refuse } from "../../security/Refusal.ts";
 import { Broadcaster } from "../../transport/Broadcaster.ts";
 import type { Cause } from "../../transport/Reader.ts";
@@ -11,7 +11,7 @@ import { PodiumClient } from "../../upstream/PodiumClient.ts";
 import { requirePermission } from "../access.ts";
 import { newId } from "../ids.ts";
 import { metaOfRow } from "../LiveSession.ts";
-import { Sessions } from "../Sessions.ts";
+import { type SessionPlace, Sessions } from "../Sessions.ts";
 
 type CreateSession = ClientMessageOf<"create_session">;
 
@@ -20,10 +20,21 @@ export const listSessions = Effect.fn("listSessions")(function* (
   message: ClientMessageOf<"list_sessions">,
 ) {
   yield* requirePermission(actor, "session:read");
-  const sessions = yield* Sessions;
-  const list = yield* sessions.list(actor.tenant, message.includeArchived ?? false);
-  return { type: "session_list" as const, sessions: list };
+  const { includeArchived = false, cursor, limit = SESSIONS_PAGE_MAX } = message;
+  const after = cursor === undefined ? null : placeOf(cursor);
+  if (after === undefined) return yield* badCursor;
+  const page = { includeArchived, after, limit };
+  const { sessions, next } = yield* (yield* Sessions).list(actor.tenant, page);
+  const more = next === null ? {} : { cursor: `${next.updatedAt}:${next.sessionId}` };
+  return { type: "session_list" as const, sessions, ...more };
 });
+
+function placeOf(cursor: string): SessionPlace | undefined {
+  const [, updatedAt, sessionId] = /^(\d{1,15}):([\w-]+)$/.exec(cursor) ?? [];
+  return sessionId === undefined ? undefined : { updatedAt: Number(updatedAt), sessionId };
+}
+
+const badCursor = refuse("INVALID_MESSAGE", "cursor is none that list_sessions has answered.");
 
 export const createSession = Effect.fn("createSession")(function* (
   cause: Cause,

@@ -118,7 +118,8 @@ const admit = (
   const { whenBusy = "reject" } = message;
   if (whenBusy === "reject") return Effect.fail(inProgress);
   if (isFull(model)) return Effect.fail(full);
-  if (whenBusy === "steer") {
+  // A turn that is being stopped reads nothing more: what is said now is the next turn.
+  if (whenBusy === "steer" && model.openTurn.stopActor === null) {
     const told = accepted(sessionId, model.openTurn.turnId, "steering");
     return Effect.succeed(
       said(actor, message, model.openTurn, { text: turn.text, told, nextTurnId: turnId }),
@@ -169,7 +170,7 @@ export const steer = Effect.fn("steer")(function* (actor: Actor, message: Steer)
     const first = yield* recallAnswer(actor, sessionId, message);
     if (first !== null) return { answer: first };
     const open = model.openTurn;
-    if (open === null) return yield* nothingToSteer;
+    if (open === null || open.stopActor !== null) return yield* nothingToSteer;
     if (isFull(model)) return yield* full;
     const steerId = newId("steer");
     const { turnId } = open;

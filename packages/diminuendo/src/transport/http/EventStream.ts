@@ -6,6 +6,8 @@ import type { Reader } from "../Reader.ts";
 
 const WAITING_BYTES_MAX = 1_048_576;
 const KEEP_AWAKE_MS = 15_000;
+/** Then it ends, and its reader comes back with its last event id, and is asked again who it is. */
+const LASTS_MS = 300_000;
 
 export interface EventStreamNeeds {
   /** Hears a topic; the result ends it. */
@@ -22,6 +24,7 @@ export class EventStream implements Reader {
   readonly #topics = new Map<string, () => void>();
   readonly #encoder = new TextEncoder();
   readonly #keepAwake: ReturnType<typeof setInterval>;
+  readonly #lifetime: ReturnType<typeof setTimeout>;
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   #onDrain: (() => void)[] = [];
 
@@ -38,6 +41,7 @@ export class EventStream implements Reader {
       { highWaterMark: WAITING_BYTES_MAX, size: (chunk) => chunk?.byteLength ?? 0 },
     );
     this.#keepAwake = setInterval(() => this.#enqueue(": awake\n\n"), KEEP_AWAKE_MS);
+    this.#lifetime = setTimeout(() => this.close(), LASTS_MS);
   }
 
   get isClosed(): boolean {
@@ -108,6 +112,7 @@ export class EventStream implements Reader {
     if (this.#controller === null) return;
     this.#controller = null;
     clearInterval(this.#keepAwake);
+    clearTimeout(this.#lifetime);
     this.unsubscribeAll();
     this.#drained();
     this.#needs.onClosed();

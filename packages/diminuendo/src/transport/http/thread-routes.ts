@@ -67,7 +67,9 @@ const one = (
 
 /** The answer without its `type`, sessions as threads. */
 function shown(answer: ServerMessage): unknown {
-  if ("sessions" in answer) return { items: answer.sessions.map(threadOf) };
+  if ("sessions" in answer) {
+    return { items: answer.sessions.map(threadOf), nextCursor: answer.cursor ?? null };
+  }
   if ("session" in answer) return threadOf(answer.session);
   const { type: _, ...rest } = answer;
   return rest;
@@ -88,6 +90,8 @@ export const THREAD_ROUTES: readonly PersonRoute[] = [
   one("GET", "", "The tenant's threads, newest first.", (_, __, query) => ({
     type: "list_sessions",
     includeArchived: query["includeArchived"] === "true",
+    ...sent(query, "cursor"),
+    ...numberIn(query, "limit"),
   })),
   one(
     "POST",
