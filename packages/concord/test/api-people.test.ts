@@ -1,6 +1,7 @@
 import { createLogger, signActor } from "@concert/service-kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ConcordApp, createConcordApp } from "../src/api/app.ts";
+import { createConcordClient } from "../src/client/index.ts";
 import type { Principal } from "../src/index.ts";
 import deals from "./support/deals.ts";
 import { ANNA, EVE, type Harness, startHarness } from "./support/harness.ts";
@@ -45,6 +46,13 @@ async function ask(as: Principal, path: string, body?: object) {
   });
   return { status: response.status, body: JSON.parse(await response.text()) };
 }
+const client = (as: Principal) =>
+  createConcordClient({
+    url: "http://concord.test",
+    key: "service",
+    actorToken: () => signActor(as, "concord", SECRET),
+    fetch: ((url: string, init: RequestInit) => app.request(url, init)) as typeof fetch,
+  });
 const submit = async (task_name: string, payload: object, more: object = {}) =>
   (await ask(ANNA, "/commands", { task_name, payload, ...more })).body;
 const reaches = (id: string, status: string) =>
@@ -78,15 +86,16 @@ test("API-5 APR-12 over HTTP: changes are asked for, answered, delegated and app
     "not_found",
   ]);
   expect(code(await ask(ANNA, `${path}/input`, { price: 1 }))).toEqual([400, "invalid_request"]);
-  expect((await ask(ANNA, `${path}/input`, { input: { price: 1 } })).body.payload.price).toBe(1);
+  const answered = await client(ANNA).provideInput(made.command_id, { price: 1 });
+  expect(answered.payload["price"]).toBe(1);
   expect(code(await ask(ANNA, `${path}/input`, { input: {} }))).toEqual([
     409,
     "illegal_transition",
   ]);
   const { approval_id: id, quorum } = await pending();
   expect(quorum).toBe(2);
-  const named = await ask(BEN, `/approvals/${id}/delegate`, { to: "dora" });
-  expect(named.body.delegations).toMatchObject([{ by: "ben", to: "dora" }]);
+  const named = await client(BEN).delegate(id, "dora");
+  expect(named.delegations).toMatchObject([{ by: "ben", to: "dora" }]);
   const dora: Principal = { ...ANNA, user: "dora" };
   const once = { decision: "approved", idempotency_key: "dora-1" };
   expect((await decide(id, dora, once)).body).toMatchObject({
@@ -121,12 +130,11 @@ test("OPS-4 CMP-15 over HTTP: a halted chain is an incident in the inbox, and an
   ledger.faults.set("undo flight", ["refuse"]);
   expect((await ask(ANNA, `/commands/${made.command_id}/cancel`, {})).status).toBe(202);
   await reaches(made.command_id, "failed");
-  const { items, next_cursor } = (
-    await ask(OLGA, `/incidents?status=open&command_id=${made.command_id}&limit=1`)
-  ).body;
+  const open = { status: "open", command_id: made.command_id, limit: 1 };
+  const { items, next_cursor } = await client(OLGA).incidents(open);
   expect(next_cursor).toBeNull();
   expect(items).toMatchObject([{ kind: "compensation_exhausted", command_id: made.command_id }]);
-  const path = `/incidents/${items[0].incident_id}`;
+  const path = `/incidents/${items[0]?.incident_id}`;
   expect((await ask(OLGA, path)).body).toEqual(items[0]);
   expect(code(await ask(EVE, path))).toEqual([404, "not_found"]);
   expect(code(await ask(ANNA, `${path}/settle`, { action: "retry" }))).toEqual([403, "forbidden"]);
@@ -134,10 +142,8 @@ test("OPS-4 CMP-15 over HTTP: a halted chain is an incident in the inbox, and an
     400,
     "validation_error",
   ]);
-  expect((await ask(OLGA, `${path}/settle`, { action: "retry" })).body).toMatchObject({
-    status: "closed",
-    closed_by: "olga",
-  });
+  const settled = await client(OLGA).settleIncident(items[0]?.incident_id ?? "", "retry");
+  expect(settled).toMatchObject({ status: "closed", closed_by: "olga" });
   await reaches(made.command_id, "cancelled");
   expect(code(await ask(OLGA, `${path}/settle`, { action: "retry" }))).toEqual([
     409,

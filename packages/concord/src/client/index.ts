@@ -2,6 +2,7 @@
  * Owns talking to Concord's HTTP API: typed calls, errors as one class, and an event feed that reconnects from
  * its own cursor. Runs wherever `fetch` does. Refuses to own: signing actor tokens (service-kit does).
  */
+import type { IncidentView } from "../api/incidents.ts";
 import type {
   ApprovalView,
   ArtifactView,
@@ -10,12 +11,21 @@ import type {
   TimelineEntryView,
   ToolView,
 } from "../api/views.ts";
+import type { ApprovalDecision, IncidentAction } from "../core/vocabulary.ts";
 import { ConcordError, unreachable } from "./errors.ts";
 import { type FeedOptions, followFeed } from "./feed.ts";
 
 export { ConcordError } from "./errors.ts";
 export type { FeedOptions } from "./feed.ts";
-export type { ApprovalView, ArtifactView, CommandView, EventView, TimelineEntryView, ToolView };
+export type {
+  ApprovalView,
+  ArtifactView,
+  CommandView,
+  EventView,
+  IncidentView,
+  TimelineEntryView,
+  ToolView,
+};
 
 export interface ClientOptions {
   /** e.g. `http://127.0.0.1:4200`. */
@@ -35,6 +45,12 @@ export interface SubmitInput {
   readonly task_name: string;
   readonly payload: Readonly<Record<string, unknown>>;
   readonly idempotency_key?: string;
+  /** Commands that have to rest as they should before this one starts. */
+  readonly depends_on?: readonly {
+    readonly command_id: string;
+    readonly required_status?: string;
+    readonly propagate_cancellation?: boolean;
+  }[];
   readonly context?: {
     readonly run_as?: string;
     readonly metadata?: Readonly<Record<string, unknown>>;
@@ -61,11 +77,13 @@ export interface ConcordClient {
   ): Promise<{ readonly command: CommandView; readonly entries: readonly TimelineEntryView[] }>;
   approvals(query?: Query): Promise<PageOf<ApprovalView>>;
   approval(approvalId: string): Promise<ApprovalView>;
-  resolve(
-    approvalId: string,
-    decision: "approved" | "rejected",
-    reason?: string,
-  ): Promise<ApprovalView>;
+  resolve(approvalId: string, decision: ApprovalDecision, reason?: string): Promise<ApprovalView>;
+  /** Lets somebody else decide in one's place. */
+  delegate(approvalId: string, to: string): Promise<ApprovalView>;
+  /** Answers what a command waits for. */
+  provideInput(commandId: string, input: Readonly<Record<string, unknown>>): Promise<CommandView>;
+  incidents(query?: Query): Promise<PageOf<IncidentView>>;
+  settleIncident(incidentId: string, action: IncidentAction, note?: string): Promise<IncidentView>;
   artifact(artifactId: string): Promise<ArtifactView>;
   tools(): Promise<readonly ToolView[]>;
   /**
@@ -99,6 +117,13 @@ export function createConcordClient(options: ClientOptions): ConcordClient {
     resolve: (approvalId, decision, reason) => {
       const body = reason === undefined ? { decision } : { decision, reason };
       return call("POST", `/approvals/${id(approvalId)}/resolve`, body);
+    },
+    delegate: (approvalId, to) => call("POST", `/approvals/${id(approvalId)}/delegate`, { to }),
+    provideInput: (commandId, input) => call("POST", `/commands/${id(commandId)}/input`, { input }),
+    incidents: (query = {}) => call("GET", `/incidents${search(query)}`),
+    settleIncident: (incidentId, action, note) => {
+      const body = note === undefined ? { action } : { action, note };
+      return call("POST", `/incidents/${id(incidentId)}/settle`, body);
     },
     artifact: (artifactId) => call("GET", `/artifacts/${id(artifactId)}`),
     tools: async () => (await call<{ items: readonly ToolView[] }>("GET", "/tools")).items,
