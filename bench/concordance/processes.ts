@@ -6,11 +6,20 @@ import type { Member } from "./subject.ts";
 /** Of `/proc/<pid>/stat`; the same on every Linux that runs Bun. */
 const TICKS_PER_SECOND = 100;
 
+/** A benchmark that is interrupted takes its processes along. */
+const running = new Set<Bun.Subprocess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
+
 export function spawnMember(
   facts: Pick<Member, "name" | "url" | "dataDir">,
   command: readonly string[],
 ): Member {
   const child = Bun.spawn([...command], { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
+  running.add(child);
+  void child.exited.then(() => running.delete(child));
   return {
     ...facts,
     pid: child.pid,
