@@ -8,6 +8,7 @@ import { CLOSE, REFUSALS, type RpcId } from "../shared/protocol.ts";
 import type { StoredChange } from "../shared/store.ts";
 import { KEYS_NAMESPACE, LIMITS } from "../shared/types.ts";
 import type { Author, KvApi } from "./api.ts";
+import { Audience } from "./audience.ts";
 import { type Now, whenThere } from "./engine.ts";
 import { type Caller, type Keys, mayWrite } from "./keys.ts";
 import type { Logger } from "./logger.ts";
@@ -43,6 +44,7 @@ export class StreamHandler {
   readonly #log: Logger;
   readonly #limits: WatchLimits;
   readonly #sockets = new Set<Socket>();
+  readonly #audience: Audience;
   readonly #methods: ReadonlyMap<string, Method>;
 
   constructor(api: KvApi, keys: Keys, log: Logger, limits: WatchLimits = WATCH_LIMITS) {
@@ -50,6 +52,7 @@ export class StreamHandler {
     this.#keys = keys;
     this.#log = log;
     this.#limits = limits;
+    this.#audience = new Audience(api.feed.position.revision);
     this.#methods = this.#methodTable();
   }
 
@@ -67,8 +70,13 @@ export class StreamHandler {
   publish(changes: readonly StoredChange[]): void {
     const latest = latestOf(this.#api.published(changes));
     const keysChanged = changes.some(({ namespace }) => namespace === KEYS_NAMESPACE);
-    if (keysChanged || changes.length === 0) this.#dropRevoked();
-    for (const { data } of this.#sockets) data.watcher?.pump(latest);
+    if (keysChanged || latest === null) this.#dropRevoked();
+    if (latest !== null) {
+      this.#audience.tell(changes, latest);
+      return;
+    }
+    this.#audience.forget(this.#api.feed.position.revision);
+    for (const { data } of this.#sockets) data.watcher?.pump(null);
   }
 
   /** A socket opened with a key that is gone is told no more (pitfall 39). */
@@ -97,7 +105,9 @@ export class StreamHandler {
     }
   }
 
+  /** Cursors may be of a history that is no more; each socket begins again. */
   closeAll(): void {
+    this.#audience.forget(this.#api.feed.position.revision);
     for (const socket of this.#sockets) socket.close(CLOSE.goingAway, "the node is stopping");
   }
 
@@ -105,12 +115,19 @@ export class StreamHandler {
   handlers() {
     return {
       opened: (socket: Socket) => {
-        socket.data.watcher = new Watcher(socket, this.#api.feed, this.#limits);
+        const lastChangeOf = (root: string) => this.#audience.lastChangeOf(root);
+        socket.data.watcher = new Watcher(socket, this.#api.feed, this.#limits, lastChangeOf);
         this.#sockets.add(socket);
       },
       received: (socket: Socket, frame: string | Buffer) => this.#receive(socket, frame),
       drained: (socket: Socket) => socket.data.watcher?.pump(null),
-      closed: (socket: Socket) => void this.#sockets.delete(socket),
+      closed: (socket: Socket) => {
+        this.#sockets.delete(socket);
+        const { watcher } = socket.data;
+        for (const namespace of watcher?.namespaces ?? []) {
+          if (watcher !== null) this.#audience.leave(watcher, namespace);
+        }
+      },
     };
   }
 
@@ -245,7 +262,7 @@ export class StreamHandler {
         ),
       ],
       ["ping", read([], () => JSON.stringify({ missing: api.missing }))],
-      ["watch/unsubscribe", read(["namespace"], (p, { watcher }) => unsubscribe(p, watcher))],
+      ["watch/unsubscribe", read(["namespace"], (p, { watcher }) => this.#unsubscribe(p, watcher))],
     ]);
   }
 
@@ -258,9 +275,19 @@ export class StreamHandler {
       // Asked again, since another subscription may have come while this one waited.
       assertRoom(watcher, namespace);
       watcher.subscribe(namespace, fromRevision, prefix);
+      this.#audience.join(watcher, namespace);
       const facts = JSON.stringify({ namespace, fromRevision, clusterId: this.#api.clusterId });
       return items === null ? facts : `${facts.slice(0, -1)},"items":${items}}`;
     });
+  }
+
+  #unsubscribe(params: parse.Fields, watcher: Watcher): string {
+    const namespace = parse.namespaceOf(params["namespace"]);
+    if (!watcher.unsubscribe(namespace)) {
+      throw new Refusal("not_found", `This socket does not watch ${namespace}.`);
+    }
+    this.#audience.leave(watcher, namespace);
+    return JSON.stringify({ namespace });
   }
 }
 
@@ -282,14 +309,6 @@ function authorOf(params: parse.Fields, caller: Caller): Author {
     actor: parse.actorOf(params["actor"]),
     requestId: parse.requestIdOf(params[REQUEST_ID]),
   };
-}
-
-function unsubscribe(params: parse.Fields, watcher: Watcher): string {
-  const namespace = parse.namespaceOf(params["namespace"]);
-  if (!watcher.unsubscribe(namespace)) {
-    throw new Refusal("not_found", `This socket does not watch ${namespace}.`);
-  }
-  return JSON.stringify({ namespace });
 }
 
 function requestOf(value: unknown): { id: RpcId; method: string; params: unknown } {

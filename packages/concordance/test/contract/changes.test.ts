@@ -100,6 +100,9 @@ describe("requests that wait", () => {
     const since = revisionOf((await node.call("PUT", pathOf("a", "k"), { value: 1 })).body);
     const query = `since=${since}&waitMs=30000`;
     const waiting = [1, 2, 3].map(() => node.call("GET", `/api/v1/changes?${query}`));
+    const metrics = async () =>
+      (await fetch(`${node.url}/metrics`, { headers: { authorization: "Bearer dev" } })).text();
+    while (!(await metrics()).includes("concordance_changes_waiting 3")) await Bun.sleep(10);
     await node.end();
     for (const { status, body } of await Promise.all(waiting)) {
       expect([status, body["items"]]).toEqual([200, []]);
