@@ -135,7 +135,7 @@ export class KvApi {
     const namespace = query.namespace ?? caller.scope?.namespace ?? null;
     if (namespace !== null) mayReach(caller, namespace);
     const { waitMs } = query;
-    if (waitMs > 0) return this.#changesWithin({ ...query, namespace }, waitMs);
+    if (waitMs > 0) return this.#changesWithin(caller, { ...query, namespace });
     return whenThere(this.#changePage({ ...query, namespace }), ({ text }) => text);
   }
 
@@ -262,8 +262,8 @@ export class KvApi {
     });
   }
 
-  async #changesWithin(query: ChangesQuery, waitMs: number): Promise<string> {
-    const endMs = performance.now() + waitMs;
+  async #changesWithin({ scope }: Caller, query: ChangesQuery): Promise<string> {
+    const endMs = performance.now() + query.waitMs;
     for (let { since } = query; ; ) {
       const { mark } = this.#polls;
       const page = await this.#changePage({ ...query, since });
@@ -273,6 +273,9 @@ export class KvApi {
       // An engine may look at so many changes of others at a time: then there is more to look at already.
       if (!page.isLast) continue;
       await this.#polls.next(query.namespace, mark, leftMs);
+      const isGone =
+        scope !== null && (await this.#engine.get(KEYS_NAMESPACE, scope.keyId)) === null;
+      if (isGone) throw keyRefused();
     }
   }
 }
@@ -304,15 +307,16 @@ function committed(result: ApplyResult): Committed {
     const message = "This Idempotency-Key was already used for another write; nothing was written.";
     throw new Refusal("request_reused", message);
   }
-  if (result.kind === "key_refused") {
-    const message = "This key was revoked, or does not allow this; nothing was written.";
-    throw new Refusal("unauthorized", message);
-  }
+  if (result.kind === "key_refused") throw keyRefused();
   if (result.kind === "quota_exceeded") throw overQuota(result);
   const { namespace, key, expected, actual, operation } = result;
   const found = actual === 0 ? "the key does not exist" : `the version is ${actual}`;
   const message = `${namespace} ${key}: expected version ${expected}, but ${found}. Nothing was written; read it and try again.`;
   throw new Refusal("cas_conflict", message, { namespace, key, expected, actual, operation });
+}
+
+function keyRefused(): Refusal {
+  return new Refusal("unauthorized", "This key was revoked meanwhile, or does not allow this.");
 }
 
 function overQuota({ root, what, used, max }: OverQuota): Refusal {

@@ -79,20 +79,23 @@ export class StreamHandler {
     for (const { data } of this.#sockets) data.watcher?.pump(null);
   }
 
-  /** A socket opened with a key that is gone is told no more (pitfall 39). */
   #dropRevoked(): void {
-    for (const socket of this.#sockets) {
-      if (socket.data.caller.scope === null) continue;
-      const judge = (isGood: boolean) => {
-        if (isGood) return;
-        this.#sockets.delete(socket);
-        socket.data.watcher?.stop();
-        socket.close(CLOSE.keyRevoked, "the key was revoked, or its time is over");
-      };
-      const good = this.#keys.isGood(socket.data.caller);
-      if (good instanceof Promise) void good.then(judge, () => undefined);
-      else judge(good);
-    }
+    for (const socket of this.#sockets) this.#dropIfRevoked(socket);
+  }
+
+  /** A socket opened with a key that is gone is told no more (pitfall 39). */
+  #dropIfRevoked(socket: Socket): void {
+    const { caller, watcher } = socket.data;
+    if (caller.scope === null) return;
+    const judge = (isGood: boolean) => {
+      if (isGood) return;
+      this.#sockets.delete(socket);
+      watcher?.stop();
+      socket.close(CLOSE.keyRevoked, "the key was revoked, or its time is over");
+    };
+    const good = this.#keys.isGood(caller);
+    if (good instanceof Promise) void good.then(judge, () => undefined);
+    else judge(good);
   }
 
   /** No leader has been heard for long: other members may know of changes that never come here (pitfall 12). */
@@ -118,6 +121,8 @@ export class StreamHandler {
         const lastChangeOf = (root: string) => this.#audience.lastChangeOf(root);
         socket.data.watcher = new Watcher(socket, this.#api.feed, this.#limits, lastChangeOf);
         this.#sockets.add(socket);
+        // The key may have gone between the upgrade and this.
+        this.#dropIfRevoked(socket);
       },
       received: (socket: Socket, frame: string | Buffer) => this.#receive(socket, frame),
       drained: (socket: Socket) => socket.data.watcher?.pump(null),
