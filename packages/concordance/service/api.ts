@@ -92,9 +92,10 @@ export class KvApi {
   }
 
   /** Runs `read` once the state is as fresh as asked; at once when nothing was asked. */
-  fresh(freshness: Freshness, read: () => Now<string>): Now<string> {
+  fresh(caller: Caller, freshness: Freshness, read: () => Now<string>): Now<string> {
     const wait = this.#engine.fresh(freshness);
-    return wait === undefined ? read() : wait.then(read);
+    if (wait === undefined) return read();
+    return wait.then(() => this.#assertKeyLives(caller)).then(read);
   }
 
   get(caller: Caller, namespace: string, key: string): Now<string> {
@@ -188,6 +189,14 @@ export class KvApi {
     return batchText({ ...done, results: open });
   }
 
+  /** What came while a request waited may have been the end of its key (pitfall 39). */
+  #assertKeyLives({ scope }: Caller): Now<void> {
+    if (scope === null) return;
+    return whenThere(this.#engine.get(KEYS_NAMESPACE, scope.keyId), (entry) => {
+      if (entry === null) throw keyRefused();
+    });
+  }
+
   /** Everything that can be refused without asking is refused before the engine hears of it. */
   async #write(author: Author, operations: readonly WriteOperation[]): Promise<Committed> {
     const { caller, actor, requestId } = author;
@@ -262,7 +271,7 @@ export class KvApi {
     });
   }
 
-  async #changesWithin({ scope }: Caller, query: ChangesQuery): Promise<string> {
+  async #changesWithin(caller: Caller, query: ChangesQuery): Promise<string> {
     const endMs = performance.now() + query.waitMs;
     for (let { since } = query; ; ) {
       const { mark } = this.#polls;
@@ -273,9 +282,7 @@ export class KvApi {
       // An engine may look at so many changes of others at a time: then there is more to look at already.
       if (!page.isLast) continue;
       await this.#polls.next(query.namespace, mark, leftMs);
-      const isGone =
-        scope !== null && (await this.#engine.get(KEYS_NAMESPACE, scope.keyId)) === null;
-      if (isGone) throw keyRefused();
+      await this.#assertKeyLives(caller);
     }
   }
 }

@@ -222,7 +222,7 @@ export class StreamHandler {
         "kv/get",
         read(["namespace", "key", ...parse.FRESHNESS_FIELDS], (p, { caller }) => {
           const [namespace, key] = [parse.namespaceOf(p["namespace"]), parse.keyOf(p["key"])];
-          return api.fresh(parse.freshnessOf(p), () => api.get(caller, namespace, key));
+          return api.fresh(caller, parse.freshnessOf(p), () => api.get(caller, namespace, key));
         }),
       ],
       [
@@ -231,7 +231,7 @@ export class StreamHandler {
           ["namespace", "prefix", "limit", "cursor", ...parse.FRESHNESS_FIELDS],
           (p, { caller }) => {
             const query = parse.listQueryOf(p);
-            return api.fresh(parse.freshnessOf(p), () => api.list(caller, query));
+            return api.fresh(caller, parse.freshnessOf(p), () => api.list(caller, query));
           },
         ),
       ],
@@ -239,7 +239,7 @@ export class StreamHandler {
         "kv/mget",
         read(["keys", ...parse.FRESHNESS_FIELDS], (p, { caller }) => {
           const keys = keysOf(p["keys"]);
-          return api.fresh(parse.freshnessOf(p), () => api.getMany(caller, keys));
+          return api.fresh(caller, parse.freshnessOf(p), () => api.getMany(caller, keys));
         }),
       ],
       [
