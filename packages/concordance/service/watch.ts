@@ -20,6 +20,8 @@ export const WATCH_LIMITS: WatchLimits = {
   bufferedBytesMax: 1_048_576,
   backlogChangesMax: 10_000,
 };
+/** Handed to all sockets together and not yet taken: beyond, those that hold most are cut. */
+export const ALL_BUFFERED_BYTES_MAX = 256 * 1_048_576;
 export const SUBSCRIPTIONS_MAX = 1_024;
 const PAGE = { itemsMax: 256, bytesMax: 1_048_576 };
 

@@ -14,7 +14,14 @@ import { type Caller, type Keys, mayWrite } from "./keys.ts";
 import type { Logger } from "./logger.ts";
 import * as parse from "./parse.ts";
 import { Refusal } from "./refusal.ts";
-import { latestOf, SUBSCRIPTIONS_MAX, WATCH_LIMITS, Watcher, type WatchLimits } from "./watch.ts";
+import {
+  ALL_BUFFERED_BYTES_MAX,
+  latestOf,
+  SUBSCRIPTIONS_MAX,
+  WATCH_LIMITS,
+  Watcher,
+  type WatchLimits,
+} from "./watch.ts";
 
 export interface Session {
   readonly kind: "client";
@@ -105,6 +112,22 @@ export class StreamHandler {
       if (watcher === null || watcher.subscriptions === 0) continue;
       watcher.stop();
       socket.close(CLOSE.tryAgain, "no leader is known here; watch another member");
+    }
+  }
+
+  /**
+   * Bounds the memory of all readers together: however many stop reading, those that hold most are cut off. A
+   * goodbye would wait behind what they do not read; they resume from what they have. Call it now and then.
+   */
+  relieve(bytesMax: number = ALL_BUFFERED_BYTES_MAX): void {
+    const held = [...this.#sockets].map((socket) => [socket, socket.getBufferedAmount()] as const);
+    let sum = held.reduce((total, [, bytes]) => total + bytes, 0);
+    if (sum <= bytesMax) return;
+    for (const [socket, bytes] of held.toSorted(([, a], [, b]) => b - a)) {
+      if (sum <= bytesMax) return;
+      socket.data.watcher?.stop();
+      socket.terminate();
+      sum -= bytes;
     }
   }
 
