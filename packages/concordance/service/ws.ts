@@ -14,6 +14,7 @@ import { type Caller, type Keys, mayWrite } from "./keys.ts";
 import type { Logger } from "./logger.ts";
 import * as parse from "./parse.ts";
 import { Refusal } from "./refusal.ts";
+import { keysOf, requestOf } from "./rpc-request.ts";
 import {
   ALL_BUFFERED_BYTES_MAX,
   latestOf,
@@ -42,7 +43,6 @@ interface Method {
   readonly run: (params: parse.Fields, session: Asking) => Now<string>;
 }
 
-const MGET_KEYS_MAX = 256;
 const REQUEST_ID = "requestId";
 
 export class StreamHandler {
@@ -337,24 +337,4 @@ function authorOf(params: parse.Fields, caller: Caller): Author {
     actor: parse.actorOf(params["actor"]),
     requestId: parse.requestIdOf(params[REQUEST_ID]),
   };
-}
-
-function requestOf(value: unknown): { id: RpcId; method: string; params: unknown } {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  const { jsonrpc, id, method, params } = (isObject ? value : {}) as Record<string, unknown>;
-  const idOk = typeof id === "number" || (typeof id === "string" && id.length <= 128);
-  if (jsonrpc !== "2.0" || !idOk || typeof method !== "string") {
-    throw new Refusal("invalid_rpc", 'Send one {"jsonrpc":"2.0","id","method","params"} a frame.');
-  }
-  return { id, method, params: params ?? {} };
-}
-
-function keysOf(value: unknown) {
-  if (!Array.isArray(value) || value.length === 0 || value.length > MGET_KEYS_MAX) {
-    throw new Refusal("invalid_request", `keys must list 1 to ${MGET_KEYS_MAX} keys.`);
-  }
-  return value.map((item, position) => {
-    const fields = parse.fieldsOf(item, ["namespace", "key"], `keys[${position}]`);
-    return { namespace: parse.namespaceOf(fields["namespace"]), key: parse.keyOf(fields["key"]) };
-  });
 }
