@@ -2,6 +2,7 @@
 
 import { benchConcord } from "./concord/index.ts";
 import { benchConcordance } from "./concordance/index.ts";
+import { benchIdleWatchers } from "./idle-watchers.ts";
 import { benchStart } from "./start.ts";
 import { benchTurn } from "./turn.ts";
 
@@ -10,6 +11,7 @@ const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<stri
   start: benchStart,
   concord: benchConcord,
   concordance: benchConcordance,
+  "idle-watchers": benchIdleWatchers,
 };
 
 const [name = "", ...args] = process.argv.slice(2);

@@ -92,9 +92,10 @@ export class KvApi {
   }
 
   /** Runs `read` once the state is as fresh as asked; at once when nothing was asked. */
-  fresh(freshness: Freshness, read: () => Now<string>): Now<string> {
+  fresh(caller: Caller, freshness: Freshness, read: () => Now<string>): Now<string> {
     const wait = this.#engine.fresh(freshness);
-    return wait === undefined ? read() : wait.then(read);
+    if (wait === undefined) return read();
+    return wait.then(() => this.#assertKeyLives(caller)).then(read);
   }
 
   get(caller: Caller, namespace: string, key: string): Now<string> {
@@ -135,7 +136,7 @@ export class KvApi {
     const namespace = query.namespace ?? caller.scope?.namespace ?? null;
     if (namespace !== null) mayReach(caller, namespace);
     const { waitMs } = query;
-    if (waitMs > 0) return this.#changesWithin({ ...query, namespace }, waitMs);
+    if (waitMs > 0) return this.#changesWithin(caller, { ...query, namespace });
     return whenThere(this.#changePage({ ...query, namespace }), ({ text }) => text);
   }
 
@@ -186,6 +187,14 @@ export class KvApi {
       one.op === "set" ? { ...one, entry: this.#disclosure.entry(one.entry) } : one,
     );
     return batchText({ ...done, results: open });
+  }
+
+  /** What came while a request waited may have been the end of its key (pitfall 39). */
+  #assertKeyLives({ scope }: Caller): Now<void> {
+    if (scope === null) return;
+    return whenThere(this.#engine.get(KEYS_NAMESPACE, scope.keyId), (entry) => {
+      if (entry === null) throw keyRefused();
+    });
   }
 
   /** Everything that can be refused without asking is refused before the engine hears of it. */
@@ -262,8 +271,8 @@ export class KvApi {
     });
   }
 
-  async #changesWithin(query: ChangesQuery, waitMs: number): Promise<string> {
-    const endMs = performance.now() + waitMs;
+  async #changesWithin(caller: Caller, query: ChangesQuery): Promise<string> {
+    const endMs = performance.now() + query.waitMs;
     for (let { since } = query; ; ) {
       const { mark } = this.#polls;
       const page = await this.#changePage({ ...query, since });
@@ -273,6 +282,7 @@ export class KvApi {
       // An engine may look at so many changes of others at a time: then there is more to look at already.
       if (!page.isLast) continue;
       await this.#polls.next(query.namespace, mark, leftMs);
+      await this.#assertKeyLives(caller);
     }
   }
 }
@@ -304,15 +314,16 @@ function committed(result: ApplyResult): Committed {
     const message = "This Idempotency-Key was already used for another write; nothing was written.";
     throw new Refusal("request_reused", message);
   }
-  if (result.kind === "key_refused") {
-    const message = "This key was revoked, or does not allow this; nothing was written.";
-    throw new Refusal("unauthorized", message);
-  }
+  if (result.kind === "key_refused") throw keyRefused();
   if (result.kind === "quota_exceeded") throw overQuota(result);
   const { namespace, key, expected, actual, operation } = result;
   const found = actual === 0 ? "the key does not exist" : `the version is ${actual}`;
   const message = `${namespace} ${key}: expected version ${expected}, but ${found}. Nothing was written; read it and try again.`;
   throw new Refusal("cas_conflict", message, { namespace, key, expected, actual, operation });
+}
+
+function keyRefused(): Refusal {
+  return new Refusal("unauthorized", "This key was revoked meanwhile, or does not allow this.");
 }
 
 function overQuota({ root, what, used, max }: OverQuota): Refusal {

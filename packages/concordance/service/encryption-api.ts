@@ -14,7 +14,6 @@ import { Refusal } from "./refusal.ts";
 
 const STEP_ROWS = 64;
 const STEP_CHARS = 1_048_576;
-const COUNTED_MAX = 100_000;
 
 export class EncryptionApi {
   readonly #engine: Engine;
@@ -27,8 +26,7 @@ export class EncryptionApi {
 
   async status(): Promise<string> {
     const { keyId } = this.#cipher;
-    const rows = await this.#resealing().sealedOtherwise(keyId ?? "", COUNTED_MAX);
-    const otherwiseSealed = { entries: rows.entries.length, changes: rows.changes.length };
+    const otherwiseSealed = await this.#resealing().countSealedOtherwise(keyId ?? "");
     return JSON.stringify({ keyId, otherwiseSealed } satisfies EncryptionStatus);
   }
 

@@ -98,6 +98,7 @@ export interface Engine {
 export interface Resealing {
   /** Values that are sealed, but not under `keyId`. */
   sealedOtherwise(keyId: string, rowsMax: number): Now<SealedRows>;
+  countSealedOtherwise(keyId: string): Now<{ readonly entries: number; readonly changes: number }>;
   reseal(command: ResealCommand): Promise<void>;
 }
 

@@ -44,7 +44,10 @@ export function requestIdOf(request: Request): string | undefined {
 /** The body as JSON, read no further than the limit. */
 export async function bodyOf(request: Request): Promise<unknown> {
   if (Number(request.headers.get("content-length") ?? 0) > LIMITS.requestBytesMax) throw tooLarge();
-  const bytes = new Uint8Array(await request.arrayBuffer());
+  const body = await request.arrayBuffer().catch(() => {
+    throw new Refusal("invalid_request", "The body did not arrive whole.");
+  });
+  const bytes = new Uint8Array(body);
   if (bytes.length > LIMITS.requestBytesMax) throw tooLarge();
   return parse.parseJson(utf8(bytes));
 }

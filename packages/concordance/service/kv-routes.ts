@@ -25,7 +25,7 @@ export function changesRoute(api: KvApi, method: string): Handler {
   return ({ url, caller, mayTakeMs }) => {
     const { query, freshness } = changesQueryOf(url);
     mayTakeMs(query.waitMs);
-    return api.fresh(freshness, () => api.changes(caller, query));
+    return api.fresh(caller, freshness, () => api.changes(caller, query));
   };
 }
 
@@ -37,7 +37,7 @@ export function kvRoute(api: KvApi, method: string, path: string): Handler {
     return ({ url, caller }) => {
       const query = queryOf(url, ["prefix", "limit", "cursor", ...parse.FRESHNESS_FIELDS]);
       const asked = parse.listQueryOf({ ...query, namespace });
-      return api.fresh(parse.freshnessOf(query), () => api.list(caller, asked));
+      return api.fresh(caller, parse.freshnessOf(query), () => api.list(caller, asked));
     };
   }
   only(method, ["GET", "PUT", "DELETE"]);
@@ -45,7 +45,7 @@ export function kvRoute(api: KvApi, method: string, path: string): Handler {
     return ({ url, caller }) => {
       const freshness = parse.freshnessOf(queryOf(url, parse.FRESHNESS_FIELDS));
       const [space, name] = [parse.namespaceOf(namespace), parse.keyOf(key)];
-      return api.fresh(freshness, () => api.get(caller, space, name));
+      return api.fresh(caller, freshness, () => api.get(caller, space, name));
     };
   }
   return (call) => {

@@ -83,26 +83,74 @@ const NUMBERS: Readonly<Record<Incoming["type"], readonly string[]>> = {
   timeout_now: ["term"],
 };
 
+const SWITCHES: Readonly<Record<Incoming["type"], readonly string[]>> = {
+  vote_request: ["preVote", "transfer"],
+  vote_reply: ["preVote", "granted"],
+  append_request: [],
+  append_reply: ["success"],
+  snapshot_offer: [],
+  timeout_now: [],
+};
+/** Far beyond any real term or index, and far from where adding one is lost: neither may run out by a lie. */
+const NUMBER_MAX = 2 ** 50;
+const ENTRY_KINDS: ReadonlySet<unknown> = new Set(["noop", "command", "config"]);
+
 /** Reads a frame from `from` to `to`. Throws with the reason when it is no message of this protocol. */
 export function messageOf(text: string, from: NodeId, to: NodeId): WireMessage {
-  const value = JSON.parse(text) as Record<string, unknown>;
-  const numbers = NUMBERS[value["type"] as Incoming["type"]];
-  if (numbers === undefined) throw new Error("no such message type");
+  const value = recordOf(JSON.parse(text), "message");
+  const { type } = value;
+  if (typeof type !== "string" || !Object.hasOwn(NUMBERS, type)) throw new Error("no such type");
+  const kind = type as Incoming["type"];
   if (value["from"] !== from || value["to"] !== to) throw new Error("wrong sender or receiver");
-  for (const name of numbers) {
-    const number = value[name];
-    if (!Number.isSafeInteger(number) || (number as number) < 0) throw new Error(`bad ${name}`);
+  for (const name of NUMBERS[kind]) checkNumber(value[name], name);
+  for (const name of SWITCHES[kind]) {
+    if (typeof value[name] !== "boolean") throw new Error(`bad ${name}`);
   }
-  if (value["type"] === "append_request") checkEntries(value["entries"], value["prevIndex"]);
+  if (kind === "append_request") checkEntries(value["entries"], value["prevIndex"]);
+  if (kind === "snapshot_offer") checkOffer(value);
   return value as unknown as WireMessage;
 }
 
 function checkEntries(entries: unknown, prevIndex: unknown): void {
   if (!Array.isArray(entries)) throw new Error("no entries");
   for (const [offset, entry] of entries.entries()) {
-    const { index, term, timeMs, payload } = entry as Record<string, unknown>;
-    const inPlace = index === Number(prevIndex) + 1 + offset;
-    const whole = Number.isSafeInteger(term) && Number.isSafeInteger(timeMs);
-    if (!inPlace || !whole || typeof payload !== "string") throw new Error("bad entries");
+    const { index, term, timeMs, kind, payload } = recordOf(entry, "entry");
+    if (index !== Number(prevIndex) + 1 + offset) throw new Error("bad entry index");
+    checkNumber(term, "entry term");
+    checkNumber(timeMs, "entry time");
+    if (!ENTRY_KINDS.has(kind) || typeof payload !== "string") throw new Error("bad entry");
+    if (kind === "config") checkMembership(JSON.parse(payload));
   }
+}
+
+function checkOffer({ snapshot, file }: Record<string, unknown>): void {
+  const { membership, ...facts } = recordOf(snapshot, "snapshot");
+  for (const name of ["index", "lastTerm", "timeMs"]) checkNumber(facts[name], name);
+  checkMembership(membership);
+  const { name, sha256, bytes } = recordOf(file, "file");
+  checkNumber(bytes, "bytes");
+  const named = typeof name === "string" && /^[\w.-]{1,80}$/.test(name);
+  if (!named || typeof sha256 !== "string") throw new Error("bad file");
+}
+
+function checkMembership(value: unknown): void {
+  const { members, removed } = recordOf(value, "membership");
+  if (!Array.isArray(members) || !Array.isArray(removed)) throw new Error("bad membership");
+  for (const member of members) {
+    const { nodeId: id, role, incarnation } = recordOf(member, "member");
+    const isRole = role === "voter" || role === "learner";
+    if (typeof id !== "string" || typeof incarnation !== "string" || !isRole) {
+      throw new Error("bad member");
+    }
+  }
+}
+
+function checkNumber(value: unknown, name: string): void {
+  const whole = typeof value === "number" && Number.isSafeInteger(value);
+  if (!whole || value < 0 || value > NUMBER_MAX) throw new Error(`bad ${name}`);
+}
+
+function recordOf(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  throw new Error(`bad ${what}`);
 }

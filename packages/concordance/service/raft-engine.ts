@@ -98,6 +98,7 @@ export class RaftEngine implements Engine {
   get resealing(): Resealing {
     return {
       sealedOtherwise: (keyId, rowsMax) => this.#store.sealedOtherwise(keyId, rowsMax),
+      countSealedOtherwise: (keyId) => this.#store.countSealedOtherwise(keyId),
       reseal: async (command) => void (await this.#propose(command)),
     };
   }

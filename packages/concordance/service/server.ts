@@ -57,6 +57,8 @@ const JSON_INIT = { headers: { "content-type": "application/json; charset=utf-8"
 const BASE = "/api/v1";
 const ROUTE = /^\/api\/v1\/([a-z]+)(\/.*)?$/s;
 const DRAIN_MS = 3_000;
+/** Short enough that readers who stop cannot fill much in between. */
+const RELIEVE_MS = 250;
 /** Beyond what a request asked to wait. */
 const PATIENCE_S = 10;
 const OPEN_PATHS = new Set(["/health", "/ready", `${BASE}/health`, `${BASE}/ready`]);
@@ -71,6 +73,7 @@ const MEMBERS_ONLY = /^\/raft(\/|$)/;
 export class HttpServer {
   readonly #parts: ServerParts;
   readonly #requests = new Map<number, number>();
+  #relieving: ReturnType<typeof setInterval> | undefined;
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
@@ -79,6 +82,7 @@ export class HttpServer {
   /** Rejects with what the system says when the address cannot be had. */
   async listen(hostname: string, port: number): Promise<Listening> {
     const { tls } = this.#parts.transport;
+    this.#relieving = setInterval(() => this.#parts.stream.relieve(), RELIEVE_MS);
     if (tls === null) {
       const server = this.#serve({ hostname, port }, true);
       return { hostname, port: server.port ?? port, stop: () => this.#stop([server]) };
@@ -111,6 +115,7 @@ export class HttpServer {
   }
 
   async #stop(servers: readonly Server<AnySession>[]): Promise<void> {
+    clearInterval(this.#relieving);
     const drained = Promise.all(servers.map((server) => server.stop()));
     this.#parts.api.endWaits();
     this.#parts.stream.closeAll();

@@ -16,7 +16,7 @@ import type { WireMessage } from "./peer-wire.ts";
 import { Peers } from "./peers.ts";
 import { RaftDriver, successorsOf } from "./raft/driver.ts";
 import { isOutOfTouch } from "./raft/election.ts";
-import { inForce, memberOf, membershipAt } from "./raft/membership.ts";
+import { inForce, memberOf, membershipAt, votersOf } from "./raft/membership.ts";
 import type { Moment, NodeId, SnapshotHeader } from "./raft/types.ts";
 import { RaftEngine } from "./raft-engine.ts";
 import type { HttpServer } from "./server.ts";
@@ -195,8 +195,24 @@ export class Service {
   }
 
   #receive(message: WireMessage): void {
+    if (!this.#isHeard(message)) return;
     if (message.type === "snapshot_offer") void this.#fetch(message);
     else this.#driver.receive(message);
+  }
+
+  /**
+   * A member that was away may not know whoever leads by now, so strangers are listened to; but not by one that
+   * decides alone, and not in the term that this one leads: no true leader can be among them.
+   */
+  #isHeard({ from, term }: WireMessage): boolean {
+    const { memberships, commitIndex, nodeId, role, term: own } = this.#driver.state;
+    const current = inForce(memberships);
+    const agreed = membershipAt(memberships, commitIndex);
+    const isKnown = memberOf(current, from) !== undefined || memberOf(agreed, from) !== undefined;
+    if (isKnown) return true;
+    const voters = votersOf(current);
+    const decidesAlone = voters.length === 1 && voters[0] === nodeId;
+    return !decidesAlone && !(role.kind === "leader" && term <= own);
   }
 
   #offer(header: SnapshotHeader): void {

@@ -1,8 +1,12 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import { CLOSE } from "../shared/protocol.ts";
 import { STATE_DDL } from "../shared/schema.ts";
 import { claimState, KvStore } from "../shared/store.ts";
+import { rootOf } from "../shared/types.ts";
+import { entriesOf, machine, set, write } from "../test/state-machine.ts";
+import { Audience } from "./audience.ts";
 import { encodeCommand } from "./command.ts";
 import { Fsm, type HistoryLimits } from "./fsm.ts";
 import { latestOf, type Sink, Watcher } from "./watch.ts";
@@ -151,5 +155,91 @@ describe("delivery to one watcher (C4)", () => {
     expect(watcher.overlapping("tenant:a/settings/deep")).toBe("tenant:a/settings");
     expect(watcher.overlapping("tenant:a/sessions")).toBeNull();
     expect(watcher.overlapping("tenant:a/settings2")).toBeNull();
+  });
+});
+
+describe("an audience of many (C4)", () => {
+  const roots = ["tenant:a", "tenant:b", "tenant:c", "plain"] as const;
+  const step = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        kind: fc.constant("write" as const),
+        roots: fc.uniqueArray(fc.constantFrom(...roots), { minLength: 1, maxLength: 3 }),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("join" as const),
+        root: fc.constantFrom(...roots),
+        back: fc.nat(4),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("poke" as const), nth: fc.nat(9) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("pause" as const), nth: fc.nat(9) }) },
+    { weight: 1, arbitrary: fc.constant({ kind: "replace" as const }) },
+  );
+
+  test("each watcher gets what it would have got alone, however long its tenant was quiet", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const { store, fsm } = machine({ changesMax: 12, bytesMax: 1 << 30 });
+        const audience = new Audience(0);
+        const seats: { root: string; reader: Reader; watcher: Watcher; from: number }[] = [];
+        const all: { root: string; revision: number; seq: number }[] = [];
+        fsm.onChanges((changes) => {
+          for (const { namespace, revision, seq } of changes) {
+            all.push({ root: rootOf(namespace), revision, seq });
+          }
+          const latest = latestOf(changes);
+          if (latest !== null) audience.tell(changes, latest);
+        });
+        let index = 0;
+        for (const one of steps) {
+          if (one.kind === "write") {
+            const operations = one.roots.map((root) => set("k", "1", `${root}/s`));
+            fsm.apply(entriesOf([write(index, ...operations)], index));
+            index += 1;
+          } else if (one.kind === "join") {
+            const from = Math.max(
+              store.position.compactedRevision,
+              store.position.revision - one.back,
+            );
+            const reader = new Reader();
+            const limits = { bufferedBytesMax: 50, backlogChangesMax: 1_000 };
+            const watcher = new Watcher(reader, store, limits, (root) =>
+              audience.lastChangeOf(root),
+            );
+            const root = one.root === "plain" ? "system" : one.root;
+            watcher.subscribe(one.root, from);
+            audience.join(watcher, one.root);
+            watcher.pump(null);
+            seats.push({ root, reader, watcher, from });
+          } else if (one.kind === "replace") {
+            audience.forget(store.position.revision);
+            for (const { watcher } of seats) watcher.pump(null);
+          } else {
+            const seat = seats[one.nth % Math.max(1, seats.length)];
+            if (seat === undefined) continue;
+            if (one.kind === "pause") seat.reader.reading = false;
+            else seat.reader.readOn();
+            seat.watcher.pump(null);
+          }
+        }
+        for (const { root, reader, watcher, from } of seats) {
+          reader.readOn();
+          watcher.pump(null);
+          const due = all.filter((one) => one.root === root && one.revision > from);
+          const wanted = due.map(({ seq }) => seq);
+          if (reader.closed === null) expect(reader.seqs).toEqual(wanted);
+          // Cut for having been away too long: what it has is a beginning of what was due.
+          else expect(wanted.slice(0, reader.seqs.length)).toEqual(reader.seqs);
+          const wasAway = due.length > reader.seqs.length;
+          expect(reader.closed !== null).toBe(wasAway);
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 });

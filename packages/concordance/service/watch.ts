@@ -5,7 +5,7 @@
  */
 import { CLOSE } from "../shared/protocol.ts";
 import type { StoredChange } from "../shared/store.ts";
-import { covers } from "../shared/types.ts";
+import { covers, rootOf } from "../shared/types.ts";
 import type { ChangeFeed, ChangesPage } from "./engine.ts";
 import { Refusal } from "./refusal.ts";
 import { changeText } from "./render.ts";
@@ -20,6 +20,8 @@ export const WATCH_LIMITS: WatchLimits = {
   bufferedBytesMax: 1_048_576,
   backlogChangesMax: 10_000,
 };
+/** Handed to all sockets together and not yet taken: beyond, those that hold most are cut. */
+export const ALL_BUFFERED_BYTES_MAX = 256 * 1_048_576;
 export const SUBSCRIPTIONS_MAX = 1_024;
 const PAGE = { itemsMax: 256, bytesMax: 1_048_576 };
 
@@ -42,19 +44,33 @@ export class Watcher {
   readonly #sink: Sink;
   readonly #feed: ChangeFeed;
   readonly #limits: WatchLimits;
+  readonly #lastChangeOf: (root: string) => number;
   /** Namespace → revision delivered through. */
   readonly #cursors = new Map<string, number>();
   /** Namespace → what a key must start with; absent: any key. */
   readonly #prefixes = new Map<string, string>();
   /** Namespaces whose next page is on its way. */
   readonly #reading = new Set<string>();
+  /** The revision before the changes that are being told. */
+  #before = 0;
   #pausedAtSeq: number | null = null;
   #cut = false;
 
-  constructor(sink: Sink, feed: ChangeFeed, limits: WatchLimits) {
+  /** `lastChangeOf` a root: no change of it lies after this, but for those handed to `pump`. */
+  constructor(
+    sink: Sink,
+    feed: ChangeFeed,
+    limits: WatchLimits,
+    lastChangeOf: (root: string) => number = () => Infinity,
+  ) {
     this.#sink = sink;
     this.#feed = feed;
     this.#limits = limits;
+    this.#lastChangeOf = lastChangeOf;
+  }
+
+  get namespaces(): readonly string[] {
+    return [...this.#cursors.keys()];
   }
 
   get subscriptions(): number {
@@ -85,6 +101,7 @@ export class Watcher {
 
   /** Sends what is due until the reader is full. Call after an apply, a subscription, a drain. */
   pump(latest: Latest | null): void {
+    this.#before = latest?.afterRevision ?? this.#feed.position.revision;
     for (const namespace of this.#cursors.keys()) {
       while (this.#mayAdvance(namespace)) this.#advance(namespace, latest);
     }
@@ -97,6 +114,11 @@ export class Watcher {
     return isBehind && !this.#cut && !this.#isFull() && !this.#reading.has(namespace);
   }
 
+  /** Whether nothing of the namespace's tenant changed between the cursor and what is told now. */
+  #isQuiet(namespace: string, cursor: number): boolean {
+    return cursor >= this.#lastChangeOf(rootOf(namespace));
+  }
+
   #isFull(): boolean {
     return this.#sink.getBufferedAmount() >= this.#limits.bufferedBytesMax;
   }
@@ -104,13 +126,14 @@ export class Watcher {
   #advance(namespace: string, latest: Latest | null): void {
     const cursor = this.#cursors.get(namespace) ?? 0;
     const { revision, compactedRevision } = this.#feed.position;
-    if (cursor < compactedRevision) {
+    const isQuiet = this.#isQuiet(namespace, cursor);
+    if (!isQuiet && cursor < compactedRevision) {
       this.#closeCompacted();
       return;
     }
-    if (latest !== null && latest.afterRevision === cursor) {
-      const page = { items: latest.changes, through: revision };
-      this.#deliver(namespace, page, latest.frameOf);
+    if (isQuiet ? cursor <= this.#before : cursor === this.#before) {
+      const page = { items: latest?.changes ?? [], through: revision };
+      this.#deliver(namespace, page, latest?.frameOf ?? changeFrame);
       return;
     }
     const page = this.#feed.changesAfter(cursor, namespace, PAGE);
@@ -158,7 +181,10 @@ export class Watcher {
   }
 
   #cutSlow(): void {
-    const cursor = Math.min(...this.#cursors.values());
+    const cursors = [...this.#cursors].map(([namespace, cursor]) =>
+      this.#isQuiet(namespace, cursor) ? Math.max(cursor, this.#before) : cursor,
+    );
+    const cursor = Math.min(...cursors);
     this.#close(CLOSE.slowWatcher, `slow watcher; fromRevision=${cursor}`);
   }
 

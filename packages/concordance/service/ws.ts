@@ -8,12 +8,21 @@ import { CLOSE, REFUSALS, type RpcId } from "../shared/protocol.ts";
 import type { StoredChange } from "../shared/store.ts";
 import { KEYS_NAMESPACE, LIMITS } from "../shared/types.ts";
 import type { Author, KvApi } from "./api.ts";
+import { Audience } from "./audience.ts";
 import { type Now, whenThere } from "./engine.ts";
 import { type Caller, type Keys, mayWrite } from "./keys.ts";
 import type { Logger } from "./logger.ts";
 import * as parse from "./parse.ts";
 import { Refusal } from "./refusal.ts";
-import { latestOf, SUBSCRIPTIONS_MAX, WATCH_LIMITS, Watcher, type WatchLimits } from "./watch.ts";
+import { keysOf, requestOf } from "./rpc-request.ts";
+import {
+  ALL_BUFFERED_BYTES_MAX,
+  latestOf,
+  SUBSCRIPTIONS_MAX,
+  WATCH_LIMITS,
+  Watcher,
+  type WatchLimits,
+} from "./watch.ts";
 
 export interface Session {
   readonly kind: "client";
@@ -34,7 +43,6 @@ interface Method {
   readonly run: (params: parse.Fields, session: Asking) => Now<string>;
 }
 
-const MGET_KEYS_MAX = 256;
 const REQUEST_ID = "requestId";
 
 export class StreamHandler {
@@ -43,6 +51,7 @@ export class StreamHandler {
   readonly #log: Logger;
   readonly #limits: WatchLimits;
   readonly #sockets = new Set<Socket>();
+  readonly #audience: Audience;
   readonly #methods: ReadonlyMap<string, Method>;
 
   constructor(api: KvApi, keys: Keys, log: Logger, limits: WatchLimits = WATCH_LIMITS) {
@@ -50,6 +59,7 @@ export class StreamHandler {
     this.#keys = keys;
     this.#log = log;
     this.#limits = limits;
+    this.#audience = new Audience(api.feed.position.revision);
     this.#methods = this.#methodTable();
   }
 
@@ -67,24 +77,32 @@ export class StreamHandler {
   publish(changes: readonly StoredChange[]): void {
     const latest = latestOf(this.#api.published(changes));
     const keysChanged = changes.some(({ namespace }) => namespace === KEYS_NAMESPACE);
-    if (keysChanged || changes.length === 0) this.#dropRevoked();
-    for (const { data } of this.#sockets) data.watcher?.pump(latest);
+    if (keysChanged || latest === null) this.#dropRevoked();
+    if (latest !== null) {
+      this.#audience.tell(changes, latest);
+      return;
+    }
+    this.#audience.forget(this.#api.feed.position.revision);
+    for (const { data } of this.#sockets) data.watcher?.pump(null);
+  }
+
+  #dropRevoked(): void {
+    for (const socket of this.#sockets) this.#dropIfRevoked(socket);
   }
 
   /** A socket opened with a key that is gone is told no more (pitfall 39). */
-  #dropRevoked(): void {
-    for (const socket of this.#sockets) {
-      if (socket.data.caller.scope === null) continue;
-      const judge = (isGood: boolean) => {
-        if (isGood) return;
-        this.#sockets.delete(socket);
-        socket.data.watcher?.stop();
-        socket.close(CLOSE.keyRevoked, "the key was revoked, or its time is over");
-      };
-      const good = this.#keys.isGood(socket.data.caller);
-      if (good instanceof Promise) void good.then(judge, () => undefined);
-      else judge(good);
-    }
+  #dropIfRevoked(socket: Socket): void {
+    const { caller, watcher } = socket.data;
+    if (caller.scope === null) return;
+    const judge = (isGood: boolean) => {
+      if (isGood) return;
+      this.#sockets.delete(socket);
+      watcher?.stop();
+      socket.close(CLOSE.keyRevoked, "the key was revoked, or its time is over");
+    };
+    const good = this.#keys.isGood(caller);
+    if (good instanceof Promise) void good.then(judge, () => undefined);
+    else judge(good);
   }
 
   /** No leader has been heard for long: other members may know of changes that never come here (pitfall 12). */
@@ -97,7 +115,25 @@ export class StreamHandler {
     }
   }
 
+  /**
+   * Bounds the memory of all readers together: however many stop reading, those that hold most are cut off. A
+   * goodbye would wait behind what they do not read; they resume from what they have. Call it now and then.
+   */
+  relieve(bytesMax: number = ALL_BUFFERED_BYTES_MAX): void {
+    const held = [...this.#sockets].map((socket) => [socket, socket.getBufferedAmount()] as const);
+    let sum = held.reduce((total, [, bytes]) => total + bytes, 0);
+    if (sum <= bytesMax) return;
+    for (const [socket, bytes] of held.toSorted(([, a], [, b]) => b - a)) {
+      if (sum <= bytesMax) return;
+      socket.data.watcher?.stop();
+      socket.terminate();
+      sum -= bytes;
+    }
+  }
+
+  /** Cursors may be of a history that is no more; each socket begins again. */
   closeAll(): void {
+    this.#audience.forget(this.#api.feed.position.revision);
     for (const socket of this.#sockets) socket.close(CLOSE.goingAway, "the node is stopping");
   }
 
@@ -105,12 +141,21 @@ export class StreamHandler {
   handlers() {
     return {
       opened: (socket: Socket) => {
-        socket.data.watcher = new Watcher(socket, this.#api.feed, this.#limits);
+        const lastChangeOf = (root: string) => this.#audience.lastChangeOf(root);
+        socket.data.watcher = new Watcher(socket, this.#api.feed, this.#limits, lastChangeOf);
         this.#sockets.add(socket);
+        // The key may have gone between the upgrade and this.
+        this.#dropIfRevoked(socket);
       },
       received: (socket: Socket, frame: string | Buffer) => this.#receive(socket, frame),
       drained: (socket: Socket) => socket.data.watcher?.pump(null),
-      closed: (socket: Socket) => void this.#sockets.delete(socket),
+      closed: (socket: Socket) => {
+        this.#sockets.delete(socket);
+        const { watcher } = socket.data;
+        for (const namespace of watcher?.namespaces ?? []) {
+          if (watcher !== null) this.#audience.leave(watcher, namespace);
+        }
+      },
     };
   }
 
@@ -200,7 +245,7 @@ export class StreamHandler {
         "kv/get",
         read(["namespace", "key", ...parse.FRESHNESS_FIELDS], (p, { caller }) => {
           const [namespace, key] = [parse.namespaceOf(p["namespace"]), parse.keyOf(p["key"])];
-          return api.fresh(parse.freshnessOf(p), () => api.get(caller, namespace, key));
+          return api.fresh(caller, parse.freshnessOf(p), () => api.get(caller, namespace, key));
         }),
       ],
       [
@@ -209,7 +254,7 @@ export class StreamHandler {
           ["namespace", "prefix", "limit", "cursor", ...parse.FRESHNESS_FIELDS],
           (p, { caller }) => {
             const query = parse.listQueryOf(p);
-            return api.fresh(parse.freshnessOf(p), () => api.list(caller, query));
+            return api.fresh(caller, parse.freshnessOf(p), () => api.list(caller, query));
           },
         ),
       ],
@@ -217,7 +262,7 @@ export class StreamHandler {
         "kv/mget",
         read(["keys", ...parse.FRESHNESS_FIELDS], (p, { caller }) => {
           const keys = keysOf(p["keys"]);
-          return api.fresh(parse.freshnessOf(p), () => api.getMany(caller, keys));
+          return api.fresh(caller, parse.freshnessOf(p), () => api.getMany(caller, keys));
         }),
       ],
       [
@@ -245,7 +290,7 @@ export class StreamHandler {
         ),
       ],
       ["ping", read([], () => JSON.stringify({ missing: api.missing }))],
-      ["watch/unsubscribe", read(["namespace"], (p, { watcher }) => unsubscribe(p, watcher))],
+      ["watch/unsubscribe", read(["namespace"], (p, { watcher }) => this.#unsubscribe(p, watcher))],
     ]);
   }
 
@@ -258,9 +303,19 @@ export class StreamHandler {
       // Asked again, since another subscription may have come while this one waited.
       assertRoom(watcher, namespace);
       watcher.subscribe(namespace, fromRevision, prefix);
+      this.#audience.join(watcher, namespace);
       const facts = JSON.stringify({ namespace, fromRevision, clusterId: this.#api.clusterId });
       return items === null ? facts : `${facts.slice(0, -1)},"items":${items}}`;
     });
+  }
+
+  #unsubscribe(params: parse.Fields, watcher: Watcher): string {
+    const namespace = parse.namespaceOf(params["namespace"]);
+    if (!watcher.unsubscribe(namespace)) {
+      throw new Refusal("not_found", `This socket does not watch ${namespace}.`);
+    }
+    this.#audience.leave(watcher, namespace);
+    return JSON.stringify({ namespace });
   }
 }
 
@@ -282,32 +337,4 @@ function authorOf(params: parse.Fields, caller: Caller): Author {
     actor: parse.actorOf(params["actor"]),
     requestId: parse.requestIdOf(params[REQUEST_ID]),
   };
-}
-
-function unsubscribe(params: parse.Fields, watcher: Watcher): string {
-  const namespace = parse.namespaceOf(params["namespace"]);
-  if (!watcher.unsubscribe(namespace)) {
-    throw new Refusal("not_found", `This socket does not watch ${namespace}.`);
-  }
-  return JSON.stringify({ namespace });
-}
-
-function requestOf(value: unknown): { id: RpcId; method: string; params: unknown } {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  const { jsonrpc, id, method, params } = (isObject ? value : {}) as Record<string, unknown>;
-  const idOk = typeof id === "number" || (typeof id === "string" && id.length <= 128);
-  if (jsonrpc !== "2.0" || !idOk || typeof method !== "string") {
-    throw new Refusal("invalid_rpc", 'Send one {"jsonrpc":"2.0","id","method","params"} a frame.');
-  }
-  return { id, method, params: params ?? {} };
-}
-
-function keysOf(value: unknown) {
-  if (!Array.isArray(value) || value.length === 0 || value.length > MGET_KEYS_MAX) {
-    throw new Refusal("invalid_request", `keys must list 1 to ${MGET_KEYS_MAX} keys.`);
-  }
-  return value.map((item, position) => {
-    const fields = parse.fieldsOf(item, ["namespace", "key"], `keys[${position}]`);
-    return { namespace: parse.namespaceOf(fields["namespace"]), key: parse.keyOf(fields["key"]) };
-  });
 }

@@ -72,6 +72,7 @@ CREATE TABLE IF NOT EXISTS kv (
   expires_at INTEGER,
   PRIMARY KEY (namespace, key)
 ) STRICT;
+CREATE INDEX IF NOT EXISTS kv_sealed ON kv (substr(value, 1, 14)) WHERE substr(value, 1, 5) = 'enc1:';
 CREATE INDEX IF NOT EXISTS kv_expiry ON kv (expires_at) WHERE expires_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS changes (
   seq INTEGER PRIMARY KEY,
@@ -85,6 +86,8 @@ CREATE TABLE IF NOT EXISTS changes (
   at INTEGER NOT NULL,
   bytes INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX IF NOT EXISTS changes_sealed ON changes (substr(value, 1, 14))
+  WHERE substr(value, 1, 5) = 'enc1:';
 CREATE INDEX IF NOT EXISTS changes_revision ON changes (revision);
 CREATE TABLE IF NOT EXISTS tombstones (
   namespace TEXT NOT NULL,

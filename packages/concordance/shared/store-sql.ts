@@ -6,9 +6,8 @@ const ENTRY = `namespace, key, value, version, revision,
   updated_by AS updatedBy, updated_at AS updatedAt, expires_at AS expiresAt`;
 const CHANGE = "seq, revision, namespace, key, op, value, version, actor, at";
 /** `0` follows `/` in byte order, so this spans a namespace and all beneath it. */
-/** A sealed text names its key; no JSON text begins like one. */
-const SEALED_OTHERWISE = `namespace >= 'tenant:' AND namespace < 'tenant;'
-  AND substr(value, 1, 5) = 'enc1:' AND substr(value, 1, 14) <> ?1`;
+/** A sealed text names its key, and no JSON text begins like one; an index holds the sealed ones alone. */
+const SEALED_OTHERWISE = "substr(value, 1, 5) = 'enc1:' AND substr(value, 1, 14) <> ?1";
 const COVERED = "(namespace = ? OR (namespace >= ? || '/' AND namespace < ? || '0'))";
 
 /** Every statement that `KvStore` runs. */
@@ -37,10 +36,14 @@ export function prepare(db: Database) {
        AND key >= ?2 AND key < ?3 AND (expires_at IS NULL OR expires_at > ?4) ORDER BY namespace, key`,
     ),
     sealedEntries: db.query<StoredEntry, [string, number]>(
-      `SELECT ${ENTRY} FROM kv WHERE ${SEALED_OTHERWISE} ORDER BY namespace, key LIMIT ?2`,
+      `SELECT ${ENTRY} FROM kv WHERE ${SEALED_OTHERWISE} LIMIT ?2`,
     ),
     sealedChanges: db.query<StoredChange, [string, number]>(
-      `SELECT ${CHANGE} FROM changes WHERE ${SEALED_OTHERWISE} ORDER BY seq LIMIT ?2`,
+      `SELECT ${CHANGE} FROM changes WHERE ${SEALED_OTHERWISE} LIMIT ?2`,
+    ),
+    countSealed: db.query<{ entries: number; changes: number }, [string]>(
+      `SELECT (SELECT count(*) FROM kv WHERE ${SEALED_OTHERWISE}) AS entries,
+       (SELECT count(*) FROM changes WHERE ${SEALED_OTHERWISE}) AS changes`,
     ),
     resealEntry: db.query(
       "UPDATE kv SET value = ? WHERE namespace = ? AND key = ? AND version = ?",

@@ -255,6 +255,11 @@ export class KvStore {
     return { entries, changes: room > 0 ? this.#statements.sealedChanges.all(like, room) : [] };
   }
 
+  /** How many `sealedOtherwise` would answer without a limit. */
+  countSealedOtherwise(keyId: string): { readonly entries: number; readonly changes: number } {
+    return this.#statements.countSealed.get(`enc1:${keyId}:`) ?? { entries: 0, changes: 0 };
+  }
+
   /** Puts another sealed text in the place of an entry's, if it still has this version. */
   resealEntry(namespace: string, key: string, version: number, value: string): boolean {
     this.#cache.drop(namespace, key);

@@ -70,7 +70,7 @@ describe("kill -9 in the middle of a write burst", () => {
       }
       await verify(folder, all, told);
     });
-  });
+  }, 60_000);
 
   test("C4: one watch of the client survives the restart of the node by itself", async () => {
     await inTemporaryDirectory(async (folder) => {
@@ -92,7 +92,7 @@ describe("kill -9 in the middle of a write burst", () => {
       watch.close();
       expect(await second.end("SIGTERM")).toBe(0);
     });
-  });
+  }, 60_000);
 });
 
 async function verify(folder: string, all: readonly Acknowledged[], told: readonly ChangeEvent[]) {

@@ -11,10 +11,12 @@ import fc from "fast-check";
 import { encodeCommand, type WriteCommand, type WriteOperation } from "../service/command.ts";
 import { Fsm } from "../service/fsm.ts";
 import { createLogger } from "../service/logger.ts";
+import { grantText } from "../service/tenant-keys.ts";
 import { UnisonEngine } from "../service/unison/engine.ts";
 import { Session } from "../service/unison/session.ts";
 import { STATE_DDL } from "../shared/schema.ts";
 import { claimState, KvStore } from "../shared/store.ts";
+import { KEYS_NAMESPACE } from "../shared/types.ts";
 import { needsRedis, RedisServer } from "./redis.ts";
 
 const NAMESPACES = ["tenant:a/settings", "tenant:a/settings/deep", "tenant:ab/settings"] as const;
@@ -29,8 +31,11 @@ const operation = fc.record({
   value: fc.json({ maxDepth: 1 }),
   cas: fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, fc.nat({ max: 4 })),
 });
+const KEY_IDS = ["00000000000000aa", "00000000000000bb"] as const;
 const command = fc.record({
   actor: fc.constantFrom("ada", "a b"),
+  key: fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, fc.constantFrom(...KEY_IDS)),
+  quota: fc.option(fc.record({ keysMax: fc.nat(6), bytesMax: fc.nat(200) }), { freq: 2 }),
   request: fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, fc.constantFrom("r1", "r2")),
   operations: fc.uniqueArray(operation, {
     minLength: 1,
@@ -41,13 +46,41 @@ const command = fc.record({
 
 type Drawn = typeof command extends fc.Arbitrary<infer T> ? T : never;
 
-function commandOf({ actor, request, operations }: Drawn): WriteCommand {
+/** Now and then a tenant key is made, changed or revoked, in the order of all other writes. */
+const grant = fc.record({
+  key: fc.constantFrom(...KEY_IDS),
+  namespace: fc.constantFrom("tenant:a", "tenant:a/settings", "tenant:ab"),
+  access: fc.constantFrom("read_write" as const, "read_only" as const),
+  revoked: fc.boolean(),
+});
+
+function grantCommand({ key, namespace, access, revoked }: Granted): WriteCommand {
+  const place = { namespace: KEYS_NAMESPACE, key, cas: null };
+  const valueJson = grantText({ namespace, access, label: "", digest: "" });
+  const facts = { valueJson, expiresAt: null, ttlMs: null };
+  const one: WriteOperation = revoked
+    ? { op: "delete", ...place }
+    : { op: "set", ...place, ...facts };
+  return { type: "write", actor: "root", operations: [one] };
+}
+type Granted = typeof grant extends fc.Arbitrary<infer T> ? T : never;
+const commands = fc.array(
+  fc.oneof(
+    { weight: 6, arbitrary: command.map(commandOf) },
+    { weight: 1, arbitrary: grant.map(grantCommand) },
+  ),
+  { minLength: 1, maxLength: 40 },
+);
+
+function commandOf({ actor, request, key, quota, operations }: Drawn): WriteCommand {
   const done = operations.map(({ op, namespace, key, value, cas }): WriteOperation => {
     if (op === "delete") return { op, namespace, key, cas };
     return { op, namespace, key, cas, valueJson: value, expiresAt: null, ttlMs: null };
   });
   const named = request === null ? {} : { requestId: request };
-  return { type: "write", actor, operations: done, ...named };
+  const keyed = key === null ? {} : { keyId: key };
+  const bounded = quota === null ? {} : { quota };
+  return { type: "write", actor, operations: done, ...named, ...keyed, ...bounded };
 }
 
 /** Each machine has a clock of its own; all else must be equal. */
@@ -102,12 +135,12 @@ describe.skipIf(!needsRedis("Unison beside the state machine"))(
       }
     }
 
-    test("C3, C4, pitfalls 34, 36, 37: results, entries, versions, changes and their floor are the same", async () => {
+    test("C3, C4, pitfalls 34, 36, 37, 39: results, entries, versions, changes, quotas, keys and audit are the same", async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 40 }), (commands) =>
+        fc.asyncProperty(commands, (drawn) =>
           withEngine(async (engine) => {
             const { store, write } = stateMachine();
-            for (const one of commands.map(commandOf)) {
+            for (const one of drawn) {
               expect(timeless(await engine.write(one))).toEqual(timeless(write(one)));
             }
             await compareReads(engine, store);
@@ -133,6 +166,20 @@ async function compareReads(engine: UnisonEngine, store: KvStore): Promise<void>
       ] as const) {
         const page = await engine.list(namespace, prefix, after, limits);
         const twin = store.list(namespace, prefix, after, limits);
+        expect(timeless(page)).toEqual(timeless({ ...twin, revision }));
+      }
+    }
+    for (const root of ["tenant:a", "tenant:ab", "system"]) {
+      const after = itemsMax === 1 ? 0 : itemsMax;
+      const rows = store.ledger.history(root, after, itemsMax);
+      expect(timeless(await engine.audit(root, after, itemsMax))).toEqual(
+        timeless({ rows, revision }),
+      );
+    }
+    for (const namespace of ["tenant:a", "tenant:a/settings", "tenant:ab"]) {
+      for (const prefix of ["", "x", "é"]) {
+        const page = await engine.listUnder(namespace, prefix, limits);
+        const twin = store.listUnder(namespace, prefix, limits);
         expect(timeless(page)).toEqual(timeless({ ...twin, revision }));
       }
     }

@@ -10,6 +10,8 @@ import { join } from "node:path";
 const KEY_ENV = {
   concordanceApiKey: "CONCORDANCE_API_KEY",
   concordanceAgentApiKey: "CONCORDANCE_AGENT_API_KEY",
+  /** Under which credentials are kept: without it they cannot be read again. */
+  concordanceEncryptionKey: "CONCORDANCE_ENCRYPTION_KEY",
   ensembleApiKey: "ENSEMBLE_API_KEY",
   concordServiceKey: "CONCORD_SERVICE_KEY",
   /** The operator's key, with whom it stands for; otherwise Concord would accept its development key. */
@@ -45,6 +47,7 @@ function keysFrom(keyFor: (name: KeyName) => string): StackKeys {
 }
 
 function newKey(name: KeyName): string {
+  if (name === "concordanceEncryptionKey") return randomBytes(32).toString("base64");
   const key = randomBytes(24).toString("base64url");
   return name === "concordApiKeys" ? `${key}=${OPERATOR}` : key;
 }

@@ -69,6 +69,7 @@ export const SERVICES: readonly ServiceRow[] = [
     env: ({ keys }) => ({
       CONCORDANCE_API_KEY: keys.concordanceApiKey,
       CONCORDANCE_AGENT_API_KEY: keys.concordanceAgentApiKey,
+      CONCORDANCE_ENCRYPTION_KEY: keys.concordanceEncryptionKey,
     }),
   },
   {

@@ -6,6 +6,15 @@ import { contract, Fixture, pathOf, refusal } from "./fixture.ts";
 
 const revisionOf = (body: Record<string, unknown>) => Number(body["revision"]);
 
+/** Reads are local: waits until the member behind the socket has what was acknowledged elsewhere. */
+async function caughtUp(rpc: RpcSocket, minRevision: number): Promise<void> {
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    const { error } = await rpc.call("kv/list", { namespace: "tenant:none/s", minRevision });
+    if (error === undefined) return;
+  }
+  throw new Error(`revision ${minRevision} never came`);
+}
+
 contract("waiting for changes", (node) => {
   const changes = (query: string) => node.call("GET", `/api/v1/changes?${query}`);
 
@@ -51,8 +60,9 @@ contract("watching by prefix, from what is there", (node) => {
     const namespace = node.space();
     for (const key of ["a1", "b1"]) await node.call("PUT", pathOf(namespace, key), { value: 1 });
     await node.call("PUT", pathOf(`${namespace}/deep`, "a2"), { value: 2 });
-    await node.call("PUT", pathOf(`${namespace}-not`, "a3"), { value: 3 });
+    const last = await node.call("PUT", pathOf(`${namespace}-not`, "a3"), { value: 3 });
     const rpc = await RpcSocket.open(node.url, "dev-agent");
+    await caughtUp(rpc, revisionOf(last.body));
     const watch = { namespace, prefix: "a", initial: true };
     const { result } = await rpc.call("watch/subscribe", watch);
     const { items, fromRevision } = result as {
@@ -84,7 +94,10 @@ contract("watching by prefix, from what is there", (node) => {
       expect((await rpc.call("watch/subscribe", params)).error?.code).toBe(-32602);
     }
     const value = "x".repeat(1_000_000);
-    for (let n = 0; n < 5; n += 1) await node.call("PUT", pathOf(namespace, `k${n}`), { value });
+    for (let n = 0; n < 5; n += 1) {
+      const { body } = await node.call("PUT", pathOf(namespace, `k${n}`), { value });
+      await caughtUp(rpc, revisionOf(body));
+    }
     const refused = await rpc.call("watch/subscribe", { namespace, initial: true });
     expect(refused.error).toMatchObject({ data: { code: "request_too_large" } });
     const small = { namespace, initial: true, prefix: "k1" };
@@ -100,6 +113,9 @@ describe("requests that wait", () => {
     const since = revisionOf((await node.call("PUT", pathOf("a", "k"), { value: 1 })).body);
     const query = `since=${since}&waitMs=30000`;
     const waiting = [1, 2, 3].map(() => node.call("GET", `/api/v1/changes?${query}`));
+    const metrics = async () =>
+      (await fetch(`${node.url}/metrics`, { headers: { authorization: "Bearer dev" } })).text();
+    while (!(await metrics()).includes("concordance_changes_waiting 3")) await Bun.sleep(10);
     await node.end();
     for (const { status, body } of await Promise.all(waiting)) {
       expect([status, body["items"]]).toEqual([200, []]);

@@ -97,6 +97,18 @@ contract("keys of tenants", (node) => {
     );
   });
 
+  test("pitfall 39: a request that waits is not told what came after its key was revoked", async () => {
+    const { id, key } = await makeKey(node, "tenant:waits");
+    const path = pathOf("tenant:waits/s", "k");
+    const { body } = await node.call("PUT", path, { value: 1 }, { key });
+    const query = `since=${body["revision"]}&waitMs=20000`;
+    const waiting = node.call("GET", `/api/v1/changes?${query}`, undefined, { key });
+    await node.call("DELETE", `/api/v1/keys/${id}`);
+    await node.call("PUT", path, { value: "later" });
+    const answer = await waiting;
+    expect(answer).toMatchObject(refusal(401, "unauthorized"));
+  });
+
   test("a key with a time to live ends by itself", async () => {
     const { key } = await makeKey(node, "tenant:brief", "read_write", { ttlMs: 300 });
     const rpc = await RpcSocket.open(node.url, key);
