@@ -50,9 +50,9 @@ export class World {
 
 export class GatewayProcess {
   readonly port: number;
-  readonly #process: Bun.Subprocess<"ignore", "ignore", "pipe">;
+  readonly #process: Bun.Subprocess<"pipe", "ignore", "pipe">;
 
-  private constructor(process: Bun.Subprocess<"ignore", "ignore", "pipe">, port: number) {
+  private constructor(process: Bun.Subprocess<"pipe", "ignore", "pipe">, port: number) {
     this.#process = process;
     this.port = port;
   }
@@ -72,11 +72,13 @@ export class GatewayProcess {
         ...flags,
       ],
       {
-        stdin: "ignore",
+        // Supervised: it ends with our end of the pipe, so that a failed test leaves no gateway behind.
+        stdin: "pipe",
         stdout: "ignore",
         stderr: "pipe",
         env: {
           PATH: process.env["PATH"] ?? "",
+          CONCERT_SUPERVISED: "1",
           LOG_LEVEL: process.env["TEST_LOG_LEVEL"] ?? "info",
           DIMINUENDO_API_KEYS: API_KEYS,
           PODIUM_API_KEY: PODIUM_KEY,
