@@ -275,9 +275,14 @@ const POLICY: Family = {
         };
         const head = `${answer.changed} of ${answer.replayed} commands would be decided otherwise.`;
         const names = ["command_id", "task_name", "before", "after"];
+        const rows = answer.differences.map(({ before, after, ...rest }) => ({
+          ...rest,
+          before: decisionOf(before),
+          after: decisionOf(after),
+        }));
         return {
           value: answer,
-          text: `${head}\n${columns(answer.differences, names, "")}`.trimEnd(),
+          text: `${head}\n${columns(rows, names, "")}`.trimEnd(),
         };
       },
     },
@@ -416,6 +421,10 @@ export const FAMILIES: readonly Family[] = [
   INCIDENT,
   EVIDENCE,
 ];
+
+function decisionOf(one: unknown): string {
+  return String((one as { readonly decision?: string } | undefined)?.decision ?? "");
+}
 
 function parsed(text: string): unknown {
   try {
