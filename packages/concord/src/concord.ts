@@ -64,6 +64,11 @@ export interface ConcordOptions {
   readonly executorId?: string;
   /** How long runs that ended are remembered by the runtime; the record stays. Default 30. */
   readonly runRetentionDays?: number;
+  /**
+   * Which order of durable steps the workflows have; an upgrade that changes it runs beside the old version until the
+   * old one's runs have ended, and takes over what is left. Default: the one of this code.
+   */
+  readonly workflowVersion?: string;
   readonly secrets?: SecretResolver;
   readonly log?: Logger;
   /** What keeps work going across crashes. Default: DBOS over the same database. */
@@ -78,6 +83,7 @@ export interface RuntimeParts {
   readonly ownerDatabaseUrl: string | undefined;
   readonly pool: pg.Pool;
   readonly executorId: string;
+  readonly version: string | undefined;
   readonly log: Logger;
 }
 export type RuntimeFactory = (parts: RuntimeParts) => DurableRuntime<pg.ClientBase>;
@@ -176,6 +182,7 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
     ownerDatabaseUrl: options.ownerDatabaseUrl,
     pool,
     executorId: options.executorId ?? "concord-1",
+    version: options.workflowVersion,
     log,
   });
   const given = "kind" in options.contracts ? [options.contracts] : options.contracts;
