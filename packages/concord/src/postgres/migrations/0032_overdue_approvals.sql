@@ -1,4 +1,4 @@
 -- Up Migration
 -- What the schedule that closes overdue approvals looks for (APR-14).
 
-CREATE INDEX approvals_overdue ON concord.approvals (expires_at) WHERE status = 'pending';
+CREATE INDEX approvals_pending ON concord.approvals (expires_at) WHERE status = 'pending';
