@@ -106,7 +106,7 @@ export function createConcord(options: ConcordOptions): Concord {
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
   });
   pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
-  const { given, runtime, catalog, kit, store, reconciler } = engineOf(options, pool, log);
+  const { given, runtime, catalog, kit, store, reconciler, secrets } = engineOf(options, pool, log);
   const events = createEventFeed(pool, (error) =>
     log.warn({ err: error }, "the event feed lost its connection"),
   );
@@ -143,6 +143,10 @@ export function createConcord(options: ConcordOptions): Concord {
     },
     record: (principal, filter) => listRecord(pool, principal.tenant, filter),
     schedules: createScheduleService(scheduling),
+    webhooks: {
+      find: catalog.webhook,
+      secret: async ({ secretRef }) => secrets.resolve(secretRef),
+    },
     events,
     tools: catalog.tools,
     counts: () => readCounts(pool),
@@ -176,6 +180,7 @@ export function createConcord(options: ConcordOptions): Concord {
 
 /** The catalog, checked against the runtime that is to carry it, and the storage both work on. */
 function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
+  const secrets = options.secrets ?? envSecrets(process.env);
   const makeRuntime: RuntimeFactory = options.runtime ?? createDbosRuntime;
   const runtime = makeRuntime({
     databaseUrl: options.databaseUrl,
@@ -200,12 +205,12 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
     over: store.over,
     store,
     kit,
-    vendors: { secrets: options.secrets ?? envSecrets(process.env), gate: new RateGate() },
+    vendors: { secrets, gate: new RateGate() },
     agentRuntime: options.agentRuntimes?.podium,
     onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
   });
   const reconciler = createReconciler(runtime, store, log);
-  return { given, runtime, catalog, kit, store, reconciler };
+  return { given, runtime, catalog, kit, store, reconciler, secrets };
 }
 
 type Reads = Pick<Concord, "artifacts" | "evidence" | "explain" | "timeline" | "verifyAudit">;
