@@ -10,9 +10,12 @@ import { doctor } from "./commands/doctor.ts";
 import { status } from "./commands/status.ts";
 import { up } from "./commands/up.ts";
 import { dataDirOption, type UpFlags, withUpFlags } from "./commands/up-options.ts";
+import { addConcordCommands } from "./concord/register.ts";
 
 const program = new Command("concert")
-  .description("Starts, watches and stops the whole platform, and walks its main journey.")
+  .description(
+    "Starts, watches and stops the whole platform, walks its main journey, and asks a running one.",
+  )
   .showHelpAfterError("(try --help)")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
@@ -53,6 +56,8 @@ program
   .allowUnknownOption()
   .passThroughOptions()
   .action((words: string[], { dataDir }: { dataDir: string }) => finish(config(dataDir, words)));
+
+addConcordCommands(program, finish);
 
 /** Exits with the code, or with the reason on standard error and 1. */
 function finish(work: Promise<number>): Promise<void> {

@@ -64,6 +64,11 @@ export interface ConcordOptions {
   readonly executorId?: string;
   /** How long runs that ended are remembered by the runtime; the record stays. Default 30. */
   readonly runRetentionDays?: number;
+  /**
+   * Which order of durable steps the workflows have; an upgrade that changes it runs beside the old version until the
+   * old one's runs have ended, and takes over what is left. Default: the one of this code.
+   */
+  readonly workflowVersion?: string;
   readonly secrets?: SecretResolver;
   readonly log?: Logger;
   /** What keeps work going across crashes. Default: DBOS over the same database. */
@@ -78,6 +83,7 @@ export interface RuntimeParts {
   readonly ownerDatabaseUrl: string | undefined;
   readonly pool: pg.Pool;
   readonly executorId: string;
+  readonly version: string | undefined;
   readonly log: Logger;
 }
 export type RuntimeFactory = (parts: RuntimeParts) => DurableRuntime<pg.ClientBase>;
@@ -100,7 +106,7 @@ export function createConcord(options: ConcordOptions): Concord {
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
   });
   pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
-  const { given, runtime, catalog, kit, store, reconciler } = engineOf(options, pool, log);
+  const { given, runtime, catalog, kit, store, reconciler, secrets } = engineOf(options, pool, log);
   const events = createEventFeed(pool, (error) =>
     log.warn({ err: error }, "the event feed lost its connection"),
   );
@@ -137,6 +143,10 @@ export function createConcord(options: ConcordOptions): Concord {
     },
     record: (principal, filter) => listRecord(pool, principal.tenant, filter),
     schedules: createScheduleService(scheduling),
+    webhooks: {
+      find: catalog.webhook,
+      secret: async ({ secretRef }) => secrets.resolve(secretRef),
+    },
     events,
     tools: catalog.tools,
     counts: () => readCounts(pool),
@@ -170,12 +180,14 @@ export function createConcord(options: ConcordOptions): Concord {
 
 /** The catalog, checked against the runtime that is to carry it, and the storage both work on. */
 function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
+  const secrets = options.secrets ?? envSecrets(process.env);
   const makeRuntime: RuntimeFactory = options.runtime ?? createDbosRuntime;
   const runtime = makeRuntime({
     databaseUrl: options.databaseUrl,
     ownerDatabaseUrl: options.ownerDatabaseUrl,
     pool,
     executorId: options.executorId ?? "concord-1",
+    version: options.workflowVersion,
     log,
   });
   const given = "kind" in options.contracts ? [options.contracts] : options.contracts;
@@ -193,12 +205,12 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
     over: store.over,
     store,
     kit,
-    vendors: { secrets: options.secrets ?? envSecrets(process.env), gate: new RateGate() },
+    vendors: { secrets, gate: new RateGate() },
     agentRuntime: options.agentRuntimes?.podium,
     onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
   });
   const reconciler = createReconciler(runtime, store, log);
-  return { given, runtime, catalog, kit, store, reconciler };
+  return { given, runtime, catalog, kit, store, reconciler, secrets };
 }
 
 type Reads = Pick<Concord, "artifacts" | "evidence" | "explain" | "timeline" | "verifyAudit">;

@@ -115,6 +115,7 @@ export type {
   TaskDefinition,
   Tool,
 } from "./domain/tasks.ts";
+export type { WebhookDefinition } from "./domain/webhooks.ts";
 export type { Catalog } from "./registry/catalog.ts";
 export { CatalogError } from "./registry/check-catalog.ts";
 export { type Contracts, defineContracts, loadCatalog } from "./registry/define-contracts.ts";

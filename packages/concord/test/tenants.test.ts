@@ -45,11 +45,18 @@ beforeAll(async () => {
   const receipt = (result as { receipt: { artifact_id: string } }).receipt.artifact_id;
   const pending = encodeId("approval", (await h.approvalOf(open)).approvalId);
   const command = encodeId("command", open.commandId);
+  const [incident] = await h.rows<{ id: string }>(
+    `INSERT INTO concord.incidents (incident_id, tenant_id, command_id, root_command_id, kind, message)
+     VALUES (gen_random_uuid(), 't1', $1, $1, 'outcome_unknown', 'hidden-lamp') RETURNING incident_id AS id`,
+    [open.commandId],
+  );
   ids = {
+    incidents: encodeId("incident", (incident?.id ?? "") as never),
     commands: command,
     approvals: pending,
     artifacts: receipt,
     schedules: "forget_ended_runs",
+    webhooks: "nobody",
     notifications: encodeId("notification", "01890a5d-ac96-774b-bcce-b302099a8057"),
   };
   secrets = [
@@ -73,6 +80,10 @@ const filled = (path: string): string => {
 const BODIES: Readonly<Record<string, object>> = {
   "/approvals/{id}/resolve": { decision: "approved" },
   "/commands/{id}/cancel": {},
+  "/commands/{id}/input": { input: { amount: 1 } },
+  "/commands/{id}/dependencies": { depends_on: [{ command_id: `cmd_${"0".repeat(32)}` }] },
+  "/approvals/{id}/delegate": { to: "eve" },
+  "/incidents/{id}/settle": { action: "resolve", note: "seen" },
   "/schedules/{name}/backfill": { from: "2026-01-01T00:00:00Z", to: "2026-01-02T00:00:00Z" },
 };
 const ask = async (key: string, method: string, path: string, query = "") => {
@@ -126,7 +137,9 @@ describe("tenants", () => {
         // Refusals repeat what was asked for; they say nothing about it.
         if (status < 300) expect(text, `${method} ${path}`).not.toContain(secret);
       }
-      if (path.includes("{")) expect([403, 404], `${method} ${path}: ${text}`).toContain(status);
+      // An operator's key does not sign a webhook: nobody's key opens that door.
+      const refused = path.startsWith("/webhooks") ? [401] : [403, 404];
+      if (path.includes("{")) expect(refused, `${method} ${path}: ${text}`).toContain(status);
     }
   });
 

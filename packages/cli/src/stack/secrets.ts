@@ -23,7 +23,7 @@ const KEY_ENV = {
 } as const;
 
 /** The person of the development mode, as Concord's `--api-keys` writes it. */
-const OPERATOR = "dev:dev-user-001:owner|finance_approvers:book_travel";
+const OPERATOR = "dev:dev-user-001:owner|operator|finance_approvers:book_travel";
 
 type KeyName = keyof typeof KEY_ENV;
 export type StackKeys = Readonly<Record<KeyName, string>>;

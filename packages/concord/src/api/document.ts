@@ -13,6 +13,13 @@ export function document(app: ConcordApp): object {
     scheme: "bearer",
     description: "A key bound to one identity.",
   });
+  registry.registerComponent("securitySchemes", "webhookSignature", {
+    type: "apiKey",
+    in: "header",
+    name: "webhook-signature",
+    description:
+      "t=<epoch seconds>,v1=<hex of HMAC-SHA256 over '<t>.<body>'>; counts for 5 minutes.",
+  });
   registry.registerComponent("securitySchemes", "serviceKey", {
     type: "http",
     scheme: "bearer",

@@ -24,6 +24,7 @@ import type {
 } from "./reading.ts";
 import type { ScheduleService } from "./schedule-service.ts";
 import type { Tool } from "./tasks.ts";
+import type { WebhookDefinition } from "./webhooks.ts";
 
 export interface Concord {
   readonly commands: CommandService & {
@@ -61,6 +62,11 @@ export interface Concord {
   /** The record of the caller's tenant, newest first. Throws `invalid_cursor`. */
   readonly record: (principal: Principal, filter: RecordFilter) => Promise<Page<DomainEvent>>;
   readonly schedules: ScheduleService;
+  readonly webhooks: {
+    find(provider: string): WebhookDefinition | undefined;
+    /** What signs its deliveries, looked up now; undefined when it is not set. */
+    secret(webhook: WebhookDefinition): Promise<string | undefined>;
+  };
   readonly events: EventFeed;
   readonly tools: () => readonly Tool[];
   readonly counts: () => Promise<Counts>;

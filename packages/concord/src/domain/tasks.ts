@@ -18,6 +18,7 @@ import type { RuntimeCapability } from "../runtime/protocol/index.ts";
 import type { Artifact } from "./artifacts.ts";
 import type { ConnectorDefinition, OperationDefinition } from "./connectors.ts";
 import type { ScheduleDefinition } from "./schedules.ts";
+import type { WebhookDefinition } from "./webhooks.ts";
 
 /** What a step sees: the payload, the facts policy judged, and the results of steps before it. */
 export interface StepView {
@@ -210,5 +211,6 @@ export interface TaskCatalog {
   findOperation(connector: string, operation: string): OperationDefinition | undefined;
   compensationOf(effectType: string): CompensationDefinition | undefined;
   schedules(): readonly ScheduleDefinition[];
+  webhook(provider: string): WebhookDefinition | undefined;
   compensation(name: string): CompensationDefinition | undefined;
 }

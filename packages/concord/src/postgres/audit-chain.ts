@@ -10,7 +10,7 @@
 import { createHash } from "node:crypto";
 import type { Pool } from "pg";
 import type { AuditReport } from "../domain/reading.ts";
-import { inTransaction } from "./store.ts";
+import { inTransaction } from "./transaction.ts";
 
 const LOCK_KEY = 727_420_002;
 const BATCH_EVENTS = 5_000;

@@ -1,7 +1,7 @@
 /** Owns the messages that wait to be passed on to a runtime outside Postgres: written in a commit, taken in order. */
 import type { ClientBase, Pool } from "pg";
 import type { Json } from "../core/json.ts";
-import { inTransaction } from "./store.ts";
+import { inTransaction } from "./transaction.ts";
 
 export interface WaitingMessage {
   readonly number: string;

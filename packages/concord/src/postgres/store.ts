@@ -1,5 +1,5 @@
-/** Owns transactions: repositories over one connection, all or nothing. The outbox is handed in by the runtime. */
-import type { ClientBase, Pool, PoolClient } from "pg";
+/** Owns repositories over one connection, within one transaction. The outbox is handed in by the runtime. */
+import type { ClientBase, Pool } from "pg";
 import type { Outbox, Store, Tx } from "../domain/store.ts";
 import { isConnectionLost } from "./connection.ts";
 import { approvalRepository } from "./repositories/approvals.ts";
@@ -16,6 +16,7 @@ import {
 import { turnRepository } from "./repositories/turns.ts";
 import { dependencyRepository, inputRepository } from "./repositories/waits.ts";
 import { overClient } from "./schema.ts";
+import { inTransaction } from "./transaction.ts";
 
 /** Makes the outbox of a transaction from its connection. */
 export type OutboxFactory = (client: ClientBase) => Outbox;
@@ -40,7 +41,7 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
       policyDecisions: policyDecisionRepository(db),
       notifications: notificationRepository(db),
       turns: turnRepository(db),
-      events: eventRepository(db, newId),
+      events: eventRepository(db, client, newId),
       outbox: outbox(client),
     };
   };
@@ -59,27 +60,4 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
       }
     },
   };
-}
-
-/** Begins, runs, commits; rolls back and rethrows on any failure. */
-export async function inTransaction<T>(
-  pool: Pool,
-  work: (client: PoolClient) => Promise<T>,
-): Promise<T> {
-  const client = await pool.connect();
-  try {
-    await client.query("BEGIN");
-    const value = await work(client);
-    await client.query("COMMIT");
-    client.release();
-    return value;
-  } catch (error) {
-    // A connection that cannot roll back is not given to anybody else.
-    const broken = await client.query("ROLLBACK").then(
-      () => false,
-      () => true,
-    );
-    client.release(broken);
-    throw error;
-  }
 }

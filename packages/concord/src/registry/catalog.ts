@@ -18,6 +18,7 @@ import type {
   TaskDefinition,
   Tool,
 } from "../domain/tasks.ts";
+import type { WebhookDefinition } from "../domain/webhooks.ts";
 
 /** What `defineContracts` hands to a contracts module. */
 export interface Catalog {
@@ -27,6 +28,7 @@ export interface Catalog {
   approvalType(definition: ApprovalTypeDefinition): void;
   compensation(definition: CompensationDefinition): void;
   schedule(definition: ScheduleDefinition): void;
+  webhook(definition: WebhookDefinition): void;
   effectType(definition: EffectTypeDefinition): void;
 }
 
@@ -38,6 +40,7 @@ export interface Registrations {
   readonly approvalTypes: readonly ApprovalTypeDefinition[];
   readonly compensations: readonly CompensationDefinition[];
   readonly schedules: readonly ScheduleDefinition[];
+  readonly webhooks: readonly WebhookDefinition[];
   readonly effectTypes: readonly EffectTypeDefinition[];
 }
 
@@ -48,6 +51,7 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
   const approvalTypes: ApprovalTypeDefinition[] = [];
   const compensations: CompensationDefinition[] = [];
   const schedules: ScheduleDefinition[] = [];
+  const webhooks: WebhookDefinition[] = [];
   const effectTypes: EffectTypeDefinition[] = [];
   const catalog: Catalog = {
     task: (one) => void tasks.push(one),
@@ -56,6 +60,7 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
     approvalType: (one) => void approvalTypes.push(one),
     compensation: (one) => void compensations.push(one),
     schedule: (one) => void schedules.push(one),
+    webhook: (one) => void webhooks.push(one),
     effectType: (one) => void effectTypes.push(one),
   };
   const registrations = {
@@ -65,6 +70,7 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
     approvalTypes,
     compensations,
     schedules,
+    webhooks,
     effectTypes,
   };
   return { catalog, registrations };
@@ -106,6 +112,7 @@ export function buildCatalog(registered: Registrations, builtIn: readonly Task[]
     findOperation,
     compensationOf: (effectType) => compensations.get(effectType),
     schedules: () => registered.schedules,
+    webhook: (provider) => registered.webhooks.find((one) => one.provider === provider),
     compensation: (name) => compensationsByName.get(name),
   };
 }

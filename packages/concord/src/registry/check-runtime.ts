@@ -71,3 +71,20 @@ function cronProblem(at: string, { cron }: ScheduleDefinition): readonly string[
     return [`${at}: "${cron}" is no cron text: ${message}`];
   }
 }
+
+const PROVIDER = /^[a-z0-9-]{1,64}$/;
+
+export function webhookProblems({ webhooks, tasks }: Registrations): readonly string[] {
+  const providers = webhooks.map(({ provider }) => provider);
+  return webhooks.flatMap(({ provider, task }, n) => {
+    const at = `webhook "${provider}"`;
+    const found = tasks.find(({ name }) => name === task);
+    const accepts = found?.ingressTypes?.includes("external_webhook") ?? true;
+    return [
+      ...(PROVIDER.test(provider) ? [] : [`${at}: a provider is 1 to 64 of a-z, 0-9 and -`]),
+      ...(providers.indexOf(provider) === n ? [] : [`${at} is registered twice`]),
+      ...(found === undefined ? [`${at} names the unknown task "${task}"`] : []),
+      ...(accepts ? [] : [`${at}: ${task} does not accept external_webhook`]),
+    ];
+  });
+}

@@ -5,7 +5,12 @@ import { compileSchema } from "../core/validation.ts";
 import type { Task, TaskCatalog } from "../domain/tasks.ts";
 import { buildCatalog, type Catalog, recorder } from "./catalog.ts";
 import { CatalogError, catalogProblems } from "./check-catalog.ts";
-import { type RuntimeOffer, runtimeProblems, scheduleProblems } from "./check-runtime.ts";
+import {
+  type RuntimeOffer,
+  runtimeProblems,
+  scheduleProblems,
+  webhookProblems,
+} from "./check-runtime.ts";
 
 export interface Contracts {
   readonly kind: "concord.contracts";
@@ -50,6 +55,7 @@ export function loadCatalog(
   const problems = [
     ...catalogProblems(registrations, builtInNames, compensationDepthMax),
     ...scheduleProblems(registrations, builtInNames),
+    ...webhookProblems(registrations),
     ...(runtime === undefined ? [] : runtimeProblems(registrations, runtime)),
   ];
   if (problems.length > 0) throw new CatalogError(problems);

@@ -63,11 +63,13 @@ async function runCommand<Connection>(
   context: WorkflowContext<Connection>,
   commandId: CommandId,
 ): Promise<void> {
+  let next: Directive | undefined;
   for (let mishaps = 0; mishaps < MISHAPS_MAX; ) {
     try {
-      const directive = await decide(parts, context, commandId);
+      const directive = next ?? (await decide(parts, context, commandId));
+      next = undefined;
       if (directive.kind === "done") return;
-      await perform(parts, context, commandId, directive);
+      next = await perform(parts, context, commandId, directive);
       mishaps = 0;
     } catch (error) {
       if (context.isInterrupt(error)) throw error;
@@ -84,41 +86,48 @@ function decide<Connection>(
   context: WorkflowContext<Connection>,
   commandId: CommandId,
 ): Promise<Directive> {
-  return context.transaction("advance", async (connection) => {
-    const directive = await advance(over(connection), kit, commandId);
-    if (directive.kind !== "wait") return directive;
-    const latestMs = kit.nowMs() + LONGEST_SLEEP_MS;
-    return { kind: "wait", untilMs: Math.min(directive.untilMs ?? latestMs, latestMs) };
-  });
+  return context.transaction("advance", (connection) =>
+    advanceBounded(over(connection), kit, commandId),
+  );
 }
 
+async function advanceBounded(tx: Tx, kit: Kit, commandId: CommandId): Promise<Directive> {
+  const directive = await advance(tx, kit, commandId);
+  if (directive.kind !== "wait") return directive;
+  const latestMs = kit.nowMs() + LONGEST_SLEEP_MS;
+  return { kind: "wait", untilMs: Math.min(directive.untilMs ?? latestMs, latestMs) };
+}
+
+/** What is next after it, when that is known already. */
 async function perform<Connection>(
   parts: RunParts<Connection>,
   context: WorkflowContext<Connection>,
   commandId: CommandId,
   directive: Exclude<Directive, { kind: "done" }>,
-): Promise<void> {
+): Promise<Directive | undefined> {
   const { store, kit, vendors } = parts;
-  // Steps commit their outcome themselves and may be entered again, so a lost database is simply waited out.
+  // Steps commit their outcome themselves and may be entered again, so a lost database is simply waited out. What is
+  // next is asked within the same step: one checkpoint instead of two, and the rows answer the same when asked again.
   const step = (name: string, work: () => Promise<void>) =>
-    context.step(name, async () => {
-      await patiently(isConnectionLost, work);
-      return null;
-    });
+    context.step(name, () =>
+      patiently(isConnectionLost, async () => {
+        await work();
+        return store.transaction((tx) => advanceBounded(tx, kit, commandId));
+      }),
+    );
   switch (directive.kind) {
     case "wait":
       await context.wait(WAKE_TOPIC, directive.untilMs ?? 0);
-      return;
+      return undefined;
     case "attempt": {
       const { stepId, attempt } = directive;
-      await step(`call:${stepId}:${attempt}`, () =>
+      return step(`call:${stepId}:${attempt}`, () =>
         performAttempt(store, kit, vendors, { commandId, stepId, attempt }),
       );
-      return;
     }
     case "think": {
       const { stepIndex } = directive;
-      await step(`think:${stepIndex}`, () =>
+      return step(`think:${stepIndex}`, () =>
         performThought(store, kit, parts.agentRuntime, commandId, stepIndex),
       );
     }

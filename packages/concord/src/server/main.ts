@@ -57,6 +57,7 @@ async function createOrExit(
       contracts: await loadContracts(settings.contracts),
       agentRuntimes: { podium: podiumRuntime(settings.podiumUrl, settings.podiumKey) },
       executorId: settings.executorId,
+      workflowVersion: settings.workflowVersion,
       secrets: secretsOf(settings),
       log,
     });

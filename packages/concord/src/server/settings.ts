@@ -1,5 +1,6 @@
 /** Owns the settings of the Concord process. The defaults are for development on one machine. */
 import { config } from "@concert/service-kit";
+import { WORKFLOW_VERSION } from "../runtime/dbos/index.ts";
 
 export const SUMMARY = "durable commands with policy, approval, effects and audit.";
 
@@ -70,6 +71,13 @@ export const SETTINGS = {
     env: "CONCORDANCE_AGENT_API_KEY",
     help: "A key that may read there.",
     default: "dev-agent",
+  }),
+  workflowVersion: config.text({
+    flag: "workflow-version",
+    env: "CONCORD_WORKFLOW_VERSION",
+    help: "Only for upgrades that change the order of durable steps; runs go on where their version lives.",
+    placeholder: "version",
+    default: WORKFLOW_VERSION,
   }),
   podiumUrl: config.url({
     flag: "podium-url",

@@ -1,6 +1,6 @@
 /** Owns the adapters under the runtime contract: the in-memory one without any database, and those over Postgres. */
 import pg from "pg";
-import { inTransaction } from "../../src/postgres/store.ts";
+import { inTransaction } from "../../src/postgres/transaction.ts";
 import {
   createMemoryRuntime,
   type Ground,

@@ -1,36 +1,58 @@
 /** Owns SQL on `domain_events`: append, and the mapping of a row to an event with its cursor. */
-import type { Selectable } from "kysely";
+import type { Insertable, Selectable } from "kysely";
+import type { ClientBase } from "pg";
 import { asId, encodeId } from "../../core/ids.ts";
 import type { EventPurpose } from "../../core/vocabulary.ts";
-import { type DomainEvent, purposeOf } from "../../domain/audit.ts";
+import { type DomainEvent, type NewEvent, purposeOf } from "../../domain/audit.ts";
 import type { EventRepository } from "../../domain/store.ts";
 import { type Db, type EventTable, isoOf, jsonb } from "../schema.ts";
+import { type OpenTransaction, openTransaction } from "../transaction.ts";
 
-export function eventRepository(db: Db, newId: () => string): EventRepository {
+type Row = Insertable<EventTable>;
+
+/** What each open transaction has appended so far. */
+const appended = new WeakMap<OpenTransaction, Row[]>();
+
+/** Events are written right before the commit, all in one statement: nothing within the transaction reads them. */
+export function eventRepository(db: Db, client: ClientBase, newId: () => string): EventRepository {
+  const write = async (rows: readonly Row[]) => {
+    if (rows.length > 0) await db.insertInto("concord.domain_events").values(rows).execute();
+  };
   return {
     append: async (events) => {
-      if (events.length === 0) return;
-      const values = events.map((event) => ({
-        event_id: newId(),
-        tenant_id: event.tenantId,
-        command_id: event.commandId,
-        root_command_id: event.rootCommandId,
-        parent_command_id: event.parentCommandId,
-        task_name: event.taskName,
-        purpose: purposeOf(event.eventType),
-        event_type: event.eventType,
-        payload: jsonb(event.payload),
-        actor: event.actor,
-        trace_id: event.traceId,
-        target_type: event.target?.type ?? null,
-        target_id: event.target?.id ?? null,
-        step_index: event.stepIndex ?? null,
-        tool_name: event.toolName ?? null,
-        latency_ms: event.latencyMs ?? null,
-        token_usage: event.tokenUsage === undefined ? null : jsonb(event.tokenUsage),
-      }));
-      await db.insertInto("concord.domain_events").values(values).execute();
+      const rows = events.map((event) => rowOf(event, newId()));
+      const transaction = openTransaction(client);
+      if (transaction === undefined) return write(rows);
+      const before = appended.get(transaction);
+      if (before !== undefined) {
+        before.push(...rows);
+        return;
+      }
+      appended.set(transaction, rows);
+      transaction.beforeCommit(() => write(rows));
     },
+  };
+}
+
+function rowOf(event: NewEvent, eventId: string): Row {
+  return {
+    event_id: eventId,
+    tenant_id: event.tenantId,
+    command_id: event.commandId,
+    root_command_id: event.rootCommandId,
+    parent_command_id: event.parentCommandId,
+    task_name: event.taskName,
+    purpose: purposeOf(event.eventType),
+    event_type: event.eventType,
+    payload: jsonb(event.payload),
+    actor: event.actor,
+    trace_id: event.traceId,
+    target_type: event.target?.type ?? null,
+    target_id: event.target?.id ?? null,
+    step_index: event.stepIndex ?? null,
+    tool_name: event.toolName ?? null,
+    latency_ms: event.latencyMs ?? null,
+    token_usage: event.tokenUsage === undefined ? null : jsonb(event.tokenUsage),
   };
 }
 

@@ -22,7 +22,7 @@ import pg, { type Pool, type PoolClient } from "pg";
 import superjson from "superjson";
 import { isConnectionLost } from "../../postgres/connection.ts";
 import { APPLICATION_ROLE } from "../../postgres/migrate.ts";
-import { inTransaction } from "../../postgres/store.ts";
+import { inTransaction } from "../../postgres/transaction.ts";
 import { patiently } from "../patience.ts";
 
 const NAME = "concord";
@@ -116,8 +116,7 @@ export class PgDataSource implements DataSourceTransactionHandler {
   }
 
   async #once<T>(workflowId: string, stepId: number, work: () => Promise<T>): Promise<T> {
-    const prior = await this.#recorded(workflowId, stepId);
-    if (prior !== undefined) return replayRecordedStep<T>(prior);
+    // Not asked for first: a step that committed and lost its checkpoint is rare, and found by the insert below.
     try {
       return await this.#plain(async (client) => {
         const value = await work();
@@ -131,7 +130,8 @@ export class PgDataSource implements DataSourceTransactionHandler {
         return value;
       });
     } catch (error) {
-      if (!(error instanceof DBOSStepAlreadyRecordedError)) throw error;
+      // Whatever `work` made of rows that had moved on already, the recorded answer counts.
+      if (isConnectionLost(error) || isPGRetriableTransactionError(error)) throw error;
       const winner = await this.#recorded(workflowId, stepId);
       if (winner === undefined) throw error;
       return replayRecordedStep<T>(winner);

@@ -6,7 +6,7 @@ import { DBOS, DBOSClient } from "@dbos-inc/dbos-sdk";
 import type { ClientBase, Pool } from "pg";
 import type { Logger } from "pino";
 import type { Json } from "../../core/json.ts";
-import { QUEUES } from "../../core/vocabulary.ts";
+import { QUEUES, type QueueName } from "../../core/vocabulary.ts";
 import { readRun } from "../../postgres/executors.ts";
 import { commandsWithoutRun } from "../../postgres/projections/runs.ts";
 import type {
@@ -34,10 +34,21 @@ export interface DbosOptions {
 }
 
 /** Raise it only when the order of durable steps in a workflow changes; a build does not strand work. */
-export const WORKFLOW_VERSION = "run-command-1";
+export const WORKFLOW_VERSION = "run-command-2";
 const APPLICATION_NAME = "concord";
-/** No concurrency limits: runs wait for people and for children, and a waiting run would hold its slot. */
-const QUEUE_POLL_MS = 20;
+/**
+ * How often each queue is looked at: what somebody waits for often, the rest less, since every look is a
+ * transaction. No concurrency limits: runs wait for people and for children, and a waiting run would hold its slot.
+ */
+const QUEUE_POLL_MS: Readonly<Record<QueueName, number>> = {
+  connector_calls: 20,
+  agent_runs: 20,
+  concord_default: 40,
+  swarm_children: 100,
+  high_risk_operations: 100,
+  notifications: 250,
+  scheduled_maintenance: 1_000,
+};
 const SCHEDULES_POLL_MS = 2_000;
 const RESULT_POLL_MS = 50;
 const DBOS_POOL_SIZE = 20;
@@ -185,7 +196,7 @@ async function launch(
   await DBOS.launch();
   for (const name of QUEUES) {
     await DBOS.registerQueue(name, {
-      minPollingIntervalMs: QUEUE_POLL_MS,
+      minPollingIntervalMs: QUEUE_POLL_MS[name],
       onConflict: "always_update",
     });
   }

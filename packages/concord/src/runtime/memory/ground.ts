@@ -6,7 +6,7 @@
 import type { ClientBase, Pool, PoolClient } from "pg";
 import type { CommandId } from "../../core/ids.ts";
 import { openCommands } from "../../postgres/projections/runs.ts";
-import { inTransaction } from "../../postgres/store.ts";
+import { inTransaction } from "../../postgres/transaction.ts";
 
 export interface Ground<Connection> {
   transaction<T>(work: (connection: Connection) => Promise<T>): Promise<T>;

@@ -11,7 +11,7 @@ import {
 import type { ClientBase, Pool } from "pg";
 import type { Json } from "../../core/json.ts";
 import { isConnectionLost } from "../../postgres/connection.ts";
-import { inTransaction } from "../../postgres/store.ts";
+import { inTransaction } from "../../postgres/transaction.ts";
 import { patiently } from "../patience.ts";
 import type { WorkflowContext } from "../protocol/index.ts";
 

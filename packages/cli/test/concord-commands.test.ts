@@ -1,0 +1,190 @@
+/** The operator's commands as processes, against a real Concord on a real Postgres: answers, JSON, exit codes. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort, startTestPostgres, type TestPostgres } from "@concert/concord/testing";
+
+const ROOT = join(import.meta.dir, "../../..");
+const MAIN = join(ROOT, "packages/cli/src/main.ts");
+const WITHIN_MS = 90_000;
+
+let folder = "";
+let postgres: TestPostgres;
+let server: ReturnType<typeof Bun.spawn>;
+let url = "";
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "concert-cli-"));
+  postgres = await startTestPostgres();
+  url = `http://127.0.0.1:${await freePort()}`;
+  server = Bun.spawn(
+    [
+      process.execPath,
+      join(ROOT, "packages/concord/src/server/main.ts"),
+      `--listen=${url.replace("http://", "")}`,
+      `--database-url=${postgres.databaseUrl}`,
+      `--contracts=${join(ROOT, "packages/concord/test/support/contracts.ts")}`,
+      "--api-keys=anna=t1:anna:owner|operator:buy,fred=t1:fred:finance:",
+    ],
+    { stdout: "ignore", stderr: "inherit", env: { ...process.env, LOG_LEVEL: "error" } },
+  );
+  while (
+    !(await fetch(`${url}/ready`).then(
+      (answer) => answer.ok,
+      () => false,
+    ))
+  ) {
+    if (server.exitCode !== null) throw new Error("the server ended");
+    await Bun.sleep(50);
+  }
+}, WITHIN_MS);
+
+afterAll(async () => {
+  server.kill("SIGTERM");
+  await server.exited;
+  await postgres.stop();
+  rmSync(folder, { recursive: true });
+}, WITHIN_MS);
+
+async function concert(...args: readonly string[]) {
+  const child = Bun.spawn([process.execPath, MAIN, ...args], {
+    cwd: folder,
+    stdout: "pipe",
+    stderr: "pipe",
+    env: { ...process.env, CONCORD_URL: url, CONCORD_API_KEY: "anna" },
+  });
+  const [out, err] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { code: await child.exited, out, err };
+}
+const json = async (...args: readonly string[]) => {
+  const { code, out, err } = await concert(...args, "--json");
+  expect(err).toBe("");
+  expect(code).toBe(0);
+  return JSON.parse(out);
+};
+
+describe("concert, asking a running Concord", () => {
+  let id = "";
+  let approval = "";
+
+  test(
+    "a command is asked for, found, shown and explained",
+    async () => {
+      const payload = JSON.stringify({ order_id: "cli-1", item: "chair", amount: 900 });
+      id = (await json("command", "submit", "buy", payload)).command_id;
+      expect(
+        (await json("command", "list", "--status", "waiting_for_approval")).items,
+      ).toHaveLength(1);
+      const shown = await concert("command", "show", id);
+      expect([shown.code, shown.out]).toEqual([0, expect.stringContaining("waiting_for_approval")]);
+      const why = await concert("command", "explain", id);
+      expect(why.out).toContain("It waits for a decision of the group finance.");
+      expect((await concert("command", "timeline", id)).out).toContain("anna");
+    },
+    WITHIN_MS,
+  );
+
+  test(
+    "an approval is listed for people, and decided by who may",
+    async () => {
+      const listed = await concert("approvals", "list", "--status", "pending");
+      expect(listed.out).toMatch(/approval_id\s+status\s+approver/);
+      approval = (await json("approvals", "list")).items[0].approval_id;
+      const refused = await concert("approvals", "resolve", approval, "approved");
+      expect([refused.code, refused.err]).toEqual([1, expect.stringContaining("not_approver")]);
+      const decided = await json(
+        "approvals",
+        "resolve",
+        approval,
+        "rejected",
+        "--reason",
+        "no",
+        "--key",
+        "fred",
+      );
+      expect(decided).toMatchObject({ status: "rejected", decision_reason: "no" });
+    },
+    WITHIN_MS,
+  );
+
+  test(
+    "the record is read in pages and verified",
+    async () => {
+      const first = await json("audit", "list", "--command-id", id, "--limit", "2");
+      expect(first.items).toHaveLength(2);
+      const next = await json(
+        "audit",
+        "list",
+        "--command-id",
+        id,
+        "--limit",
+        "2",
+        "--cursor",
+        first.next_cursor,
+      );
+      const ids = [...first.items, ...next.items].map((one: { event_id: string }) => one.event_id);
+      expect(new Set(ids).size).toBe(4);
+      expect((await json("audit", "verify")).intact).toBe(true);
+      const cut = await concert("audit", "verify", "--known", "0".repeat(64));
+      expect([cut.code, cut.out]).toEqual([3, expect.stringContaining("cut off")]);
+    },
+    WITHIN_MS,
+  );
+
+  test(
+    "evidence is exported, verified offline, and a changed byte is noticed",
+    async () => {
+      const file = join(folder, "one.evidence");
+      const exported = await json("evidence", "export", id, "--out", file);
+      expect(exported).toMatchObject({ intact: true, file });
+      const offline = ["evidence", "verify", file];
+      const checked = await concert(...offline);
+      expect([checked.code, checked.out]).toEqual([0, expect.stringContaining("Intact")]);
+      writeFileSync(file, readFileSync(file, "utf8").replace("anna", "anne"));
+      const changed = await concert(...offline);
+      expect([changed.code, changed.out]).toEqual([3, expect.stringContaining("NOT intact")]);
+    },
+    WITHIN_MS,
+  );
+
+  test(
+    "schedules are listed, paused, resumed; policies are listed",
+    async () => {
+      const names = (await json("schedule", "list")).items.map((one: { name: string }) => one.name);
+      expect(names).toContain("expire_pending_approvals");
+      expect((await json("schedule", "pause", "forget_ended_runs")).status).toBe("paused");
+      expect((await json("schedule", "resume", "forget_ended_runs")).status).toBe("active");
+      const range = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"] as const;
+      const filled = await concert("schedule", "backfill", "forget_ended_runs", ...range);
+      expect(filled.out).toBe("1 ticks were asked for.\n");
+      expect((await concert("policy", "list")).out).toContain("may_buy");
+    },
+    WITHIN_MS,
+  );
+
+  test(
+    "what is wrong is said, with the exit code that says how",
+    async () => {
+      const missing = await concert("command", "show", "cmd_00000000000000000000000000000000");
+      expect([missing.code, missing.err]).toEqual([
+        1,
+        expect.stringContaining("concert: not_found:"),
+      ]);
+      expect((await concert("command", "list", "--key", "wrong")).err).toContain("unauthorized");
+      const away = await concert("command", "list", "--url", "http://127.0.0.1:9");
+      expect([away.code, away.err]).toEqual([1, expect.stringContaining("is it running?")]);
+      expect((await concert("command", "show")).code).toBe(2);
+      expect((await concert("command", "list", "--colour", "red")).code).toBe(2);
+      expect((await concert("command", "submit", "buy", "{not json")).err).toContain(
+        "that is not JSON",
+      );
+      const help = await concert("approvals", "resolve", "--help");
+      expect([help.code, help.out]).toEqual([0, expect.stringContaining("approved or rejected")]);
+    },
+    WITHIN_MS,
+  );
+});
