@@ -1,4 +1,4 @@
-/** Owns waiting out a database that went away: work already accepted is not failed because Postgres restarts. */
+/** Owns waiting out a server that went away or is starting: work already accepted is not failed because Postgres restarts. */
 
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 2_000;

@@ -1,5 +1,6 @@
 /** Owns talking to a Restate server over HTTP: its ingress (run, signal, attach) and its admin API. */
 import { isJsonObject, type Json } from "../../core/json.ts";
+import { patiently } from "../patience.ts";
 
 export interface RestateAddresses {
   /** e.g. `http://127.0.0.1:8080`. */
@@ -48,7 +49,13 @@ export function restateApi({ ingressUrl, adminUrl }: RestateAddresses) {
   const query = async (sql: string): Promise<readonly Record<string, Json>[]> => {
     const request = body({ query: sql });
     const headers = { ...request.headers, accept: "application/json" };
-    const answer = await ask("a query", `${adminUrl}/query`, { ...request, headers });
+    const deadlineMs = Date.now() + WITHIN_MS;
+    const isPassing = (error: unknown) =>
+      error instanceof RestateRefusal && error.status >= 500 && Date.now() < deadlineMs;
+    // A server that has just started answers before it has found its partitions; asking again changes nothing.
+    const answer = await patiently(isPassing, () =>
+      ask("a query", `${adminUrl}/query`, { ...request, headers }),
+    );
     const parsed = (await answer.json()) as { readonly rows?: readonly Record<string, Json>[] };
     return parsed.rows ?? [];
   };
