@@ -174,7 +174,8 @@ describe("concert, asking a running Concord", () => {
         1,
         expect.stringContaining("concert: not_found:"),
       ]);
-      expect((await concert("command", "list", "--key", "wrong")).err).toContain("unauthorized");
+      const { err } = await concert("command", "list", "--key", "wrong");
+      expect(err).toContain("does not accept the key of --key: give another");
       const away = await concert("command", "list", "--url", "http://127.0.0.1:9");
       expect([away.code, away.err]).toEqual([1, expect.stringContaining("is it running?")]);
       expect((await concert("command", "show")).code).toBe(2);

@@ -8,6 +8,8 @@ import { loadKeys } from "../stack/secrets.ts";
 export interface Connection {
   readonly url: string;
   readonly key: string;
+  /** Where the key was found, as words for a person. */
+  readonly keyFrom: string;
 }
 
 export interface ConnectionFlags {
@@ -28,16 +30,18 @@ export function connectionOf(flags: ConnectionFlags, env: Env): Connection {
   const folder = resolve(flags.dataDir);
   const running = readRunState(folder)?.services["concord"]?.url;
   const url = flags.url ?? env["CONCORD_URL"] ?? running ?? DEFAULT_URL;
-  return {
-    url: url.replace(/\/+$/, ""),
-    key: flags.key ?? env["CONCORD_API_KEY"] ?? keyOf(folder, env),
-  };
+  return { url: url.replace(/\/+$/, ""), ...keyOf(flags, folder, env) };
 }
 
-function keyOf(folder: string, env: Env): string {
-  if (!existsSync(join(folder, "secrets.json"))) return DEVELOPMENT_KEY;
+function keyOf(flags: ConnectionFlags, folder: string, env: Env): Omit<Connection, "url"> {
+  if (flags.key !== undefined) return { key: flags.key, keyFrom: "of --key" };
+  const given = env["CONCORD_API_KEY"];
+  if (given !== undefined) return { key: given, keyFrom: "of CONCORD_API_KEY" };
+  if (!existsSync(join(folder, "secrets.json"))) {
+    return { key: DEVELOPMENT_KEY, keyFrom: `for development (${folder} holds no keys)` };
+  }
   const [first = DEVELOPMENT_KEY] = loadKeys(folder, env).concordApiKeys.split("=");
-  return first;
+  return { key: first, keyFrom: `of ${folder}` };
 }
 
 export interface Question {
@@ -54,7 +58,7 @@ export interface Api {
   text(question: Question): Promise<string>;
 }
 
-export function apiOf({ url, key }: Connection): Api {
+export function apiOf({ url, key, keyFrom }: Connection): Api {
   const text = async ({ method, path, query = {}, body }: Question): Promise<string> => {
     const parameters = Object.entries(query).flatMap(([name, value]) =>
       value === undefined ? [] : [`${name}=${encodeURIComponent(String(value))}`],
@@ -75,6 +79,10 @@ export function apiOf({ url, key }: Connection): Api {
         },
       );
     });
+    if (response.status === 401) {
+      const message = `${url} does not accept the key ${keyFrom}: give another with --key or CONCORD_API_KEY, or name the stack's folder with --data-dir`;
+      throw new ConcordError(401, "unauthorized", message);
+    }
     if (!response.ok) throw await ConcordError.from(response);
     return response.text();
   };
