@@ -121,12 +121,12 @@ export async function advanceChain(tx: Tx, kit: Kit, command: Command): Promise<
     const message = `${connector}.${operation} is no longer registered`;
     return halt(tx, kit, command, effect, { errorClass: "validation_error", message });
   }
-  const { attempts, last } = await tx.invocations.history(command.commandId, effect.stepId);
-  if (last === undefined || last.status === "started") {
-    return { kind: "attempt", stepId: effect.stepId, attempt: Math.max(attempts, 1) };
-  }
+  const history = await tx.invocations.history(command.commandId, effect.stepId);
+  const { attempts, last } = history;
+  const attempt: Directive = { kind: "attempt", stepId: effect.stepId, history };
+  if (last === undefined || last.status === "started") return attempt;
   const counted = attempts - effect.attemptsForgiven;
-  if (counted === 0) return { kind: "attempt", stepId: effect.stepId, attempt: attempts + 1 };
+  if (counted === 0) return attempt;
   const failure: Failure = {
     errorClass: last.errorClass ?? "unknown_error",
     message: last.error ?? "the call failed",
@@ -135,7 +135,7 @@ export async function advanceChain(tx: Tx, kit: Kit, command: Command): Promise<
   if (waitMs === undefined) return halt(tx, kit, command, effect, failure);
   const dueMs = (last.completedAtMs ?? kit.nowMs()) + waitMs;
   if (kit.nowMs() < dueMs) return { kind: "wait", untilMs: dueMs };
-  return { kind: "attempt", stepId: effect.stepId, attempt: attempts + 1 };
+  return attempt;
 }
 
 interface ChainLink extends Link {

@@ -1,7 +1,7 @@
 /**
- * Owns one attempt at a connector call, inside a runtime step (spec §33, §87). Three moments, never a
- * transaction across the call: the `executing` row commits, the vendor is called, the outcome commits.
- * Invariant G4: before anything is repeated, the row and then the vendor are asked whether it already happened.
+ * Owns one attempt at a connector call (spec §33, §87): its intent, the call, its outcome. Whoever drives it commits
+ * the first before the second begins (runtime/proceed.ts). Invariant G4: before anything is repeated, the row and then the
+ * vendor are asked whether it already happened.
  */
 import type { Command, Effect } from "../core/command.ts";
 import { type Failure, isOutcomeUnknown } from "../core/errors.ts";
@@ -20,15 +20,15 @@ import { guarded } from "./contract-code.ts";
 import { inboxOf } from "./inbox.ts";
 import type { Kit } from "./kit.ts";
 import type { RateGate } from "./RateGate.ts";
-import type { Store, Tx } from "./store.ts";
+import type { StepHistory, Store, Tx } from "./store.ts";
 
 export interface AttemptRequest {
   readonly commandId: CommandId;
   readonly stepId: string;
-  readonly attempt: number;
+  readonly history: StepHistory;
 }
 
-interface Call {
+export interface Call {
   readonly command: Command;
   readonly source: CallSource;
   readonly input: JsonObject;
@@ -49,22 +49,13 @@ export interface Vendors {
   readonly gate: RateGate;
 }
 
-/** Performs the attempt and commits its outcome. Safe to enter again at any point. */
-export async function performAttempt(
+/** Calls, outside any transaction. Never throws for what the vendor does. */
+export async function reach(
   store: Store,
   kit: Kit,
-  { secrets, gate }: Vendors,
-  request: AttemptRequest,
-): Promise<void> {
-  const call = await begun(store, kit, gate, request);
-  if (call === undefined) return;
-  const startedMs = kit.nowMs();
-  const called = await reach(store, kit, secrets, call);
-  const latencyMs = Math.max(0, Math.round(kit.nowMs() - startedMs));
-  await store.transaction((tx) => conclude(tx, kit, call, called, latencyMs));
-}
-
-async function reach(store: Store, kit: Kit, secrets: SecretResolver, call: Call): Promise<Called> {
+  secrets: SecretResolver,
+  call: Call,
+): Promise<Called> {
   const { precluded, command, source, input, key, repeated, probing } = call;
   if (precluded !== undefined) {
     return { result: failed(precluded), reconciled: false, secretRef: undefined };
@@ -93,33 +84,20 @@ function unrepeated({ source, command }: Call): Failure {
   return { errorClass, message: `${why}; it did not happen` };
 }
 
-/** Waits for the connector's rate before anything is written: a command stopped meanwhile calls nobody (CAN-9). */
-async function begun(
-  store: Store,
-  kit: Kit,
-  gate: RateGate,
-  request: AttemptRequest,
-): Promise<Call | undefined> {
-  for (;;) {
-    const outcome = await store.transaction((tx) => begin(tx, kit, gate, request));
-    if (outcome === undefined || !("waitMs" in outcome)) return outcome;
-    await new Promise((resolve) => setTimeout(resolve, outcome.waitMs));
-  }
-}
-
-/** Commits the intent, or settles the step without a call; then there is nothing to call. */
-async function begin(
+/** Writes the intent, or settles the step without a call; then there is nothing to call. */
+export async function begin(
   tx: Tx,
   kit: Kit,
   gate: RateGate,
   request: AttemptRequest,
 ): Promise<Call | { readonly waitMs: number } | undefined> {
-  const { commandId, stepId, attempt } = request;
+  const { commandId, stepId, history } = request;
   const command = await tx.commands.lock(commandId);
   if (command === undefined || isResting(command.status)) return undefined;
   if (command.stepResults[stepId] !== undefined) return undefined;
-  const { attempts, last } = await tx.invocations.history(commandId, stepId);
-  if (last?.status === "failed" && attempts >= attempt) return undefined;
+  const { attempts, last } = history;
+  // An invocation without an outcome was cut off: it is the same attempt that goes on.
+  const attempt = last === undefined || last.status === "failed" ? attempts + 1 : attempts;
   const effect = await tx.effects.lockByStep(commandId, stepId);
   const source = await callSourceOf(tx, kit, command, effect, stepId);
   if (source === undefined) return undefined;
@@ -262,7 +240,8 @@ async function reuse(tx: Tx, command: Command, effect: Effect, twin: Effect): Pr
   await tx.events.append([eventOf(command, "effect_reused", payload)]);
 }
 
-async function conclude(
+/** Writes what came of the call. */
+export async function conclude(
   tx: Tx,
   kit: Kit,
   call: Call,

@@ -2,14 +2,15 @@
 import type { Command } from "../core/command.ts";
 import type { Failure } from "../core/errors.ts";
 import { moveCommand } from "./move.ts";
-import type { Tx } from "./store.ts";
+import type { StepHistory, Tx } from "./store.ts";
 
 /** What the runtime does before it asks again. */
 export type Directive =
   | { readonly kind: "done" }
   /** Sleep until woken or `untilMs`. */
   | { readonly kind: "wait"; readonly untilMs: number | null }
-  | { readonly kind: "attempt"; readonly stepId: string; readonly attempt: number }
+  /** The next attempt, or the one that was cut off, going by what is known of earlier ones. */
+  | { readonly kind: "attempt"; readonly stepId: string; readonly history: StepHistory }
   | { readonly kind: "think"; readonly stepIndex: number };
 
 export const DONE: Directive = { kind: "done" };

@@ -139,15 +139,12 @@ async function nextAttempt(
   const operation = kit.catalog.operation(definition.connector, definition.operation);
   const history = await tx.invocations.history(command.commandId, step.stepId);
   const { attempts, last } = history;
-  if (last?.status !== "failed") {
-    // A started invocation without an outcome was cut off: the same attempt is entered again.
-    return { kind: "attempt", stepId: step.stepId, attempt: Math.max(attempts, 1) };
-  }
+  const attempt: Directive = { kind: "attempt", stepId: step.stepId, history };
+  if (last?.status !== "failed") return attempt;
   const failure: Failure = {
     errorClass: last.errorClass ?? "unknown_error",
     message: last.error ?? "the call failed",
   };
-  const again: Directive = { kind: "attempt", stepId: step.stepId, attempt: attempts + 1 };
   const waitMs =
     waitBeforeRetryMs(operation.retry, attempts, failure.errorClass, last.retryAfterMs) ??
     waitBeforeProbeMs(operation, attempts, failure.errorClass);
@@ -158,7 +155,7 @@ async function nextAttempt(
     return failAndUndo(tx, kit, command, decisive);
   }
   const dueMs = (last.completedAtMs ?? kit.nowMs()) + waitMs;
-  return kit.nowMs() < dueMs ? { kind: "wait", untilMs: dueMs } : again;
+  return kit.nowMs() < dueMs ? { kind: "wait", untilMs: dueMs } : attempt;
 }
 
 type Written = { readonly command: Command } | { readonly failure: Failure };

@@ -46,11 +46,15 @@ async function probeOf(
   step: PlanStep,
 ): Promise<Directive | undefined> {
   if (step.effect === undefined || command.stepResults[step.stepId] !== undefined) return undefined;
-  const { attempts, last } = await tx.invocations.history(command.commandId, step.stepId);
-  if (last?.status !== "failed" || last.errorClass === null) return undefined;
+  const history = await tx.invocations.history(command.commandId, step.stepId);
+  const { attempts, last } = history;
+  if (last === undefined) return undefined;
   const [connector = "", operation = ""] = step.functionName.split(".");
   const found = kit.catalog.findOperation(connector, operation);
   if (found === undefined) return undefined;
+  // Cut off in the middle: the same attempt is entered again, which now only asks.
+  if (last.status === "started") return { kind: "attempt", stepId: step.stepId, history };
+  if (last.status !== "failed" || last.errorClass === null) return undefined;
   const waitMs = waitBeforeProbeMs(found, attempts, last.errorClass);
   if (waitMs === undefined) {
     await reportUnknown(tx, kit, command, step.stepId, last.errorClass);
@@ -60,7 +64,7 @@ async function probeOf(
   const dueMs =
     (last.completedAtMs ?? kit.nowMs()) + (attempts > found.retry.attemptsMax ? waitMs : 0);
   if (kit.nowMs() < dueMs) return { kind: "wait", untilMs: dueMs };
-  return { kind: "attempt", stepId: step.stepId, attempt: attempts + 1 };
+  return { kind: "attempt", stepId: step.stepId, history };
 }
 
 /** Nobody knows whether the effect happened: a person is told, once. */

@@ -6,15 +6,14 @@
 import { asId, type CommandId } from "../core/ids.ts";
 import { isResting } from "../core/vocabulary.ts";
 import type { AgentRuntime } from "../domain/agents.ts";
-import { performAttempt, type Vendors } from "../domain/connector-attempt.ts";
-import type { Directive } from "../domain/directive.ts";
-import { advance } from "../domain/engine.ts";
+import type { Vendors } from "../domain/connector-attempt.ts";
 import type { Kit } from "../domain/kit.ts";
 import { moveCommand } from "../domain/move.ts";
 import type { Outbox, Store, Tx } from "../domain/store.ts";
 import { performThought } from "../domain/thinking.ts";
 import { isConnectionLost } from "../postgres/connection.ts";
 import { patiently } from "./patience.ts";
+import { type Outside, proceed } from "./proceed.ts";
 import type { DurableRuntime, RuntimeMessages, WorkflowContext } from "./protocol/index.ts";
 
 export const RUN_COMMAND = "concord.run_command";
@@ -63,75 +62,70 @@ async function runCommand<Connection>(
   context: WorkflowContext<Connection>,
   commandId: CommandId,
 ): Promise<void> {
-  let next: Directive | undefined;
+  let next: Outside = null;
   for (let mishaps = 0; mishaps < MISHAPS_MAX; ) {
     try {
-      const directive = next ?? (await decide(parts, context, commandId));
-      next = undefined;
-      if (directive.kind === "done") return;
-      next = await perform(parts, context, commandId, directive);
+      if (next?.kind === "done") return;
+      next = await perform(parts, context, commandId, next);
       mishaps = 0;
     } catch (error) {
       if (context.isInterrupt(error)) throw error;
       parts.onError(error, commandId);
       mishaps += 1;
+      next = null;
       await context.sleep(MISHAP_WAIT_MS * mishaps);
     }
   }
   await recordFailure(parts, context, commandId);
 }
 
-function decide<Connection>(
-  { over, kit }: RunParts<Connection>,
-  context: WorkflowContext<Connection>,
-  commandId: CommandId,
-): Promise<Directive> {
-  return context.transaction("advance", (connection) =>
-    advanceBounded(over(connection), kit, commandId),
-  );
-}
-
-async function advanceBounded(tx: Tx, kit: Kit, commandId: CommandId): Promise<Directive> {
-  const directive = await advance(tx, kit, commandId);
-  if (directive.kind !== "wait") return directive;
-  const latestMs = kit.nowMs() + LONGEST_SLEEP_MS;
-  return { kind: "wait", untilMs: Math.min(directive.untilMs ?? latestMs, latestMs) };
-}
-
-/** What is next after it, when that is known already. */
+/** What is next after `directive`, when that is known already; without one (null), the rows are asked. */
 async function perform<Connection>(
   parts: RunParts<Connection>,
   context: WorkflowContext<Connection>,
   commandId: CommandId,
-  directive: Exclude<Directive, { kind: "done" }>,
-): Promise<Directive | undefined> {
-  const { store, kit, vendors } = parts;
-  // Steps commit their outcome themselves and may be entered again, so a lost database is simply waited out. What is
-  // next is asked within the same step: one checkpoint instead of two, and the rows answer the same when asked again.
-  const step = (name: string, work: () => Promise<void>) =>
-    context.step(name, () =>
-      patiently(isConnectionLost, async () => {
-        await work();
-        return store.transaction((tx) => advanceBounded(tx, kit, commandId));
-      }),
-    );
-  switch (directive.kind) {
+  directive: Exclude<Outside, { kind: "done" }>,
+): Promise<Outside> {
+  const { store, kit, agentRuntime } = parts;
+  switch (directive?.kind) {
     case "wait":
       await context.wait(WAKE_TOPIC, directive.untilMs ?? 0);
-      return undefined;
-    case "attempt": {
-      const { stepId, attempt } = directive;
-      return step(`call:${stepId}:${attempt}`, () =>
-        performAttempt(store, kit, vendors, { commandId, stepId, attempt }),
-      );
-    }
+      return null;
     case "think": {
       const { stepIndex } = directive;
-      return step(`think:${stepIndex}`, () =>
-        performThought(store, kit, parts.agentRuntime, commandId, stepIndex),
+      return step(parts, context, commandId, `think:${stepIndex}`, () =>
+        performThought(store, kit, agentRuntime, commandId, stepIndex),
       );
     }
+    default:
+      return step(parts, context, commandId, "proceed");
   }
+}
+
+/**
+ * Does `work`, then goes on as far as the rows allow: one checkpoint for all of it. What is done in it commits by
+ * itself and the rows answer the same when asked again, so it may be entered again, and a lost database is waited out.
+ */
+function step<Connection>(
+  { store, kit, vendors }: RunParts<Connection>,
+  context: WorkflowContext<Connection>,
+  commandId: CommandId,
+  name: string,
+  work: () => Promise<void> = async () => {},
+): Promise<Outside> {
+  const assertOwned = () => context.assertOwned();
+  return context.step(name, () =>
+    patiently(isConnectionLost, async () => {
+      await work();
+      return bounded(kit, await proceed({ store, kit, vendors, assertOwned }, commandId));
+    }),
+  );
+}
+
+function bounded(kit: Kit, directive: Outside): Outside {
+  if (directive?.kind !== "wait") return directive;
+  const latestMs = kit.nowMs() + LONGEST_SLEEP_MS;
+  return { kind: "wait", untilMs: Math.min(directive.untilMs ?? latestMs, latestMs) };
 }
 
 async function recordFailure<Connection>(

@@ -1,6 +1,6 @@
 /** Owns what a workflow's body is handed on DBOS: each call of the port is one DBOS step, transaction or wait. */
 import { DBOS } from "@dbos-inc/dbos-sdk";
-import { DBOSError } from "@dbos-inc/dbos-sdk/datasource";
+import { assertStillOwnsWorkflow, DBOSError } from "@dbos-inc/dbos-sdk/datasource";
 import type { ClientBase } from "pg";
 import type { Json } from "../../core/json.ts";
 import type { WorkflowContext } from "../protocol/index.ts";
@@ -24,6 +24,7 @@ export function dbosContext(dataSource: PgDataSource): WorkflowContext<ClientBas
       return (await DBOS.recv<Json>(topic, options)) ?? undefined;
     },
     sleep: (ms) => DBOS.sleep(ms),
+    assertOwned: () => assertStillOwnsWorkflow(DBOS.workflowID ?? ""),
     isInterrupt: (error) => error instanceof DBOSError,
   };
 }

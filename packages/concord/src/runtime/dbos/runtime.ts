@@ -34,7 +34,7 @@ export interface DbosOptions {
 }
 
 /** Raise it only when the order of durable steps in a workflow changes; a build does not strand work. */
-export const WORKFLOW_VERSION = "run-command-2";
+export const WORKFLOW_VERSION = "run-command-3";
 const APPLICATION_NAME = "concord";
 /**
  * How often each queue is looked at: what somebody waits for often, the rest less, since every look is a

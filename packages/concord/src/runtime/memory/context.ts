@@ -123,6 +123,7 @@ export function journaledContext<Connection>(
         return null;
       });
     },
+    assertOwned: async () => signal.throwIfAborted(),
     isInterrupt: (error) => error instanceof Interrupt,
   };
 }

@@ -39,6 +39,11 @@ export interface WorkflowContext<Connection> {
   /** The next signal of `topic`, or undefined at `deadlineMs` (epoch). */
   wait(topic: string, deadlineMs: number): Promise<Json | undefined>;
   sleep(ms: number): Promise<void>;
+  /**
+   * Within a step, before something outside begins: throws when the run was given to somebody else, or ended, in the
+   * meantime. Nothing to ask where the engine itself lets only one go on.
+   */
+  assertOwned(): Promise<void>;
   /** The engine ends this run by throwing `error` (cancelled, taken over): a body passes it on, whatever it was doing. */
   isInterrupt(error: unknown): boolean;
 }

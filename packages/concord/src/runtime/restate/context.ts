@@ -64,6 +64,7 @@ export function restateContext(engine: Engine, pool: Pool): WorkflowContext<Clie
       return arrived.payload;
     },
     sleep: (ms) => engine.sleep(ms),
+    assertOwned: async () => undefined,
     isInterrupt: (error) => error instanceof RestateError,
   };
 }

@@ -1,0 +1,81 @@
+/**
+ * Owns taking a command as far as it goes without waiting, inside one runtime step: ask the rows what is next, call,
+ * record, ask again. Each call is three moments, never a transaction across it: the commit that decides on it also
+ * says `executing`, the vendor is called, and the commit of its outcome decides what comes after it. Entered again at
+ * any point, the rows say where it was. Refuses to own: deciding (domain/engine.ts), the call itself (domain/connector-attempt.ts).
+ */
+import type { CommandId } from "../core/ids.ts";
+import { begin, type Call, conclude, reach, type Vendors } from "../domain/connector-attempt.ts";
+import type { Directive } from "../domain/directive.ts";
+import { advance } from "../domain/engine.ts";
+import type { Kit } from "../domain/kit.ts";
+import type { Store, Tx } from "../domain/store.ts";
+import { isConnectionLost } from "../postgres/connection.ts";
+
+export interface ProceedParts {
+  readonly store: Store;
+  readonly kit: Kit;
+  readonly vendors: Vendors;
+  /** Throws when another executor was given the run. Asked right before every call. */
+  readonly assertOwned: () => Promise<void>;
+}
+
+/** Another call may begin in the same step until then; a longer chain of calls is checkpointed in between. */
+const STEP_LASTS_MS = 5_000;
+
+/** What can only be done outside this step; null: ask again in another one. */
+export type Outside = Exclude<Directive, { kind: "attempt" }> | null;
+
+export async function proceed(parts: ProceedParts, commandId: CommandId): Promise<Outside> {
+  const { store, kit } = parts;
+  const untilMs = kit.nowMs() + STEP_LASTS_MS;
+  for (;;) {
+    const next = await store.transaction((tx) => decide(tx, parts, commandId));
+    if ("outside" in next) return next.outside;
+    if ("waitMs" in next) {
+      await new Promise((resolve) => setTimeout(resolve, next.waitMs));
+      continue;
+    }
+    const after = await call(parts, next.call);
+    if (after.kind !== "attempt") return after;
+    if (kit.nowMs() >= untilMs) return null;
+  }
+}
+
+type Next =
+  | { readonly outside: Outside }
+  | { readonly call: Call }
+  /** The connector's rate: nothing was begun, so a command stopped meanwhile calls nobody (CAN-9). */
+  | { readonly waitMs: number };
+
+/** Commits what is decided, and the intent to call when that is what comes next. */
+async function decide(tx: Tx, { kit, vendors }: ProceedParts, commandId: CommandId): Promise<Next> {
+  const directive = await advance(tx, kit, commandId);
+  if (directive.kind !== "attempt") return { outside: directive };
+  const begun = await begin(tx, kit, vendors.gate, { ...directive, commandId });
+  // Settled without a call: the rows know more than they did.
+  if (begun === undefined) return { outside: null };
+  return "waitMs" in begun ? begun : { call: begun };
+}
+
+async function call(parts: ProceedParts, begun: Call): Promise<Directive> {
+  const { store, kit, vendors, assertOwned } = parts;
+  const { commandId } = begun.command;
+  await assertOwned();
+  const startedMs = kit.nowMs();
+  const called = await reach(store, kit, vendors.secrets, begun);
+  const latencyMs = Math.max(0, Math.round(kit.nowMs() - startedMs));
+  const outcome = (tx: Tx) => conclude(tx, kit, begun, called, latencyMs);
+  try {
+    return await store.transaction(async (tx) => {
+      await outcome(tx);
+      return advance(tx, kit, commandId);
+    });
+  } catch (error) {
+    // A commit whose answer was lost may have been one: the step is entered again and finds out.
+    if (isConnectionLost(error)) throw error;
+    // What happened outside is on record whatever is wrong with deciding what comes after it.
+    await store.transaction(outcome);
+    throw error;
+  }
+}
