@@ -123,7 +123,7 @@ export async function advanceChain(tx: Tx, kit: Kit, command: Command): Promise<
   }
   const history = await tx.invocations.history(command.commandId, effect.stepId);
   const { attempts, last } = history;
-  const attempt: Directive = { kind: "attempt", stepId: effect.stepId, history };
+  const attempt: Directive = { kind: "attempt", command, stepId: effect.stepId, history };
   if (last === undefined || last.status === "started") return attempt;
   const counted = attempts - effect.attemptsForgiven;
   if (counted === 0) return attempt;

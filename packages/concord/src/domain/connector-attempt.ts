@@ -5,35 +5,30 @@
  */
 import type { Command, Effect } from "../core/command.ts";
 import { type Failure, isOutcomeUnknown } from "../core/errors.ts";
-import type { CommandId, EffectId } from "../core/ids.ts";
 import { digest, type JsonObject } from "../core/json.ts";
 import { recordedInput, withoutWriteOnly } from "../core/redaction.ts";
 import { canMoveEffect } from "../core/transitions.ts";
 import { compileSchema, issuesText } from "../core/validation.ts";
-import { type ErrorClass, isResting } from "../core/vocabulary.ts";
+import type { ErrorClass } from "../core/vocabulary.ts";
 import { eventOf } from "./audit.ts";
 import { type CallSource, callSourceOf } from "./call-source.ts";
 import { concludeLink } from "./compensation.ts";
 import { type Called, callVendor, failed } from "./connector-call.ts";
 import type { ConnectorResult, OperationDefinition, SecretResolver } from "./connectors.ts";
 import { guarded } from "./contract-code.ts";
+import type { Attempt } from "./directive.ts";
 import { inboxOf } from "./inbox.ts";
 import type { Kit } from "./kit.ts";
 import type { RateGate } from "./RateGate.ts";
-import type { StepHistory, Store, Tx } from "./store.ts";
-
-export interface AttemptRequest {
-  readonly commandId: CommandId;
-  readonly stepId: string;
-  readonly history: StepHistory;
-}
+import type { Store, Tx } from "./store.ts";
 
 export interface Call {
   readonly command: Command;
   readonly source: CallSource;
   readonly input: JsonObject;
   readonly key: string | null;
-  readonly effectId: EffectId | null;
+  /** As it was begun; undefined for a call that changes nothing outside. */
+  readonly effect: Effect | undefined;
   readonly invocationId: string;
   /** Why the vendor is not called at all. */
   readonly precluded: Failure | undefined;
@@ -89,16 +84,12 @@ export async function begin(
   tx: Tx,
   kit: Kit,
   gate: RateGate,
-  request: AttemptRequest,
+  { command, stepId, history }: Attempt,
 ): Promise<Call | { readonly waitMs: number } | undefined> {
-  const { commandId, stepId, history } = request;
-  const command = await tx.commands.lock(commandId);
-  if (command === undefined || isResting(command.status)) return undefined;
-  if (command.stepResults[stepId] !== undefined) return undefined;
   const { attempts, last } = history;
   // An invocation without an outcome was cut off: it is the same attempt that goes on.
   const attempt = last === undefined || last.status === "failed" ? attempts + 1 : attempts;
-  const effect = await tx.effects.lockByStep(commandId, stepId);
+  const effect = await tx.effects.lockByStep(command.commandId, stepId);
   const source = await callSourceOf(tx, kit, command, effect, stepId);
   if (source === undefined) return undefined;
   const mayBegin = command.status === source.during || mayHaveHappened(effect, last?.errorClass);
@@ -152,7 +143,7 @@ async function prepare(tx: Tx, kit: Kit, prepared: Preparation): Promise<Call> {
     source,
     input,
     key: effect?.idempotencyKey ?? null,
-    effectId: effect?.effectId ?? null,
+    effect,
     invocationId: cutOff ?? kit.newId(),
     precluded: prepared.precluded ?? ("failure" in made ? made.failure : unfit(operation, input)),
     repeated: (effect?.attempts ?? 0) > 0,
@@ -171,7 +162,7 @@ async function prepare(tx: Tx, kit: Kit, prepared: Preparation): Promise<Call> {
     await tx.invocations.start({
       invocationId: call.invocationId,
       commandId: command.commandId,
-      effectId: call.effectId,
+      effectId: effect?.effectId ?? null,
       stepId,
       attempt,
       connector: source.connector,
@@ -240,18 +231,18 @@ async function reuse(tx: Tx, command: Command, effect: Effect, twin: Effect): Pr
   await tx.events.append([eventOf(command, "effect_reused", payload)]);
 }
 
-/** Writes what came of the call. */
+/** Writes what came of the call; the command, locked and as it now is. */
 export async function conclude(
   tx: Tx,
   kit: Kit,
   call: Call,
   called: Called,
   latencyMs: number,
-): Promise<void> {
+): Promise<Command | undefined> {
   const { source } = call;
   const { result, reconciled, secretRef } = called;
   const command = await tx.commands.lock(call.command.commandId);
-  if (command === undefined) return;
+  if (command === undefined) return undefined;
   await tx.invocations.finish(call.invocationId, {
     ok: result.ok,
     outputSummary: result.ok ? `fields: ${Object.keys(result.output).join(", ")}` : null,
@@ -275,34 +266,35 @@ export async function conclude(
     ),
   ]);
   await concludeEffect(tx, kit, command, call, result);
-  if (result.ok) await tx.commands.setStepResult(command.commandId, source.stepId, result.output);
+  if (!result.ok) return command;
+  return tx.commands.setStepResult(command.commandId, source.stepId, result.output);
 }
 
 async function concludeEffect(
   tx: Tx,
   kit: Kit,
   command: Command,
-  call: Call,
+  { effect }: Call,
   result: ConnectorResult,
 ): Promise<void> {
-  const effect = await tx.effects.lockByStep(command.commandId, call.source.stepId);
-  if (effect === undefined || effect.status === "succeeded") return;
-  const payload = { effect_type: effect.effectType, idempotency_key: effect.idempotencyKey };
+  if (effect === undefined) return;
+  const { effectId, effectType, idempotencyKey, compensatesEffectId } = effect;
+  const payload = { effect_type: effectType, idempotency_key: idempotencyKey };
   if (!result.ok) {
     const { errorClass, message } = result;
-    await tx.effects.fail(effect.effectId, { errorClass, message });
+    if (!(await tx.effects.fail(effectId, { errorClass, message }))) return;
     const failed = { ...payload, error_class: errorClass, error: message };
     await tx.events.append([eventOf(command, "task_failed", failed)]);
     return;
   }
-  if (effect.idempotencyKey !== null) {
-    await tx.effects.lockKey(command.tenantId, effect.effectType, effect.idempotencyKey);
+  if (idempotencyKey !== null) {
+    await tx.effects.lockKey(command.tenantId, effectType, idempotencyKey);
+  }
+  if (!(await tx.effects.succeed(effect, command.tenantId, result.output))) {
     const twin = await tx.effects.succeededTwin(effect, command.tenantId);
-    if (twin !== undefined) return reuse(tx, command, effect, twin.effect);
+    if (twin !== undefined) await reuse(tx, command, effect, twin.effect);
+    return;
   }
-  await tx.effects.succeed(effect.effectId, result.output);
   await tx.events.append([eventOf(command, "task_succeeded", payload)]);
-  if (effect.compensatesEffectId !== null) {
-    await concludeLink(tx, kit, command, effect, result.output);
-  }
+  if (compensatesEffectId !== null) await concludeLink(tx, kit, command, effect, result.output);
 }

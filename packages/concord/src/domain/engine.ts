@@ -37,7 +37,12 @@ import { advanceTurn, settleCancelledTurn } from "./turn-engine.ts";
 /** Moves the command as far as rows allow and says what has to happen outside a transaction. */
 export async function advance(tx: Tx, kit: Kit, commandId: CommandId): Promise<Directive> {
   const command = await tx.commands.lock(commandId);
-  if (command === undefined || isResting(command.status)) return DONE;
+  return command === undefined ? DONE : advanceFrom(tx, kit, command);
+}
+
+/** The same for a command that this transaction has locked, as its row now is. */
+export async function advanceFrom(tx: Tx, kit: Kit, command: Command): Promise<Directive> {
+  if (isResting(command.status)) return DONE;
   if (command.hasDependencies && BEFORE_WORK.includes(command.status)) {
     const held = await holdBack(tx, kit, command);
     if (held !== undefined) return held;
@@ -139,7 +144,7 @@ async function nextAttempt(
   const operation = kit.catalog.operation(definition.connector, definition.operation);
   const history = await tx.invocations.history(command.commandId, step.stepId);
   const { attempts, last } = history;
-  const attempt: Directive = { kind: "attempt", stepId: step.stepId, history };
+  const attempt: Directive = { kind: "attempt", command, stepId: step.stepId, history };
   if (last?.status !== "failed") return attempt;
   const failure: Failure = {
     errorClass: last.errorClass ?? "unknown_error",

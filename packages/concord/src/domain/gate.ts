@@ -10,17 +10,15 @@ import { eventOf } from "./audit.ts";
 import { guarded } from "./contract-code.ts";
 import { isoTime, type Kit } from "./kit.ts";
 import { moveCommand } from "./move.ts";
-import { approvalsNeeded, workflowIdOf } from "./plan-command.ts";
+import { approvalsNeeded, type PlannedCommand, workflowIdOf } from "./plan-command.ts";
 import type { NewApproval, Tx } from "./store.ts";
 import type { ApprovalTypeDefinition, Task } from "./tasks.ts";
 
 interface Gate {
   readonly command: Command;
   readonly task: Task;
-  readonly plan: ExecutionPlan;
+  readonly planned: PlannedCommand;
   readonly combined: CombinedDecision;
-  /** Its run exists: the command came back from waiting for input. */
-  readonly isStarted: boolean;
 }
 
 /**
@@ -28,7 +26,9 @@ interface Gate {
  * started before and waits: then whoever moved the command wakes it.
  */
 export async function openGate(tx: Tx, kit: Kit, gate: Gate): Promise<Command> {
-  const { command, task, combined } = gate;
+  const { command, task, combined, planned } = gate;
+  // Its run exists when the command came back from waiting for input.
+  const isStarted = command.workflowId !== null;
   const needed = approvalsNeeded(task, combined);
   try {
     const preview = needed.length === 0 ? undefined : await keepPreview(tx, kit, gate);
@@ -37,15 +37,16 @@ export async function openGate(tx: Tx, kit: Kit, gate: Gate): Promise<Command> {
   } catch (error) {
     if (!(error instanceof UnreadablePacket)) throw error;
     const failure = { errorClass: "policy_denied", message: error.message } as const;
-    return moveCommand(tx, command, "failed", { failure });
+    return moveCommand(tx, command, "failed", { failure, planned });
   }
   const moved =
     needed.length > 0
       ? await moveCommand(tx, command, "waiting_for_approval", {
           reason: combined.reasons.join("; "),
+          planned,
         })
-      : await moveCommand(tx, command, "queued");
-  if (!gate.isStarted) await startRun(tx, moved, task);
+      : await moveCommand(tx, command, "queued", { planned });
+  if (!isStarted) await startRun(tx, moved, task);
   return moved;
 }
 
@@ -71,11 +72,11 @@ function questionOf(
   needed: RequiredApproval,
   preview: ArtifactId | undefined,
 ): NewApproval {
-  const { command, plan, task } = gate;
+  const { command, planned, task } = gate;
   const type = kit.catalog.approvalType(needed.approvalType);
   const minutes = needed.expiresInMinutes ?? type.defaultExpiryMinutes;
   const expiresAt = isoTime(kit.nowMs() + minutes * 60_000);
-  const bound = boundHash(kit, command, plan);
+  const bound = boundHash(kit, command, planned.plan);
   return {
     approvalId: asId("approval", kit.newId()),
     commandId: command.commandId,

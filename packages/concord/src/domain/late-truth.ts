@@ -53,7 +53,7 @@ async function probeOf(
   const found = kit.catalog.findOperation(connector, operation);
   if (found === undefined) return undefined;
   // Cut off in the middle: the same attempt is entered again, which now only asks.
-  if (last.status === "started") return { kind: "attempt", stepId: step.stepId, history };
+  if (last.status === "started") return { kind: "attempt", command, stepId: step.stepId, history };
   if (last.status !== "failed" || last.errorClass === null) return undefined;
   const waitMs = waitBeforeProbeMs(found, attempts, last.errorClass);
   if (waitMs === undefined) {
@@ -64,7 +64,7 @@ async function probeOf(
   const dueMs =
     (last.completedAtMs ?? kit.nowMs()) + (attempts > found.retry.attemptsMax ? waitMs : 0);
   if (kit.nowMs() < dueMs) return { kind: "wait", untilMs: dueMs };
-  return { kind: "attempt", stepId: step.stepId, history };
+  return { kind: "attempt", command, stepId: step.stepId, history };
 }
 
 /** Nobody knows whether the effect happened: a person is told, once. */

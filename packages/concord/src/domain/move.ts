@@ -9,7 +9,7 @@ import type { Json, JsonObject } from "../core/json.ts";
 import { canTransition, NO_FACTS, type TransitionFacts } from "../core/transitions.ts";
 import { type CommandStatus, isResting } from "../core/vocabulary.ts";
 import { eventOf } from "./audit.ts";
-import type { Tx } from "./store.ts";
+import type { StatusPatch, Tx } from "./store.ts";
 
 export interface MoveDetails {
   readonly actor?: string;
@@ -17,6 +17,8 @@ export interface MoveDetails {
   readonly result?: JsonObject;
   readonly failure?: Failure;
   readonly facts?: Partial<TransitionFacts>;
+  /** Stored with the move that ends planning. */
+  readonly planned?: StatusPatch["planned"];
 }
 
 /** Moves `command` and returns it as it now is. Throws `Refusal` `illegal_transition`, having changed nothing. */
@@ -33,8 +35,9 @@ export async function moveCommand(
     ...details.facts,
   };
   if (!canTransition(from, to, facts)) throw illegal(command, to);
-  const { result, failure } = details;
+  const { result, failure, planned } = details;
   const moved = await tx.commands.move(command.commandId, from, to, {
+    ...(planned === undefined ? {} : { planned }),
     ...(result === undefined ? {} : { result }),
     ...(failure === undefined ? {} : { failure }),
     completed: isResting(to),

@@ -10,12 +10,11 @@ import { renderTemplate } from "../core/template.ts";
 import { eventOf } from "./audit.ts";
 import { isoTime, type Kit } from "./kit.ts";
 import { manifestOf } from "./manifest.ts";
-import type { Tx } from "./store.ts";
+import type { StatusPatch, Tx } from "./store.ts";
 import type { StepDefinition, Task } from "./tasks.ts";
 
-export type Planned =
-  | { readonly command: Command; readonly plan: ExecutionPlan }
-  | { readonly failure: Failure };
+export type PlannedCommand = NonNullable<StatusPatch["planned"]>;
+export type Planned = PlannedCommand | { readonly failure: Failure };
 
 /** The workflow that runs a command; re-runs get a suffix (CMD-17). */
 export function workflowIdOf(command: Pick<Command, "commandId">): string {
@@ -32,6 +31,7 @@ export function approvalsNeeded(
   return [{ approvalType: task.approval.type, approver: task.approval.approver }];
 }
 
+/** Writes the planned effects and what was planned; the plan itself is stored by the move that follows. */
 export async function planCommand(
   tx: Tx,
   kit: Kit,
@@ -49,7 +49,6 @@ export async function planCommand(
   }
   const plan = makePlan(kit, command, task, combined, steps);
   const workflowId = command.workflowId ?? workflowIdOf(command);
-  await tx.commands.setPlan(command.commandId, plan, workflowId);
   const effects = steps.flatMap(({ stepId, effect }) =>
     effect === undefined ? [] : [{ ...effect, stepId }],
   );
@@ -64,7 +63,7 @@ export async function planCommand(
       }),
     ),
   ]);
-  return { command: { ...command, plan, workflowId }, plan };
+  return { plan, workflowId };
 }
 
 /** Outcomes that end the command here. What this version cannot perform is refused, never skipped. */

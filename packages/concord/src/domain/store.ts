@@ -46,6 +46,7 @@ export type NewCommand = {
 
 /** What a status change brings with it. */
 export interface StatusPatch {
+  readonly planned?: { readonly plan: ExecutionPlan; readonly workflowId: string };
   readonly result?: Json;
   readonly failure?: Failure;
   readonly completed: boolean;
@@ -77,9 +78,8 @@ export interface CommandRepository {
   setFacts(id: CommandId, facts: JsonObject): Promise<void>;
   /** Only ever to mask what a policy wants masked. */
   setPayload(id: CommandId, payload: JsonObject): Promise<void>;
-  setPlan(id: CommandId, plan: ExecutionPlan, workflowId: string): Promise<void>;
   setWorkflow(id: CommandId, workflowId: string): Promise<void>;
-  setStepResult(id: CommandId, stepId: string, result: Json): Promise<void>;
+  setStepResult(id: CommandId, stepId: string, result: Json): Promise<Command>;
   requestCancellation(id: CommandId, by: string, reason: string | null): Promise<Command>;
 }
 
@@ -125,8 +125,10 @@ export interface EffectRepository {
     payload: JsonObject,
     isProbe: boolean,
   ): Promise<void>;
-  succeed(effectId: EffectId, result: Json): Promise<void>;
-  fail(effectId: EffectId, failure: Failure): Promise<void>;
+  /** False when it is not being executed, or another command's effect has succeeded under its key. Hold the key. */
+  succeed(effect: Effect, tenantId: string, result: Json): Promise<boolean>;
+  /** False when it is not being executed. */
+  fail(effectId: EffectId, failure: Failure): Promise<boolean>;
   satisfy(effectId: EffectId, by: EffectId): Promise<void>;
   /** Attempts so far no longer count; the link may be tried anew. */
   forgive(effectId: EffectId, attempts: number): Promise<void>;

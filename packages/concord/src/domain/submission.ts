@@ -132,9 +132,7 @@ async function decide(tx: Tx, kit: Kit, validated: Command, task: Task): Promise
   if ("failure" in planned) {
     return moveCommand(tx, command, "failed", { failure: planned.failure });
   }
-  const isStarted = command.workflowId !== null;
-  const { plan } = planned;
-  return openGate(tx, kit, { command: planned.command, task, plan, combined, isStarted });
+  return openGate(tx, kit, { command, task, planned, combined });
 }
 
 /** POL-10: policy wants to know more. The run exists from here on, to notice when nobody answers. */

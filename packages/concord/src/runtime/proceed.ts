@@ -6,8 +6,8 @@
  */
 import type { CommandId } from "../core/ids.ts";
 import { begin, type Call, conclude, reach, type Vendors } from "../domain/connector-attempt.ts";
-import type { Directive } from "../domain/directive.ts";
-import { advance } from "../domain/engine.ts";
+import { type Directive, DONE } from "../domain/directive.ts";
+import { advance, advanceFrom } from "../domain/engine.ts";
 import type { Kit } from "../domain/kit.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { isConnectionLost } from "../postgres/connection.ts";
@@ -52,7 +52,7 @@ type Next =
 async function decide(tx: Tx, { kit, vendors }: ProceedParts, commandId: CommandId): Promise<Next> {
   const directive = await advance(tx, kit, commandId);
   if (directive.kind !== "attempt") return { outside: directive };
-  const begun = await begin(tx, kit, vendors.gate, { ...directive, commandId });
+  const begun = await begin(tx, kit, vendors.gate, directive);
   // Settled without a call: the rows know more than they did.
   if (begun === undefined) return { outside: null };
   return "waitMs" in begun ? begun : { call: begun };
@@ -60,7 +60,6 @@ async function decide(tx: Tx, { kit, vendors }: ProceedParts, commandId: Command
 
 async function call(parts: ProceedParts, begun: Call): Promise<Directive> {
   const { store, kit, vendors, assertOwned } = parts;
-  const { commandId } = begun.command;
   await assertOwned();
   const startedMs = kit.nowMs();
   const called = await reach(store, kit, vendors.secrets, begun);
@@ -68,8 +67,8 @@ async function call(parts: ProceedParts, begun: Call): Promise<Directive> {
   const outcome = (tx: Tx) => conclude(tx, kit, begun, called, latencyMs);
   try {
     return await store.transaction(async (tx) => {
-      await outcome(tx);
-      return advance(tx, kit, commandId);
+      const command = await outcome(tx);
+      return command === undefined ? DONE : advanceFrom(tx, kit, command);
     });
   } catch (error) {
     // A commit whose answer was lost may have been one: the step is entered again and finds out.

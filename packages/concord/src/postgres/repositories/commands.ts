@@ -84,6 +84,12 @@ export function commandRepository(db: Db): CommandRepository {
             status: to,
             updated_at: sql`now()`,
             completed_at: patch.completed ? sql`now()` : null,
+            ...(patch.planned === undefined
+              ? {}
+              : {
+                  plan: jsonb(patch.planned.plan),
+                  dbos_workflow_id: patch.planned.workflowId,
+                }),
             ...(patch.result === undefined ? {} : { result: jsonb(patch.result) }),
             ...(patch.failure === undefined
               ? {}
@@ -157,7 +163,7 @@ async function lockName(db: Db, name: readonly string[]): Promise<void> {
 
 type Writes = Pick<
   CommandRepository,
-  "insert" | "setFacts" | "setPayload" | "setWorkflow" | "setPlan" | "setStepResult"
+  "insert" | "setFacts" | "setPayload" | "setWorkflow" | "setStepResult"
 >;
 
 function writes(db: Db): Writes {
@@ -205,16 +211,14 @@ function writes(db: Db): Writes {
     setWorkflow: async (id, workflowId) => {
       await update(id).set({ dbos_workflow_id: workflowId }).execute();
     },
-    setPlan: async (id, plan, workflowId) => {
-      await update(id)
-        .set({ plan: jsonb(plan), dbos_workflow_id: workflowId })
-        .execute();
-    },
     setStepResult: async (id, stepId, result) => {
       const addition = jsonb({ [stepId]: result });
-      await update(id)
-        .set({ step_results: sql`step_results || ${addition}::jsonb` })
-        .execute();
+      return commandOf(
+        await update(id)
+          .set({ step_results: sql`step_results || ${addition}::jsonb` })
+          .returningAll()
+          .executeTakeFirstOrThrow(),
+      );
     },
   };
 }

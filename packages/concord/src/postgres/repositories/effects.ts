@@ -170,14 +170,28 @@ function effectWrites(db: Db): EffectWrites {
         .where("status", "in", ["planned", "failed", "executing"])
         .execute();
     },
-    succeed: async (id, result) => {
-      await update(id)
+    succeed: async ({ effectId, effectType, idempotencyKey }, tenantId, result) => {
+      const { numUpdatedRows } = await update(effectId)
         .set({ status: "succeeded", result: jsonb(result), completed_at: sql`now()` })
         .where("status", "=", "executing")
-        .execute();
+        .where(({ not, exists, selectFrom }) =>
+          not(
+            exists(
+              selectFrom("concord.domain_effects as twin")
+                .select("twin.domain_effect_id")
+                .where("twin.tenant_id", "=", tenantId)
+                .where("twin.effect_type", "=", effectType)
+                .where("twin.idempotency_key", "=", idempotencyKey)
+                .where("twin.status", "=", "succeeded")
+                .where("twin.domain_effect_id", "<>", effectId),
+            ),
+          ),
+        )
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
     },
     fail: async (id, failure) => {
-      await update(id)
+      const { numUpdatedRows } = await update(id)
         .set({
           status: "failed",
           error: failure.message,
@@ -185,7 +199,8 @@ function effectWrites(db: Db): EffectWrites {
           completed_at: sql`now()`,
         })
         .where("status", "=", "executing")
-        .execute();
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
     },
     satisfy: async (id, by) => {
       await update(id).set({ satisfied_by_effect_id: by }).execute();
