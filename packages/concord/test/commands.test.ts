@@ -183,6 +183,25 @@ describe("effects", () => {
     }
   });
 
+  test("EFF-7 AUD-1 what happened outside is on record even while deciding what follows fails", async () => {
+    await h.pool.query(
+      `CREATE FUNCTION concord.refuse() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN RAISE EXCEPTION 'broken on purpose'; END $$;
+       CREATE TRIGGER refuse BEFORE UPDATE ON concord.commands FOR EACH ROW
+         WHEN (NEW.status = 'succeeded') EXECUTE FUNCTION concord.refuse()`,
+    );
+    const before = h.vendor.purchases.size;
+    const { command } = await h.submit();
+    const once = [{ status: "succeeded", attempts: 1 }];
+    await expect.poll(() => h.effects(command), { timeout: 20_000 }).toEqual(once);
+    await h.pool.query("DROP FUNCTION concord.refuse() CASCADE");
+    expect((await h.settled(command)).status).toBe("succeeded");
+    expect(await h.effects(command)).toEqual(once);
+    expect(h.vendor.purchases.size).toBe(before + 1);
+    const told = await h.eventTypes(command);
+    expect(told.filter((one) => one === "connector_called")).toHaveLength(1);
+  });
+
   test("RTY-4 attempts are exhausted, then the command fails with the class of the last failure", async () => {
     h.vendor.faults.push("error_before", "error_before", "error_before", "error_before");
     const { command } = await h.submit();
