@@ -198,7 +198,7 @@ export class Fsm {
     const last = held === null ? this.#takeBuriedVersion(namespace, key) : held.version;
     const facts = { namespace, key, value, version: last + 1, revision };
     const entry: StoredEntry = { ...facts, updatedBy: doer.actor, updatedAt, expiresAt };
-    this.#store.put(entry);
+    this.#store.put(entry, held);
     this.#tally.replaced(held, entry);
     this.#record({ ...facts, op: "set" }, doer);
     return { op: "set", entry };

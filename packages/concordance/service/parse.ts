@@ -21,6 +21,8 @@ export type Fields = Readonly<Record<string, unknown>>;
 
 const SET_FIELDS = ["op", "namespace", "key", "value", "cas", "expiresAt", "ttlMs"] as const;
 const DELETE_FIELDS = ["op", "namespace", "key", "cas"] as const;
+/** Nearly every name: one byte a character, none of them a control character. */
+const PLAIN = /^[\x20-\x7e]+$/;
 /** Three digits of exponent, or more digits than a double has room for. */
 const MAYBE_HUGE_NUMBER = /\d[eE]\+?\d{3}|\d{300}/;
 
@@ -239,6 +241,7 @@ function jsonTextOf(value: unknown): string {
 function nameOf(value: unknown, name: string, bytesMax: number): string {
   if (typeof value !== "string" || value === "")
     throw invalid(`${name} must be a non-empty string.`);
+  if (value.length <= bytesMax && PLAIN.test(value)) return value;
   if (Buffer.byteLength(value) > bytesMax)
     throw invalid(`${name} is longer than ${bytesMax} bytes.`);
   if (/[\p{Cc}\p{Cs}\u{10ffff}]/u.test(value)) {

@@ -5,6 +5,7 @@
  */
 import type { Database } from "bun:sqlite";
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { STATE_DDL } from "../shared/schema.ts";
 import { claimState, KvStore } from "../shared/store.ts";
@@ -27,11 +28,14 @@ export class StateFile {
     this.store = new KvStore(this.#db);
   }
 
-  /** What is applied survives a power cut from here on: what is not in the file yet is in the synced WAL. */
-  sync(): void {
+  /**
+   * Resolves once what is applied now survives a power cut: what is not in the file yet is in the synced WAL.
+   * The disk works beside the event loop meanwhile, and more may be applied.
+   */
+  async sync(): Promise<void> {
     this.store.commit();
-    syncPath(`${this.path}-wal`);
-    syncPath(dirname(this.path));
+    await syncLater(`${this.path}-wal`);
+    await syncLater(dirname(this.path));
   }
 
   /** Takes a verified, synced file of the same directory in place of the present one. */
@@ -79,5 +83,15 @@ export function syncPath(path: string): void {
     fsyncSync(handle);
   } finally {
     closeSync(handle);
+  }
+}
+
+/** The same without holding up the event loop. */
+async function syncLater(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }

@@ -36,7 +36,8 @@ test("C3: a row that was read before is answered as the database holds it now", 
       for (const [at, one] of steps.entries()) {
         const key = "key" in one ? `k${one.key}` : "";
         const version = at + 1;
-        if (one.kind === "put") store.put(entryOf(key, version, one.chars));
+        if (one.kind === "put")
+          store.put(entryOf(key, version, one.chars), store.held(NAMESPACE, key));
         if (one.kind === "remove") store.remove(NAMESPACE, key, version, version);
         if (one.kind === "reseal") {
           store.resealEntry(NAMESPACE, key, store.row(NAMESPACE, key)?.version ?? 0, '"sealed"');
@@ -44,7 +45,7 @@ test("C3: a row that was read before is answered as the database holds it now", 
         if (one.kind === "commit") store.commit();
         if (one.kind === "fail") {
           const failing = () => {
-            store.put(entryOf(key, version, 1));
+            store.put(entryOf(key, version, 1), store.held(NAMESPACE, key));
             throw new Error("the apply failed");
           };
           expect(() => store.transact(failing)).toThrow("the apply failed");
@@ -67,7 +68,7 @@ test("many keys and large values are read all the same", () => {
   db.run(STATE_DDL);
   claimState(db, "test");
   const store = new KvStore(db);
-  for (let index = 0; index < 5_000; index += 1) store.put(entryOf(`k${index}`, 1, 10));
+  for (let index = 0; index < 5_000; index += 1) store.put(entryOf(`k${index}`, 1, 10), null);
   for (let round = 0; round < 2; round += 1) {
     for (let index = 0; index < 5_000; index += 1) {
       expect(store.row(NAMESPACE, `k${index}`)?.key).toBe(`k${index}`);

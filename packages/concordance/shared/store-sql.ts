@@ -24,7 +24,7 @@ export function prepare(db: Database) {
       `SELECT ${ENTRY} FROM kv WHERE namespace = ? AND key = ?`,
     ),
     held: db.query<Held, [string, string]>(
-      `SELECT version, expires_at AS expiresAt, octet_length(value) AS valueBytes
+      `SELECT rowid AS row, version, expires_at AS expiresAt, octet_length(value) AS valueBytes
        FROM kv WHERE namespace = ? AND key = ?`,
     ),
     list: db.query<StoredEntry, [string, string, string, string | null, number]>(
@@ -61,6 +61,10 @@ export function prepare(db: Database) {
     tombstone: db.query<{ version: number }, [string, string]>(
       "SELECT version FROM tombstones WHERE namespace = ? AND key = ?",
     ),
+    overwrite: db.query(
+      `UPDATE kv SET value = ?, version = ?, revision = ?, updated_by = ?, updated_at = ?,
+       expires_at = ? WHERE rowid = ?`,
+    ),
     // In place: replacing would move the row and rewrite both indexes.
     put: db.query(
       `INSERT INTO kv VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
@@ -72,11 +76,10 @@ export function prepare(db: Database) {
     bury: db.query("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?)"),
     dropTombstone: db.query("DELETE FROM tombstones WHERE namespace = ? AND key = ?"),
     record: db.query("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-    oldest: db.query<{ revision: number; newest: number }, []>(
-      "SELECT min(revision) AS revision, (SELECT max(revision) FROM changes) AS newest FROM changes",
-    ),
-    weigh: db.query<{ count: number; bytes: number }, [number]>(
-      "SELECT count(*) AS count, sum(bytes) AS bytes FROM changes WHERE revision = ?",
+    oldest: db.query<{ revision: number; count: number; bytes: number; newest: number }, []>(
+      `SELECT revision, count(*) AS count, sum(bytes) AS bytes,
+       (SELECT max(revision) FROM changes) AS newest
+       FROM changes WHERE revision = (SELECT min(revision) FROM changes) GROUP BY revision`,
     ),
     dropChanges: db.query("DELETE FROM changes WHERE revision = ?"),
     buriedThrough: db.query<{ version: number | null }, [number]>(

@@ -48,6 +48,8 @@ export interface StoredChange {
 }
 /** The facts of a row that judging a write takes. */
 export interface Held {
+  /** Where this state keeps it; says nothing in another one. */
+  readonly row: number;
   readonly version: number;
   readonly expiresAt: number | null;
   readonly valueBytes: number;
@@ -223,10 +225,12 @@ export class KvStore {
     return this.#statements.tombstone.get(namespace, key)?.version ?? null;
   }
 
-  put(entry: StoredEntry): void {
+  /** `held`: what is there already; its row is found again without its name. */
+  put(entry: StoredEntry, held: Held | null): void {
     const { namespace, key, value, version, revision, updatedBy, updatedAt, expiresAt } = entry;
-    const facts = [version, revision, updatedBy, updatedAt, expiresAt] as const;
-    this.#statements.put.run(namespace, key, value, ...facts);
+    const facts = [value, version, revision, updatedBy, updatedAt, expiresAt] as const;
+    const found = held !== null && this.#statements.overwrite.run(...facts, held.row).changes > 0;
+    if (!found) this.#statements.put.run(namespace, key, ...facts);
     this.#cache.written(entry);
   }
 
@@ -285,12 +289,17 @@ export class KvStore {
   dropOldestRevision() {
     const oldest = this.#statements.oldest.get();
     if (oldest === null || oldest.revision >= oldest.newest) return null;
-    const { revision } = oldest;
-    const sums = this.#statements.weigh.get(revision) ?? { count: 0, bytes: 0 };
+    const { revision, count, bytes } = oldest;
     this.#statements.dropChanges.run(revision);
-    const floor = this.#statements.buriedThrough.get(revision)?.version ?? null;
-    this.#statements.dropTombstones.run(revision);
-    return { revision, count: sums.count, bytes: sums.bytes, versionFloor: floor ?? 0 };
+    return { revision, count, bytes, versionFloor: this.#dropTombstones(revision) };
+  }
+
+  /** Answers the highest version among them; nearly always there are none. */
+  #dropTombstones(throughRevision: number): number {
+    const { version } = this.#statements.buriedThrough.get(throughRevision) ?? { version: null };
+    if (version === null) return 0;
+    this.#statements.dropTombstones.run(throughRevision);
+    return version;
   }
 }
 

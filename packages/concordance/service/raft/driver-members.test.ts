@@ -20,7 +20,7 @@ class Applied implements Machine<string> {
     return entries.map(({ kind, payload }) => (kind === "command" ? payload : null));
   }
   flush(): void {}
-  sync(): void {}
+  async sync(): Promise<void> {}
   install(file: string): void {
     throw new Error(`nobody sends ${file} to a leader`);
   }

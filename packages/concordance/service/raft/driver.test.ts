@@ -27,7 +27,7 @@ class Recorder implements Machine<string> {
   }
 
   flush(): void {}
-  sync(): void {}
+  async sync(): Promise<void> {}
 
   install(file: string): void {
     throw new Error(`nobody sends ${file} to a sole voter`);

@@ -70,6 +70,7 @@ export class RaftDriver<R> {
   readonly #reads = new ReadQueue();
   #flushing = false;
   #sweeping = false;
+  #syncing = false;
   #announcing = false;
   #savedTerm: number;
   #phase: "running" | "stopping" | "failed" = "running";
@@ -331,12 +332,31 @@ export class RaftDriver<R> {
     const { log, machine, compaction, outbox } = this.#options;
     if (this.#sweeping) this.#sweeping = log.sweep();
     const { baseIndex } = this.#state.log;
-    if (machine.appliedIndex - baseIndex < compaction.entries) return;
+    if (this.#syncing || machine.appliedIndex - baseIndex < compaction.entries) return;
     const through = Math.min(machine.appliedIndex - compaction.tail, outbox.heldIndex);
     if (through <= baseIndex) return;
-    machine.sync();
+    const { installs } = this.#stats;
+    this.#syncing = true;
+    const ended = (finish: () => void) => {
+      this.#syncing = false;
+      // Another state has come in between: the log already begins anew beneath that one.
+      if (this.#phase === "running" && this.#stats.installs === installs) this.#guarded(finish);
+    };
+    machine.sync().then(
+      () => ended(() => this.#compact(through)),
+      (error: unknown) =>
+        ended(() => {
+          throw error;
+        }),
+    );
+  }
+
+  /** Call only when the state is synced that far. A transfer may have begun since, and holds what it needs. */
+  #compact(synced: number): void {
+    const { log, machine, outbox } = this.#options;
+    const through = Math.min(synced, outbox.heldIndex);
     const facts = this.snapshotFacts(through, machine.timeMs);
-    if (facts === null) return;
+    if (facts === null || through <= this.#state.log.baseIndex) return;
     log.compact(facts);
     this.#state = compactThrough(this.#state, through);
     this.#sweeping = true;

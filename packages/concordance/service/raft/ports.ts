@@ -14,8 +14,8 @@ export interface Machine<R> {
   apply(entries: readonly LogEntry[]): readonly (R | null)[];
   /** Writes what is applied. What was not is applied again after a crash, from the log. */
   flush(): void;
-  /** Makes what is applied survive a power cut. */
-  sync(): void;
+  /** Resolves once all that is applied now survives a power cut; the disk's work is not waited for here. */
+  sync(): Promise<void>;
   /** Takes a received state in place of its own. */
   install(file: string): void;
 }
