@@ -61,8 +61,9 @@ export function timedSchedules(clock: Clock, onLost: (error: unknown) => void): 
     return one;
   };
   const begin = (one: Held) => {
-    // Ends only by being stopped.
-    void loop(one).catch(() => undefined);
+    loop(one).catch((error: unknown) => {
+      if (!one.stop.signal.aborted) onLost(error);
+    });
   };
   return {
     onTick: (wanted) => {
