@@ -13,6 +13,7 @@ import {
   invocationRepository,
   policyDecisionRepository,
 } from "./repositories/records.ts";
+import { redactionRepository } from "./repositories/redactions.ts";
 import { turnRepository } from "./repositories/turns.ts";
 import { dependencyRepository, inputRepository } from "./repositories/waits.ts";
 import { webhookRepository } from "./repositories/webhooks.ts";
@@ -43,6 +44,7 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
       notifications: notificationRepository(db),
       turns: turnRepository(db),
       webhooks: webhookRepository(db),
+      redactions: redactionRepository(client),
       events: eventRepository(db, client, newId),
       outbox: outbox(client),
     };
