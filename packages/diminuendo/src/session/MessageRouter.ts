@@ -32,7 +32,7 @@ import { readFiles } from "./messages/file-messages.ts";
 import { getHistory } from "./messages/history-message.ts";
 import { joinSession, leaveSession } from "./messages/join-messages.ts";
 import { deleteSession, relabelSession } from "./messages/lifecycle-messages.ts";
-import { followLog, logOf } from "./messages/log-streams.ts";
+import { followLog, logOf, seekInLog } from "./messages/log-streams.ts";
 import { manageMembers } from "./messages/member-messages.ts";
 import { createSession, listSessions } from "./messages/session-messages.ts";
 import { runTurn, steer, stopTurn } from "./messages/turn-messages.ts";
@@ -77,6 +77,8 @@ export const MessageRouterLayer = Layer.effect(
         ),
       follow: (reader, actor, place) =>
         Effect.provideContext(followLog(reader, actor, place), needs),
+      seek: (actor, sessionId, isWanted) =>
+        Effect.provideContext(seekInLog(actor, sessionId, isWanted), needs),
       log: (actor, sessionId) => Effect.provideContext(logOf(actor, sessionId), needs),
       config: (connection, actor, request) =>
         Effect.provideContext(handleConfig(connection, actor, request), needs),

@@ -11,6 +11,7 @@ import * as Result from "effect/Result";
 import { AppConfig } from "../app-config.ts";
 import { Authenticator } from "../auth/Authenticator.ts";
 import { mayDo } from "../auth/permissions.ts";
+import { AG_UI_ROUTES } from "../edges/ag-ui/ag-ui-routes.ts";
 import { traced } from "../observability/trace.ts";
 import { FRAME_BYTES_MAX } from "../protocol/index.ts";
 import { corsHeaders, originAllowed, SECURITY_HEADERS } from "../security/origins.ts";
@@ -33,6 +34,7 @@ const ROUTES: RouteTable = new RouteTable([
   ...SERVICE_ROUTES,
   ...THREAD_ROUTES,
   ...BILLING_ROUTES,
+  ...AG_UI_ROUTES,
   OPENAPI,
 ]);
 
