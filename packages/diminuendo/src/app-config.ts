@@ -5,6 +5,13 @@ import * as Context from "effect/Context";
 import type { OidcSettings } from "./auth/oidc.ts";
 import type { PriceTable } from "./domain/prices.ts";
 
+export interface OtlpSettings {
+  readonly endpoint: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly serviceName: string;
+  readonly exportIntervalMs: number;
+}
+
 export interface Settings {
   readonly listen: ListenAddress;
   readonly dataDir: string;
@@ -23,6 +30,8 @@ export interface Settings {
   readonly concord: { readonly url: string; readonly key: string };
   readonly concordance: { readonly url: string; readonly key: string };
   readonly ensembleUrl: string;
+  /** Where spans go; null: nowhere. */
+  readonly otlp: OtlpSettings | null;
   /** A session without a turn for this long lets go of its instance's socket. */
   readonly idleMs: number;
 }

@@ -17,6 +17,7 @@ import { StorageError, WorkerManager } from "./db/WorkerManager.ts";
 import { Health } from "./observability/Health.ts";
 import { loggingLayer } from "./observability/logging.ts";
 import { Metrics } from "./observability/Metrics.ts";
+import { TracingLayer } from "./observability/Tracing.ts";
 import { Breakers } from "./resilience/Breakers.ts";
 import { Attachments } from "./session/Attachments.ts";
 import { Billing } from "./session/Billing.ts";
@@ -44,7 +45,8 @@ const ConfigLayer = Layer.succeed(AppConfig, settings);
 const Observed = Breakers.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(ConfigLayer, Metrics.layer)),
 );
-const Storage = WorkerManager.layer.pipe(Layer.provideMerge(Observed));
+const Traced = TracingLayer.pipe(Layer.provideMerge(Observed));
+const Storage = WorkerManager.layer.pipe(Layer.provideMerge(Traced));
 const Broadcast = Broadcaster.layer.pipe(Layer.provideMerge(SocketServer.layer));
 const Upstream = Layer.mergeAll(
   PodiumClient.layer,
