@@ -8,7 +8,7 @@ import type { EventRepository } from "../src/domain/store.ts";
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const SOURCES = "packages/concord/src";
 
-/** `from "x"`, `import "x"`, `import("x")`, `require("x")`: types, re-exports and sub-paths included. */
+/** What follows `from`, `import`, `import(` and `require(`: types, re-exports and sub-paths included. */
 const SPECIFIER = /(?<![\w"'`])(?:from\s*|import\s*\(?\s*|require\s*\(\s*)["']([^"'\n]+)["']/g;
 
 function importsOf(text: string): readonly string[] {
