@@ -40,6 +40,7 @@ export {
   createConcord,
   type RuntimeFactory,
   type RuntimeParts,
+  type WebhookOptions,
 } from "./concord.ts";
 export type { Command, CommandContext, ExecutionPlan, Principal } from "./core/command.ts";
 export { ContractFailure, Refusal, type RefusalCode } from "./core/errors.ts";

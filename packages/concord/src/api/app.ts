@@ -32,6 +32,7 @@ import {
   toolView,
 } from "./views.ts";
 import { addWaits, dependencyOf } from "./waits.ts";
+import { addWebhookEndpoints } from "./webhook-endpoints.ts";
 import { addWebhooks } from "./webhooks.ts";
 
 const UNSEEN_BY_SERVICE: readonly string[] = ["invalid_json", "invalid_request"];
@@ -74,6 +75,7 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addRecord(app, concord);
   addSchedules(app, concord, auth);
   addWebhooks(app, concord);
+  addWebhookEndpoints(app, concord, auth);
   const described = document(app);
   app.get("/openapi.json", (context) => context.json(described));
   return app;

@@ -15,6 +15,7 @@ import {
 } from "./repositories/records.ts";
 import { turnRepository } from "./repositories/turns.ts";
 import { dependencyRepository, inputRepository } from "./repositories/waits.ts";
+import { webhookRepository } from "./repositories/webhooks.ts";
 import { overClient } from "./schema.ts";
 import { inTransaction } from "./transaction.ts";
 
@@ -41,6 +42,7 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
       policyDecisions: policyDecisionRepository(db),
       notifications: notificationRepository(db),
       turns: turnRepository(db),
+      webhooks: webhookRepository(db),
       events: eventRepository(db, client, newId),
       outbox: outbox(client),
     };

@@ -9,7 +9,7 @@ import { secretsFrom } from "../adapters/connectors/secrets.ts";
 import { createConcordApp } from "../api/app.ts";
 import { parseOperatorKey } from "../api/auth.ts";
 import { listen } from "../api/serve.ts";
-import { createConcord } from "../concord.ts";
+import { createConcord, type WebhookOptions } from "../concord.ts";
 import { CatalogError } from "../registry/check-catalog.ts";
 import { type Contracts, isContracts } from "../registry/define-contracts.ts";
 import { SETTINGS, SUMMARY } from "./settings.ts";
@@ -59,6 +59,7 @@ async function createOrExit(
       executorId: settings.executorId,
       workflowVersion: settings.workflowVersion,
       secrets: secretsOf(settings),
+      webhooks: webhooksOf(settings),
       log,
     });
   } catch (error) {
@@ -73,6 +74,20 @@ function secretsOf(settings: config.Settings<typeof SETTINGS>) {
   const concordance =
     url === undefined ? {} : { concordance: new ConcordanceClient({ url, apiKey }) };
   return secretsFrom({ env: process.env, directories, ...concordance });
+}
+
+function webhooksOf(settings: config.Settings<typeof SETTINGS>): WebhookOptions {
+  const waitsSeconds = settings.webhookRetrySeconds.map(Number);
+  if (!waitsSeconds.every((one) => one >= 0 && Number.isFinite(one))) {
+    process.stderr.write(`${PROGRAM}: --webhook-retry-seconds needs seconds, by commas\n`);
+    process.exit(2);
+  }
+  return {
+    privateRanges: settings.webhookPrivateRanges,
+    plainHttp: settings.webhookPlainHttp,
+    retry: { attemptsMax: waitsSeconds.length + 1, waitsSeconds },
+    failuresMax: settings.webhookFailuresMax,
+  };
 }
 
 class ContractsNotFound extends Error {}
