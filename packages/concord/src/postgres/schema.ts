@@ -11,6 +11,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { RequiredApproval } from "../core/policy.ts";
 import type { Delegation, Vote } from "../domain/approvals.ts";
 import type { DeliveryAttempt } from "../domain/webhook-endpoints.ts";
+import { type Compiled, openTransaction, query } from "./transaction.ts";
 
 /** JSONB: read as a value, written as text, since pg would turn an array into a Postgres array. */
 type Jsonb<T> = ColumnType<T, string, string>;
@@ -330,7 +331,22 @@ export function overPool(pool: PostgresPool): Db {
 
 /** A query builder over one connection whose transaction somebody else began and will end. */
 export function overClient(client: ClientBase): Db {
-  const borrowed = { query: client.query.bind(client), release: () => undefined };
+  return overQueries(async (compiled) => {
+    await openTransaction(client)?.before(compiled.sql);
+    return query(client, compiled);
+  });
+}
+
+/** The same for reads that may miss what the transaction has kept back so far. */
+export function overClientAsStored(client: ClientBase): Db {
+  return overQueries((compiled) => query(client, compiled));
+}
+
+function overQueries(run: (compiled: Compiled) => Promise<unknown>): Db {
+  const borrowed = {
+    query: (sql: string, parameters: readonly unknown[]) => run({ sql, parameters }),
+    release: () => undefined,
+  };
   const pool = { connect: async () => borrowed, end: async () => undefined };
   return overPool(pool as unknown as PostgresPool);
 }
