@@ -192,7 +192,7 @@ const onConfig = Effect.fnUntraced(function* (
 });
 
 /** What the client may hear of a failure; the rest goes to the log. */
-const asRefusal = Effect.fnUntraced(function* (
+export const asRefusal = Effect.fnUntraced(function* (
   cause: Cause.Cause<RouteError>,
   traceId: string,
   what: string,
