@@ -26,6 +26,7 @@ import { createNotificationService } from "./domain/notifications.ts";
 import { createPolicyService } from "./domain/policy-service.ts";
 import { RateGate } from "./domain/RateGate.ts";
 import type { EventFeed } from "./domain/reading.ts";
+import { createRedactionService } from "./domain/redaction-service.ts";
 import { createScheduleService, runTick } from "./domain/schedule-service.ts";
 import type { Store } from "./domain/store.ts";
 import type { TaskCatalog } from "./domain/tasks.ts";
@@ -197,7 +198,7 @@ export function createConcord(options: ConcordOptions): Concord {
 
 type Services = Pick<
   Concord,
-  "incidents" | "notifications" | "policies" | "record" | "webhookEndpoints"
+  "incidents" | "notifications" | "policies" | "record" | "redactions" | "webhookEndpoints"
 >;
 
 interface ServiceParts extends Omit<WebhookServiceParts, "lists"> {
@@ -221,6 +222,7 @@ function services({ pool, store, kit, catalog, secrets, sender }: ServiceParts):
       list: (principal, filter) => listIncidents(pool, principal.tenant, filter),
     },
     record: (principal, filter) => listRecord(pool, principal.tenant, filter),
+    redactions: createRedactionService(store, kit),
     webhookEndpoints: createWebhookEndpointService({
       store,
       kit,

@@ -78,6 +78,7 @@ export type {
 export { NO_RETRY, type RetryPolicy } from "./core/retry.ts";
 export type { ReviewPacket, ReviewSummary } from "./core/review-packet.ts";
 export * from "./core/vocabulary.ts";
+export { contractsFromYaml, declaredContracts } from "./declarations/index.ts";
 export type {
   AgentCall,
   AgentMove,

@@ -138,6 +138,29 @@ const APPROVALS: Family = {
   ],
 };
 
+const REDACT: Operation = {
+  name: "redact",
+  summary: "take something out of the record, for good; the chain stays whole",
+  args: [
+    { name: "target", help: "the id of a command, approval, artifact or event" },
+    { name: "places", help: "JSON Pointers by commas, e.g. /payload/guest/email" },
+  ],
+  flags: [
+    { flags: "--reason <text>", help: "why, for the record; needed" },
+    { flags: "--only-there", help: "leave it wherever else it stands about the same command" },
+  ],
+  run: async (api, { args: [target, places = ""], flags }) => {
+    const { reason, onlyThere } = flags;
+    const body = {
+      target,
+      places: places.split(",").filter(Boolean),
+      reason: typeof reason === "string" ? reason : "",
+      everywhere: onlyThere !== true,
+    };
+    return one(await api.ask({ method: "POST", path: "/redactions", body }));
+  },
+};
+
 const AUDIT: Family = {
   name: "audit",
   summary: "the record: read it, and check that nobody changed it",
@@ -167,6 +190,7 @@ const AUDIT: Family = {
         return { ...one(answer), exitCode: answer["intact"] === true ? 0 : NOT_INTACT };
       },
     },
+    REDACT,
   ],
 };
 

@@ -20,6 +20,7 @@ import { metricsText } from "./metrics.ts";
 import { addNotifications } from "./notifications.ts";
 import { addPolicies } from "./policies.ts";
 import { addRecord } from "./record.ts";
+import { addRedactions } from "./redactions.ts";
 import * as routes from "./routes.ts";
 import { addSchedules } from "./schedules.ts";
 import {
@@ -73,6 +74,7 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addConnectors(app, concord, auth);
   addNotifications(app, concord, auth);
   addRecord(app, concord);
+  addRedactions(app, concord, auth);
   addSchedules(app, concord, auth);
   addWebhooks(app, concord);
   addWebhookEndpoints(app, concord, auth);

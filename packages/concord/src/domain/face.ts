@@ -22,6 +22,7 @@ import type {
   RecordFilter,
   Timeline,
 } from "./reading.ts";
+import type { RedactionService } from "./redaction-service.ts";
 import type { ScheduleService } from "./schedule-service.ts";
 import type { Tool } from "./tasks.ts";
 import type { WebhookEndpointService } from "./webhook-endpoints.ts";
@@ -62,6 +63,7 @@ export interface Concord {
   readonly connectors: () => readonly ConnectorSummary[];
   /** The record of the caller's tenant, newest first. Throws `invalid_cursor`. */
   readonly record: (principal: Principal, filter: RecordFilter) => Promise<Page<DomainEvent>>;
+  readonly redactions: RedactionService;
   readonly schedules: ScheduleService;
   /** Webhooks that leave: who hears of which events, and what became of each delivery. */
   readonly webhookEndpoints: WebhookEndpointService;

@@ -31,6 +31,7 @@ import type { InboxMessage } from "./connectors.ts";
 import type { Dependency } from "./dependencies.ts";
 import type { Incident } from "./incidents.ts";
 import type { InputRequest } from "./input.ts";
+import type { RedactionRepository } from "./redaction-service.ts";
 import type { WebhookDelivery, WebhookEndpoint } from "./webhook-endpoints.ts";
 
 export type NewCommand = {
@@ -390,6 +391,7 @@ export interface Tx {
   readonly notifications: NotificationRepository;
   readonly turns: TurnRepository;
   readonly webhooks: WebhookRepository;
+  readonly redactions: RedactionRepository;
   readonly events: EventRepository;
   readonly outbox: Outbox;
 }

@@ -14,6 +14,7 @@ import {
   invocationRepository,
   policyDecisionRepository,
 } from "./repositories/records.ts";
+import { redactionRepository } from "./repositories/redactions.ts";
 import { turnRepository } from "./repositories/turns.ts";
 import { dependencyRepository, inputRepository } from "./repositories/waits.ts";
 import { webhookRepository } from "./repositories/webhooks.ts";
@@ -53,6 +54,7 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
       notifications: notificationRepository(db),
       turns: turnRepository(db, overClientAsStored(client)),
       webhooks: webhookRepository(db),
+      redactions: redactionRepository(client),
       events: eventRepository(db, client, newId),
       outbox: outbox(client),
     };

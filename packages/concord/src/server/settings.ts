@@ -25,7 +25,7 @@ export const SETTINGS = {
   contracts: config.list({
     flag: "contracts",
     env: "CONCORD_CONTRACTS",
-    help: "Modules whose default export is made by defineContracts: paths or package names.",
+    help: "Modules whose default export is made by defineContracts (paths or package names), YAML files, or folders of them.",
     placeholder: "path,path",
     default: [],
   }),

@@ -33,7 +33,7 @@ CREATE TABLE concord.webhook_deliveries (
   delivery_id UUID PRIMARY KEY,
   endpoint_id UUID NOT NULL REFERENCES concord.webhook_endpoints,
   tenant_id TEXT NOT NULL,
-  event_id UUID NOT NULL REFERENCES concord.domain_events,
+  event_id UUID NOT NULL,
   event_type TEXT NOT NULL,
   status TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending','delivered','failed','held')),
   -- each time it is started: by the feed, by a person, after its endpoint was enabled again
