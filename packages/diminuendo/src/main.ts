@@ -19,6 +19,7 @@ import { loggingLayer } from "./observability/logging.ts";
 import { Metrics } from "./observability/Metrics.ts";
 import { TracingLayer } from "./observability/Tracing.ts";
 import { Breakers } from "./resilience/Breakers.ts";
+import { RequestRates } from "./security/RequestRates.ts";
 import { Attachments } from "./session/Attachments.ts";
 import { Billing } from "./session/Billing.ts";
 import { housekeeping } from "./session/housekeeping.ts";
@@ -55,7 +56,7 @@ const Upstream = Layer.mergeAll(
   ConcordanceClient.layer,
 );
 const Auth = Authenticator.layer.pipe(Layer.provideMerge(Members.layer));
-const Base = Layer.mergeAll(Auth, Health.layer, Broadcast, Upstream).pipe(
+const Base = Layer.mergeAll(Auth, Health.layer, RequestRates.layer, Broadcast, Upstream).pipe(
   Layer.provideMerge(Storage),
 );
 const SessionsLayer = Sessions.layer.pipe(Layer.provideMerge(Base));

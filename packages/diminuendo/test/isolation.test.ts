@@ -28,7 +28,7 @@ beforeAll(async () => {
   world = new World();
   world.podium.files = new Map([["notes.txt", SECRET]]);
   world.podium.filesOf = "acme";
-  gateway = await world.start();
+  gateway = await world.start("--http-requests-per-minute=100000");
   ann = await TestClient.as(gateway.port, TOKENS.ann);
   const done = await ann.newSession();
   await ann.ask({ type: "run_turn", sessionId: done, text: SECRET, idempotencyKey: "key-of-ann" });
