@@ -89,9 +89,9 @@ async function oneConnection(
     if (event.type === "error") {
       seen.codes.set(event.code, (seen.codes.get(event.code) ?? 0) + 1);
     }
-    if (event.type === "session_created" && frames.known.length < SESSIONS_KNOWN) {
-      frames.known.push(event.session.sessionId);
-    }
+    // The newest are known: what was made earlier may have been deleted by a frame.
+    if (event.type === "session_created") frames.known.unshift(event.session.sessionId);
+    frames.known.length = Math.min(frames.known.length, SESSIONS_KNOWN);
   }
   seen.answers += client.configFrames.length;
   seen.unreadable.push(...client.unreadable);
