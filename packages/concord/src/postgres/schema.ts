@@ -173,7 +173,9 @@ export interface ArtifactTable {
   command_id: string;
   step_id: string;
   artifact_type: string;
-  version: Generated<number>;
+  version: number;
+  parent_artifact_id: string | null;
+  location: string | null;
   title: string;
   status: string;
   content: Jsonb<JsonObject>;
@@ -182,6 +184,11 @@ export interface ArtifactTable {
   metadata: JsonbDefault<JsonObject>;
   creator: string;
   created_at: Time;
+}
+
+export interface ArtifactReadTable {
+  command_id: string;
+  artifact_id: string;
 }
 
 export interface InvocationTable {
@@ -277,6 +284,7 @@ export interface Tables {
   "concord.notifications": NotificationTable;
   "concord.agent_moves": AgentMoveTable;
   "concord.agent_calls": AgentCallTable;
+  "concord.artifact_reads": ArtifactReadTable;
   "concord.domain_events": EventTable;
 }
 
