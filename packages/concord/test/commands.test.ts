@@ -183,7 +183,7 @@ describe("effects", () => {
     }
   });
 
-  test("EFF-7 AUD-1 what happened outside is on record even while deciding what follows fails", async () => {
+  test("EFF-7 what happened outside is on record even while deciding what follows fails", async () => {
     await h.pool.query(
       `CREATE FUNCTION concord.refuse() RETURNS trigger LANGUAGE plpgsql AS
          $$ BEGIN RAISE EXCEPTION 'broken on purpose'; END $$;

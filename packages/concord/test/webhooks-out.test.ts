@@ -203,6 +203,7 @@ describe("outbound webhooks", () => {
       "env:CONCORD_WEBHOOK_SHORT",
       "concordance:tenant:t2/hook",
       "file:/run/secrets/t2/hook",
+      "file:/run/secrets/t1/../t2/hook",
     ];
     for (const secret_ref of refused) {
       const { status, body } = await ask("POST", "/webhook-endpoints", {

@@ -43,6 +43,11 @@ const TOLD: Readonly<Record<string, Told>> = {
     tell: (p) => `Moved from ${text(p["from"])} to ${text(p["to"])}`,
     detail: (p) => text(p["reason"]) || text(p["error"]) || null,
   },
+  transition_refused: {
+    kind: "status",
+    tell: (p) => `Refused: it is ${text(p["status"])}`,
+    detail: (p) => text(p["message"]) || null,
+  },
   policy_evaluated: {
     kind: "policy",
     tell: (p) =>

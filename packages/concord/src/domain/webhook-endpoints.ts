@@ -159,7 +159,7 @@ export function checkSecretRef(tenant: string, reference: string): SecretRef {
   const path = rest.join(":");
   const isOwn =
     scheme === "file"
-      ? path.startsWith("/") && path.split("/").includes(tenant)
+      ? path.startsWith("/") && isWithin(path.split("/"), tenant)
       : scheme === "concordance" && path.startsWith(`tenant:${tenant}/`);
   if (reference.length <= 512 && (isOwn || ENVIRONMENT.test(reference))) {
     return reference as SecretRef;
@@ -168,6 +168,11 @@ export function checkSecretRef(tenant: string, reference: string): SecretRef {
     "validation_error",
     `secret_ref is not one of env:CONCORD_WEBHOOK_<NAME>, file:/<directory>/${tenant}/<name> or concordance:tenant:${tenant}/<key>; the secret itself has no place here.`,
   );
+}
+
+/** Whether the path leads through the tenant's directory, and not out of it again. */
+function isWithin(segments: readonly string[], tenant: string): boolean {
+  return segments.includes(tenant) && !segments.some((one) => one === "." || one === "..");
 }
 
 /** The secrets that sign at `nowMs`, the present one first. */

@@ -12,9 +12,9 @@
 import { createHash } from "node:crypto";
 import type { Pool } from "pg";
 import type { AuditReport } from "../domain/reading.ts";
+import { LOCK_KEYS } from "./lock-keys.ts";
 import { inTransaction } from "./transaction.ts";
 
-const LOCK_KEY = 727_420_002;
 const BATCH_EVENTS = 5_000;
 const PAGE_SEALS = 500;
 const PROBLEMS_MAX = 20;
@@ -53,7 +53,9 @@ const SEAL = `
 export async function sealAudit(pool: Pool): Promise<number> {
   for (let total = 0; ; ) {
     const count = await inTransaction(pool, async (client) => {
-      const lock = await client.query("SELECT pg_try_advisory_xact_lock($1) AS mine", [LOCK_KEY]);
+      const lock = await client.query("SELECT pg_try_advisory_xact_lock($1) AS mine", [
+        LOCK_KEYS.sealAudit,
+      ]);
       if (lock.rows[0]?.mine !== true) return 0;
       const { rows } = await client.query<{ count: number }>(SEAL, [START]);
       return rows[0]?.count ?? 0;

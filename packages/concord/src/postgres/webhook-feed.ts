@@ -7,12 +7,12 @@ import { sql } from "kysely";
 import type { Pool } from "pg";
 import { asId, type DeliveryId } from "../core/ids.ts";
 import { wants } from "../domain/webhook-endpoints.ts";
+import { LOCK_KEYS } from "./lock-keys.ts";
 import { deliveryOf } from "./repositories/webhooks.ts";
 import { overClient, overPool } from "./schema.ts";
 import type { OutboxFactory } from "./store.ts";
 import { inTransaction } from "./transaction.ts";
 
-const LOCK_KEY = 727_420_003;
 const PAGE_EVENTS = 500;
 /** A receiver that does not keep up holds its own place in the feed back, and nobody else's. */
 const PENDING_MAX = 1_000;
@@ -37,7 +37,9 @@ export async function dispatchEvents(
   let hasMore = false;
   for (const id of await servable(pool)) {
     const isFull = await inTransaction(pool, async (client) => {
-      const lock = await client.query("SELECT pg_try_advisory_xact_lock($1) AS mine", [LOCK_KEY]);
+      const lock = await client.query("SELECT pg_try_advisory_xact_lock($1) AS mine", [
+        LOCK_KEYS.dispatchWebhooks,
+      ]);
       if (lock.rows[0]?.mine !== true) return false;
       return serve(overClient(client), id, newId, outbox(client));
     });

@@ -1,5 +1,6 @@
 /** Owns every query. Sees only committed data; WAL lets it read while the writer writes. */
 import { existsSync } from "node:fs";
+import { NO_LIMITS } from "../domain/spending.ts";
 import { recall } from "./answers-table.ts";
 import { balanceOf, heldReservations, ledgerPage } from "./billing-tables.ts";
 import { databasePath, openForReading, openForWriting, tenantIds } from "./database-files.ts";
@@ -8,6 +9,7 @@ import { people, standingOf } from "./member-tables.ts";
 import { isCurrent, migrate } from "./migrations.ts";
 import { activeSessions, doomedSessions, getSession, listSessions } from "./registry-tables.ts";
 import { fateOf, loadHistory } from "./session-tables.ts";
+import { spendingOf } from "./spending-tables.ts";
 import type { Answer, Ask, EventsPage, ReaderQueries, ReaderQuery } from "./storage.ts";
 
 declare const self: Worker;
@@ -15,6 +17,7 @@ declare const self: Worker;
 const HANDLES_MAX = 64;
 
 const NOTHING = { available: 0, reserved: 0, spent: 0 };
+const NO_SPENDING = { limits: NO_LIMITS, spent: { tenant: 0, user: 0 } };
 const NOBODY = { members: [], invitations: [] };
 
 const dataDir = process.env["DIMINUENDO_WORKER_DATA_DIR"] ?? "";
@@ -36,11 +39,11 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
     case "list_sessions":
       return withRegistry(ask.tenantId, (db) => listSessions(db, ask), []);
     case "active_sessions":
-      return tenantIds(dataDir).flatMap((tenantId) =>
+      return wanted(ask.ofTenant).flatMap((tenantId) =>
         withRegistry(tenantId, activeSessions, []).map((row) => ({ tenantId, row })),
       );
     case "doomed_sessions":
-      return tenantIds(dataDir).flatMap((tenantId) =>
+      return wanted(ask.ofTenant).flatMap((tenantId) =>
         withRegistry(tenantId, doomedSessions, []).map((sessionId) => ({ tenantId, sessionId })),
       );
     case "events":
@@ -57,10 +60,12 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
         : recall(session(ask.sessionId), ask.userId, ask.key);
     case "balance":
       return withRegistry(ask.tenantId, balanceOf, NOTHING);
+    case "spending":
+      return withRegistry(ask.tenantId, (db) => spendingOf(db, ask.userId, ask.nowMs), NO_SPENDING);
     case "ledger":
       return withRegistry(ask.tenantId, (db) => ledgerPage(db, ask.beforePlace, ask.limit), []);
     case "held_reservations":
-      return tenantIds(dataDir).flatMap((tenantId) =>
+      return wanted(ask.ofTenant).flatMap((tenantId) =>
         withRegistry(tenantId, heldReservations, []).map((held) => ({ tenantId, ...held })),
       );
     case "turn_fate": {
@@ -85,6 +90,9 @@ function withRegistry<T>(tenantId: string, query: (db: Handle) => T, whenNone: T
   if (!existsSync(path)) return whenNone;
   return query(handles.get(path, () => openCurrent(path, "registry")));
 }
+
+const wanted = (ofTenant: string | null): readonly string[] =>
+  ofTenant === null ? tenantIds(dataDir) : [ofTenant];
 
 type Handle = ReturnType<typeof openForReading>;
 
