@@ -12,6 +12,17 @@ export interface OtlpSettings {
   readonly exportIntervalMs: number;
 }
 
+export interface FleetSettings {
+  /** Where gateways hear each other: `redis://…`, `valkey://…` or `nats://…`. */
+  readonly broadcastUrl: string;
+  /** What keeps several fleets on one server apart. */
+  readonly channel: string;
+  /** Where the other gateways reach this one; null: where it listens. */
+  readonly peerUrl: string | null;
+  /** A gateway that says nothing for this long has lost its tenants. */
+  readonly leaseMs: number;
+}
+
 export interface Settings {
   readonly listen: ListenAddress;
   readonly dataDir: string;
@@ -34,6 +45,8 @@ export interface Settings {
   readonly httpRequestsPerMinute: number;
   /** Where spans go; null: nowhere. */
   readonly otlp: OtlpSettings | null;
+  /** Null where this gateway is alone. */
+  readonly fleet: FleetSettings | null;
   /** A session without a turn for this long lets go of its instance's socket. */
   readonly idleMs: number;
 }

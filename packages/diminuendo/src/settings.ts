@@ -177,6 +177,31 @@ export const SETTINGS = {
     help: "Signs who acts, towards the other services; at least 16 characters.",
     default: "concert-dev-internal-secret",
   }),
+  broadcast: broadcastUrl({
+    flag: "broadcast",
+    env: "DIMINUENDO_BROADCAST",
+    help: "Where several gateways over the same data hear each other; without it this one is alone.",
+  }),
+  broadcastChannel: text({
+    flag: "broadcast-channel",
+    env: "DIMINUENDO_BROADCAST_CHANNEL",
+    help: "The fleet's name: keeps several fleets apart that share a server.",
+    placeholder: "name",
+    default: "diminuendo",
+  }),
+  peerUrl: url({
+    flag: "peer-url",
+    env: "DIMINUENDO_PEER_URL",
+    help: "Where the other gateways reach this one; where it listens, unless told.",
+  }),
+  leaseSeconds: integer({
+    flag: "lease-seconds",
+    env: "DIMINUENDO_LEASE_SECONDS",
+    help: "A gateway of several that says nothing for this long has lost its tenants.",
+    default: 6,
+    min: 2,
+    max: 60,
+  }),
   idleMinutes: integer({
     flag: "idle-minutes",
     env: "DIMINUENDO_IDLE_MINUTES",
@@ -205,7 +230,18 @@ export function settingsOf(read: config.Settings<typeof SETTINGS>): Settings {
     concord: { url: read.concordUrl, key: read.concordKey },
     concordance: { url: read.concordanceUrl, key: read.concordanceKey },
     ensembleUrl: read.ensembleUrl,
+    fleet: fleetOf(read),
     idleMs: read.idleMinutes * 60_000,
+  };
+}
+
+function fleetOf(read: config.Settings<typeof SETTINGS>): Settings["fleet"] {
+  if (read.broadcast === undefined) return null;
+  return {
+    broadcastUrl: read.broadcast,
+    channel: read.broadcastChannel,
+    peerUrl: read.peerUrl ?? null,
+    leaseMs: read.leaseSeconds * 1_000,
   };
 }
 
@@ -235,6 +271,24 @@ function identity(spec: Named & { readonly default: string }): config.Setting<Ac
     defaultText: spec.default,
     defaultValue: parseIdentity(spec.default),
     parse: parseIdentity,
+  };
+}
+
+const ENGINE_URL = /^(rediss?|valkeys?|nats|tls):\/\/[^/\s]+/;
+
+/** May hold a password. */
+function broadcastUrl(spec: Named): config.Setting<string | undefined> {
+  return {
+    ...spec,
+    placeholder: "redis://…|nats://…",
+    secret: true,
+    defaultValue: undefined,
+    parse: (value) => {
+      if (ENGINE_URL.test(value)) return value;
+      throw new config.SettingError(
+        "needs redis://host:port, valkey://host:port or nats://host:port (rediss, valkeys, tls with TLS)",
+      );
+    },
   };
 }
 

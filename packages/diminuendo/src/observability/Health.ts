@@ -13,12 +13,25 @@ import { Tracing, type TracingState } from "./Tracing.ts";
 
 const PROBE_TIMEOUT_MS = 2_000;
 
+/** The link to the other gateways; alone, the gateway is its own broadcast layer. */
+export const BroadcastHealth = Context.Reference<() => BroadcastHealth>(
+  "diminuendo/observability/BroadcastHealth",
+  { defaultValue: () => () => ({ ok: true, latencyMs: 0, engine: "in-process" }) },
+);
+export interface BroadcastHealth {
+  readonly ok: boolean;
+  readonly latencyMs: number;
+  readonly engine: string;
+}
+
 export interface DependencyHealth {
   readonly ok: boolean;
   readonly latencyMs: number;
   readonly error?: string;
   /** Whether requests go there: `open` means that it is left alone for now. */
   readonly breaker?: BreakerState;
+  /** Of the broadcast layer: what carries it. */
+  readonly engine?: string;
 }
 export interface HealthReport {
   readonly ok: boolean;
@@ -47,6 +60,7 @@ export class Health extends Context.Service<
       const metrics = yield* Metrics;
       const breakers = yield* Breakers;
       const tracing = yield* Tracing;
+      const broadcast = yield* BroadcastHealth;
       const startedAtMs = performance.now();
       const needed = {
         podium: `${podium.url}/health`,
@@ -59,7 +73,7 @@ export class Health extends Context.Service<
       };
       return Health.of({
         report: Effect.gen(function* () {
-          const probed = yield* probeAll(all);
+          const probed = { ...(yield* probeAll(all)), broadcast: broadcast() };
           const states: Readonly<Record<string, BreakerState>> = yield* breakers.states;
           const dependencies = Object.fromEntries(
             Object.entries(probed).map(([name, health]) => {

@@ -23,7 +23,7 @@ import type { PodiumClient } from "../upstream/PodiumClient.ts";
 import type { PodiumFiles } from "../upstream/PodiumFiles.ts";
 import type { Unreachable } from "../upstream/upstream-http.ts";
 import type { Attachments } from "./Attachments.ts";
-import { sessionFor } from "./access.ts";
+import { viewFor } from "./access.ts";
 import type { Billing } from "./Billing.ts";
 import { answerQuestion } from "./messages/answer-message.ts";
 import { ConfigListeners, handleConfig } from "./messages/config-messages.ts";
@@ -71,7 +71,7 @@ export const MessageRouterLayer = Layer.effect(
         Effect.provideContext(dispatch(connection, actor, message), needs),
       ask: (cause, actor, message) => Effect.provideContext(ask(cause, actor, message), needs),
       session: (actor, sessionId) =>
-        sessionFor(actor, "session:read", sessionId).pipe(
+        viewFor(actor, "session:read", sessionId).pipe(
           Effect.map(({ meta }) => meta),
           Effect.provideContext(needs),
         ),

@@ -21,6 +21,7 @@ import { ANY_HOST } from "./any-host.ts";
 import { BILLING_ROUTES } from "./http/billing-routes.ts";
 import { asApiError } from "./http/http-errors.ts";
 import { openApi } from "./http/openapi.ts";
+import { PEER_ROUTE } from "./http/peer-route.ts";
 import { type Route, RouteTable, readBody } from "./http/routes.ts";
 import { SERVICE_ROUTES } from "./http/service-routes.ts";
 import { THREAD_ROUTES } from "./http/thread-routes.ts";
@@ -30,15 +31,16 @@ const OPENAPI: Route = {
   path: "/api/openapi.json",
   summary: "This document.",
   open: true,
-  answer: () => Effect.succeed(Response.json(openApi(ROUTES.routes))),
+  answer: () => Effect.succeed(Response.json(openApi(PUBLIC))),
 };
-const ROUTES: RouteTable = new RouteTable([
+const PUBLIC: readonly Route[] = [
   ...SERVICE_ROUTES,
   ...THREAD_ROUTES,
   ...BILLING_ROUTES,
   ...AG_UI_ROUTES,
   OPENAPI,
-]);
+];
+const ROUTES: RouteTable = new RouteTable([...PUBLIC, PEER_ROUTE]);
 
 /** Answers one request; never fails. */
 export const handleHttp = Effect.fnUntraced(function* (request: Request, address: string) {

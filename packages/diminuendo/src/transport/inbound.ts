@@ -197,7 +197,7 @@ const onConfig = Effect.fnUntraced(function* (
 const ofPerson = ({ tenant, user }: Actor) => ({ "concert.tenant": tenant, "enduser.id": user });
 
 /** What the client may hear of a failure; the rest goes to the log. */
-const asRefusal = Effect.fnUntraced(function* (
+export const asRefusal = Effect.fnUntraced(function* (
   cause: Cause.Cause<RouteError>,
   traceId: string,
   what: string,
