@@ -9,6 +9,7 @@ import type { CommandId } from "../core/ids.ts";
 import { nextStep } from "../core/planning.ts";
 import { waitBeforeRetryMs } from "../core/retry.ts";
 import { isResting } from "../core/vocabulary.ts";
+import { eventOf } from "./audit.ts";
 import {
   advanceChain,
   compensatable,
@@ -30,7 +31,7 @@ import { expireApprovals } from "./open-questions.ts";
 import type { Tx } from "./store.ts";
 import type { ArtifactStep, Task } from "./tasks.ts";
 import { advanceTurn, settleCancelledTurn } from "./turn-engine.ts";
-import { writeArtifact } from "./write-artifact.ts";
+import { type Written, writeArtifact } from "./write-artifact.ts";
 
 /** Moves the command as far as rows allow and says what has to happen outside a transaction. */
 export async function advance(tx: Tx, kit: Kit, commandId: CommandId): Promise<Directive> {
@@ -116,6 +117,12 @@ async function run(tx: Tx, kit: Kit, start: Command): Promise<Directive> {
   for (;;) {
     const step = nextStep(planOf(command), new Set(Object.keys(command.stepResults)));
     if (step === undefined) return finish(tx, kit, command, task);
+    const left = await leaveOut(tx, command, task, step);
+    if (left !== undefined) {
+      if ("failure" in left) return failAndUndo(tx, kit, command, left.failure);
+      command = left.command;
+      continue;
+    }
     if (step.primitive === "connector_call") return nextAttempt(tx, kit, command, task, step);
     const definition = task.steps.find((one): one is ArtifactStep => one.id === step.stepId);
     if (definition?.kind !== "artifact") return failAndUndo(tx, kit, command, unknownTask(command));
@@ -123,6 +130,22 @@ async function run(tx: Tx, kit: Kit, start: Command): Promise<Directive> {
     if ("failure" in written) return failAndUndo(tx, kit, command, written.failure);
     command = written.command;
   }
+}
+
+/** A step whose condition does not hold is over without anything happening; undefined when it has to be done. */
+async function leaveOut(
+  tx: Tx,
+  command: Command,
+  task: Task,
+  { stepId }: PlanStep,
+): Promise<Written | undefined> {
+  const when = task.steps.find((one) => one.id === stepId)?.when;
+  if (when === undefined) return undefined;
+  const held = guarded(() => ({ holds: when(viewOf(command)) === true }), "the step's condition");
+  if ("failure" in held) return held;
+  if (held.value["holds"] === true) return undefined;
+  await tx.events.append([eventOf(command, "step_skipped", { step_id: stepId })]);
+  return { command: await tx.commands.setStepResult(command.commandId, stepId, { skipped: true }) };
 }
 
 async function finish(tx: Tx, kit: Kit, command: Command, task: Task): Promise<Directive> {

@@ -1,3 +1,5 @@
+/** Owns numbers that a seed decides, so that what went wrong once can be had again. */
+
 export type Random = (below: number) => number;
 
 /** The same numbers each time for the same seed. */
