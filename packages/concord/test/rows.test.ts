@@ -203,7 +203,8 @@ describe("a command's row", () => {
     const { command } = await h.submit();
     const done = await h.settled(command);
     const before = await allOf(done);
-    const nobody = { start: async () => {}, wake: async () => {} };
+    const nothing = async () => {};
+    const nobody = { start: nothing, wake: nothing, deliver: nothing };
     const store = createPgStore(
       h.pool,
       () => crypto.randomUUID(),

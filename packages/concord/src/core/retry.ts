@@ -11,6 +11,14 @@ export interface RetryPolicy {
 
 export const NO_RETRY: RetryPolicy = { attemptsMax: 1, waitsSeconds: [] };
 
+/** How much longer a wait may become by chance. */
+const SPREAD_MAX = 0.2;
+
+/** A wait made longer by `unit` (0 to below 1, by chance), so that what failed together does not come back together. */
+export function spreadMs(waitMs: number, unit: number): number {
+  return Math.round(waitMs * (1 + SPREAD_MAX * unit));
+}
+
 /** A vendor that asks for more than this is asked sooner; nobody waits for a day on one word of a header. */
 const RETRY_AFTER_MAX_MS = 3_600_000;
 

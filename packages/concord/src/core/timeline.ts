@@ -57,6 +57,11 @@ const TOLD: Readonly<Record<string, Told>> = {
     detail: (p) => list(p["reasons"]) || null,
   },
   payload_redacted: { kind: "policy", tell: (p) => `Masked ${list(p["places"])}` },
+  record_redacted: {
+    kind: "other",
+    tell: (p) => `${text(p["redacted_by"])} had something taken out of the record`,
+    detail: (p) => text(p["reason"]) || null,
+  },
   plan_created: {
     kind: "plan",
     tell: (p) =>
