@@ -41,6 +41,8 @@ export interface Settings {
   readonly concord: { readonly url: string; readonly key: string };
   readonly concordance: { readonly url: string; readonly key: string };
   readonly ensembleUrl: string;
+  /** What one person may ask over HTTP. */
+  readonly httpRequestsPerMinute: number;
   /** Where spans go; null: nowhere. */
   readonly otlp: OtlpSettings | null;
   /** Null where this gateway is alone. */

@@ -31,6 +31,7 @@ import { loggingLayer } from "./observability/logging.ts";
 import { Metrics } from "./observability/Metrics.ts";
 import { TracingLayer } from "./observability/Tracing.ts";
 import { Breakers } from "./resilience/Breakers.ts";
+import { RequestRates } from "./security/RequestRates.ts";
 import { Attachments } from "./session/Attachments.ts";
 import { Billing } from "./session/Billing.ts";
 import { housekeeping } from "./session/housekeeping.ts";
@@ -67,7 +68,7 @@ const Upstream = Layer.mergeAll(
   ConcordanceClient.layer,
 );
 const Auth = Authenticator.layer.pipe(Layer.provideMerge(Members.layer));
-const Around = Layer.mergeAll(Auth, Health.layer, Broadcaster.layer, Upstream);
+const Around = Layer.mergeAll(Auth, Health.layer, RequestRates.layer, Broadcaster.layer, Upstream);
 const Bonds = Layer.mergeAll(Attachments.layer, Billing.layer);
 const Inner = ConfigListeners.layer.pipe(Layer.provideMerge(Bonds));
 

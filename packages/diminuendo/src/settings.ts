@@ -138,6 +138,14 @@ export const SETTINGS = {
     help: "Ensemble; asked for its health only.",
     default: "http://127.0.0.1:5180",
   }),
+  httpRequestsPerMinute: integer({
+    flag: "http-requests-per-minute",
+    env: "DIMINUENDO_HTTP_REQUESTS_PER_MINUTE",
+    help: "HTTP requests of one person in a minute; more are refused with 429 and Retry-After.",
+    default: 600,
+    min: 1,
+    max: 1_000_000,
+  }),
   otlpEndpoint: url({
     flag: "otlp-endpoint",
     env: "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -216,6 +224,7 @@ export function settingsOf(read: config.Settings<typeof SETTINGS>): Settings {
     allowedOrigins: read.allowedOrigins,
     prices: read.prices,
     internalSecret: read.internalSecret,
+    httpRequestsPerMinute: read.httpRequestsPerMinute,
     otlp: otlpOf(read),
     podium: { url: read.podiumUrl, key: read.podiumKey },
     concord: { url: read.concordUrl, key: read.concordKey },

@@ -7,6 +7,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import type { SessionEvent } from "../src/protocol/index.ts";
 import { type GatewayProcess, TOKENS, World } from "./support/gateway-process.ts";
 import { compact, expectMessagesAsStreamed, expectWholeLog } from "./support/log-view.ts";
+import { randomOf } from "./support/random.ts";
 import { TestClient } from "./support/test-client.ts";
 
 setDefaultTimeout(240_000);
@@ -14,15 +15,6 @@ setDefaultTimeout(240_000);
 const SEEDS = (process.env["SIM_SEEDS"] ?? "1,12,20261121").split(",").map(Number);
 const CLIENTS = 5;
 const STEPS = 60;
-
-/** The same numbers each time for the same seed. */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return (state >>> 8) % below;
-  };
-}
 
 /** A person with a view that outlives connections, and what the gateway has promised them. */
 class Person {

@@ -43,6 +43,13 @@ const REGISTRY = [
    ) WITHOUT ROWID;
    CREATE INDEX reservations_held ON reservations (turn_id) WHERE closed_at IS NULL;`,
   `CREATE TABLE claims (number INTEGER PRIMARY KEY, gateway_id TEXT NOT NULL, claimed_at INTEGER NOT NULL);`,
+  `ALTER TABLE reservations ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
+   ALTER TABLE reservations ADD COLUMN cost INTEGER;
+   CREATE INDEX reservations_by_time ON reservations (created_at);
+   CREATE TABLE spending_limits (
+     of TEXT NOT NULL, who TEXT NOT NULL, microcredits INTEGER NOT NULL, set_by TEXT NOT NULL,
+     set_at INTEGER NOT NULL, PRIMARY KEY (of, who)
+   ) WITHOUT ROWID;`,
 ];
 
 const SESSION = [

@@ -20,6 +20,7 @@ import {
   updateSession,
 } from "./registry-tables.ts";
 import { loadSnapshot, storeCommit } from "./session-tables.ts";
+import { setSpendingLimit } from "./spending-tables.ts";
 import type { Answer, Ask, WriterCommand } from "./storage.ts";
 
 declare const self: Worker;
@@ -115,6 +116,8 @@ function perform(database: Database, command: WriterCommand): unknown {
       return topUp(database, command);
     case "claim_tenant":
       return claimTenant(database, command);
+    case "set_spending_limit":
+      return setSpendingLimit(database, command);
     case "session_dropped":
       return sessionDropped(database, command.sessionId);
     case "drop_session":

@@ -11,6 +11,8 @@ import type {
   LedgerLine,
   Reserve,
   Reserved,
+  SetSpendingLimit,
+  Spending,
   TopUp,
 } from "./stored-billing.ts";
 import type {
@@ -53,6 +55,8 @@ export interface WriterCommands {
   /** False when there was nothing to close any more. */
   readonly close_reservation: [CloseReservation, boolean];
   readonly top_up: [TopUp, Balance];
+  /** False when there are too many limits already. */
+  readonly set_spending_limit: [SetSpendingLimit, boolean];
   /** Closes and deletes the session's directory; nothing of it is left when this is answered. */
   readonly drop_session: [{ readonly kind: "drop_session"; readonly sessionId: string }, null];
   /** Its directory is gone: the registry may forget it for good. */
@@ -143,6 +147,15 @@ export interface ReaderQueries {
     Remembered | null,
   ];
   readonly balance: [{ readonly kind: "balance"; readonly tenantId: string }, Balance];
+  readonly spending: [
+    {
+      readonly kind: "spending";
+      readonly tenantId: string;
+      readonly userId: string;
+      readonly nowMs: number;
+    },
+    Spending,
+  ];
   readonly ledger: [
     {
       readonly kind: "ledger";
