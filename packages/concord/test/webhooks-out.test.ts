@@ -305,6 +305,19 @@ describe("outbound webhooks", () => {
     expect(receiver.received[0]?.body).not.toContain("anna@example.com");
   });
 
+  test("a receiver that hangs holds back nobody else, and no command", async () => {
+    const slow = await startReceiver();
+    slow.usual = "hang";
+    const stuck = await create({ url: slow.url });
+    const id = await create();
+    const { length } = await Promise.all(Array.from({ length: 12 }, () => buy()));
+    await settles(id, ...Array<string>(length).fill("delivered"));
+    expect(slow.received.length).toBeGreaterThan(0);
+    const states = (await deliveries(stuck)).map((one: { status: string }) => one.status);
+    expect(states).not.toContain("delivered");
+    await slow.stop();
+  });
+
   test("RUN-11 a delivery whose run is gone, as after a restored backup, gets another one", async () => {
     const id = await create();
     await buy();
