@@ -13,6 +13,8 @@ import * as ManagedRuntime from "effect/ManagedRuntime";
 import { AppConfig } from "./app-config.ts";
 import { Authenticator } from "./auth/Authenticator.ts";
 import { Members } from "./auth/Members.ts";
+import { RunPortsLayer } from "./automations/owner-turns.ts";
+import { Scheduler } from "./automations/Scheduler.ts";
 import { StorageError, WorkerManager } from "./db/WorkerManager.ts";
 import { Health } from "./observability/Health.ts";
 import { loggingLayer } from "./observability/logging.ts";
@@ -25,6 +27,7 @@ import { MessageRouterLayer } from "./session/MessageRouter.ts";
 import { ConfigListeners } from "./session/messages/config-messages.ts";
 import { recoverSessions } from "./session/recovery.ts";
 import { Sessions } from "./session/Sessions.ts";
+import { TurnNews } from "./session/TurnNews.ts";
 import { SETTINGS, settingsOf } from "./settings.ts";
 import { Broadcaster } from "./transport/Broadcaster.ts";
 import { sayGoodbye, startServer } from "./transport/gateway-server.ts";
@@ -56,11 +59,18 @@ const Auth = Authenticator.layer.pipe(Layer.provideMerge(Members.layer));
 const Base = Layer.mergeAll(Auth, Health.layer, Broadcast, Upstream).pipe(
   Layer.provideMerge(Storage),
 );
-const SessionsLayer = Sessions.layer.pipe(Layer.provideMerge(Base));
+const SessionsLayer = Sessions.layer.pipe(
+  Layer.provideMerge(TurnNews.layer),
+  Layer.provideMerge(Base),
+);
 const Bonds = Layer.mergeAll(Attachments.layer, Billing.layer).pipe(
   Layer.provideMerge(SessionsLayer),
 );
-const RouterDeps = ConfigListeners.layer.pipe(Layer.provideMerge(Bonds));
+const Automations = Scheduler.layer.pipe(
+  Layer.provideMerge(RunPortsLayer),
+  Layer.provideMerge(Bonds),
+);
+const RouterDeps = ConfigListeners.layer.pipe(Layer.provideMerge(Automations));
 const AppLayer = MessageRouterLayer.pipe(Layer.provideMerge(RouterDeps));
 
 const runtime = ManagedRuntime.make(AppLayer.pipe(Layer.provideMerge(loggingLayer(log))));
@@ -68,6 +78,7 @@ const runtime = ManagedRuntime.make(AppLayer.pipe(Layer.provideMerge(loggingLaye
 const program = Effect.gen(function* () {
   yield* recoverSessions;
   yield* Effect.forkScoped(housekeeping);
+  yield* Effect.forkScoped((yield* Scheduler).run);
   const port = yield* startServer;
   const { host } = settings.listen;
   yield* Effect.logInfo(

@@ -6,6 +6,7 @@
 import type { Database } from "bun:sqlite";
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { performAutomation } from "./automation-commands.ts";
 import { closeReservation, reserve, topUp } from "./billing-tables.ts";
 import { type DatabaseName, databasePath, openForWriting, SAFE_NAME } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
@@ -108,6 +109,8 @@ function perform(database: Database, command: WriterCommand): unknown {
       return sessionDropped(database, command.sessionId);
     case "drop_session":
       throw new Error("drop_session is no statement");
+    default:
+      return performAutomation(database, command);
   }
 }
 

@@ -15,6 +15,7 @@ import { type LiveSession, metaOfRow } from "./LiveSession.ts";
 import { type Decision, type SessionGone, SessionLog } from "./session-log.ts";
 import type { SessionModel, Step } from "./session-model.ts";
 import { SessionShelf } from "./session-shelf.ts";
+import { TurnNews } from "./TurnNews.ts";
 
 /** Where a page of the list ends. */
 export interface SessionPlace {
@@ -69,7 +70,7 @@ export class Sessions extends Context.Service<
       const broadcaster = yield* Broadcaster;
       const metrics = yield* Metrics;
       const shelf = new SessionShelf(workers);
-      const log = new SessionLog({ workers, broadcaster, metrics });
+      const log = new SessionLog({ workers, broadcaster, metrics, news: yield* TurnNews });
       yield* metrics.gauge("diminuendo_sessions_loaded", () => shelf.size);
       return Sessions.of({
         find: (tenantId, sessionId) => shelf.find(tenantId, sessionId),

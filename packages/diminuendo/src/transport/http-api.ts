@@ -15,6 +15,7 @@ import { traced } from "../observability/trace.ts";
 import { FRAME_BYTES_MAX } from "../protocol/index.ts";
 import { corsHeaders, originAllowed, SECURITY_HEADERS } from "../security/origins.ts";
 import { ANY_HOST } from "./any-host.ts";
+import { AUTOMATION_ROUTES } from "./http/automation-routes.ts";
 import { BILLING_ROUTES } from "./http/billing-routes.ts";
 import { asApiError } from "./http/http-errors.ts";
 import { openApi } from "./http/openapi.ts";
@@ -33,6 +34,7 @@ const ROUTES: RouteTable = new RouteTable([
   ...SERVICE_ROUTES,
   ...THREAD_ROUTES,
   ...BILLING_ROUTES,
+  ...AUTOMATION_ROUTES,
   OPENAPI,
 ]);
 

@@ -19,12 +19,12 @@ import { SocketServer } from "../SocketServer.ts";
 import { EventStream } from "./EventStream.ts";
 import type { Asked, PersonRoute } from "./routes.ts";
 
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 
 const asMessage = Schema.decodeUnknownEffect(ClientMessage);
 
 /** Asks as a client would; the fields are checked by the message's own schema. */
-const ask = Effect.fnUntraced(function* (actor: Actor, fields: Fields) {
+export const ask = Effect.fnUntraced(function* (actor: Actor, fields: Fields) {
   const message = yield* asMessage(fields).pipe(
     Effect.mapError((error) => refuse("INVALID_MESSAGE", error.message)),
   );
@@ -43,7 +43,7 @@ function threadOf({ sessionId, ...session }: SessionMeta) {
   };
 }
 
-const BODY = Schema.Record(Schema.String, Schema.Unknown);
+export const BODY = Schema.Record(Schema.String, Schema.Unknown);
 
 /** A route that is one message. */
 const one = (
@@ -75,7 +75,7 @@ function shown(answer: ServerMessage): unknown {
   return rest;
 }
 
-const sent = (body: Fields, ...names: readonly string[]): Fields =>
+export const sent = (body: Fields, ...names: readonly string[]): Fields =>
   Object.fromEntries(names.flatMap((name) => (name in body ? [[name, body[name]]] : [])));
 
 const DECISIONS = new Map<unknown, string>([
@@ -83,7 +83,7 @@ const DECISIONS = new Map<unknown, string>([
   [false, "rejected"],
 ]);
 
-const numberIn = (query: Fields, name: string): Fields =>
+export const numberIn = (query: Fields, name: string): Fields =>
   query[name] === undefined ? {} : { [name]: Number(query[name]) };
 
 export const THREAD_ROUTES: readonly PersonRoute[] = [
