@@ -95,6 +95,11 @@ export function isCurrent(database: Database, shape: Shape): boolean {
   return stepsDone(database) === STEPS[shape].length;
 }
 
+/** Whether nobody has given it any shape yet. */
+export function isEmpty(database: Database): boolean {
+  return stepsDone(database) === 0;
+}
+
 /**
  * Brings `database` up to date in one transaction, which also keeps a second migration of the same file waiting
  * until it has nothing left to do. Throws if a newer program wrote the file.

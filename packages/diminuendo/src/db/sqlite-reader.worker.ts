@@ -5,7 +5,7 @@ import { balanceOf, heldReservations, ledgerPage } from "./billing-tables.ts";
 import { databasePath, openForReading, openForWriting, tenantIds } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
 import { people, standingOf } from "./member-tables.ts";
-import { isCurrent, migrate } from "./migrations.ts";
+import { isCurrent, isEmpty, migrate } from "./migrations.ts";
 import { activeSessions, doomedSessions, getSession, listSessions } from "./registry-tables.ts";
 import { fateOf, loadHistory } from "./session-tables.ts";
 import type { Answer, Ask, EventsPage, ReaderQueries, ReaderQuery } from "./storage.ts";
@@ -83,7 +83,11 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
 function withRegistry<T>(tenantId: string, query: (db: Handle) => T, whenNone: T): T {
   const path = databasePath(dataDir, { shape: "registry", id: tenantId });
   if (!existsSync(path)) return whenNone;
-  return query(handles.get(path, () => openCurrent(path, "registry")));
+  const registry = handles.get(path, () => openCurrent(path, "registry"));
+  if (!isEmpty(registry)) return query(registry);
+  // The writer is making it just now: nothing is in it yet, and two who made it at once would refuse each other.
+  handles.close(path);
+  return whenNone;
 }
 
 type Handle = ReturnType<typeof openForReading>;
@@ -96,7 +100,7 @@ function session(sessionId: string): Handle {
 /** A file that an older program left is brought up to date by whoever meets it first, reader or writer. */
 function openCurrent(path: string, shape: "registry" | "session"): Handle {
   const handle = openForReading(path);
-  if (isCurrent(handle, shape)) return handle;
+  if (isCurrent(handle, shape) || isEmpty(handle)) return handle;
   const writable = openForWriting(path);
   migrate(writable, shape);
   writable.close();

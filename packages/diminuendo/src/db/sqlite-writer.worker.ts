@@ -73,9 +73,12 @@ function commitGroup(path: string, group: readonly Waiting[]): void {
   try {
     const shape = group[0] === undefined ? "session" : nameOf(group[0].command).shape;
     const database = handles.get(path, () => openMigrated(path, shape));
-    const answers = database.transaction(() =>
-      group.map(({ id, command }) => ({ id, value: perform(database, command) })),
-    )();
+    // Immediate: one that reads first and writes later could meet a newer state, and would be refused.
+    const answers = database
+      .transaction(() =>
+        group.map(({ id, command }) => ({ id, value: perform(database, command) })),
+      )
+      .immediate();
     for (const { id, value } of answers) reply({ id, ok: true, value });
   } catch (error) {
     for (const { id } of group) reply({ id, ok: false, error: String(error) });
