@@ -1,6 +1,8 @@
 /** Figures become medians, ratios and verdicts; a row that was not measured on the other side is not met. */
 import { expect, test } from "bun:test";
 import { Board } from "./board.ts";
+import { loadOf } from "./native.ts";
+import { assertInstalled } from "./processes.ts";
 
 const lineOf = (board: Board, label: string) =>
   board
@@ -44,4 +46,32 @@ test("without the other side there is no verdict in its favour", () => {
   expect(line).toContain("not measured");
   expect(line).toEndWith("| **short** |");
   expect(() => board.record("no-such-row", "etcd", 1)).toThrow("no row");
+});
+
+test("what a cheaper client gets out of etcd is shown and judges nothing", () => {
+  const board = new Board();
+  board.record("put-8-rate", "Concordance", 9_000);
+  board.record("put-8-rate", "etcd", 3_000);
+  board.record("put-8-rate", "etcd gRPC", 3_000);
+  board.record("put-8-rate", "etcd h2load", 8_000);
+  const line = lineOf(board, "put, 8 clients");
+  expect(line).toContain("| 8,000/s | 3.00×, 3.00× |");
+  expect(line).toEndWith("| met |");
+});
+
+test("one failed call of etcd's client voids the cell, and so do none at all", () => {
+  const figures = { perSecond: 2, requests: 4, p50Ms: 1, p90Ms: 1, p99Ms: 1, maxMs: 1 };
+  const printed = (errors: number, requests: number) =>
+    JSON.stringify({ ...figures, requests, errors, firstWhy: errors > 0 ? "deadline" : "" });
+  expect(loadOf(printed(0, 4))).toEqual(figures);
+  expect(() => loadOf(printed(1, 4))).toThrow("1 calls failed: deadline");
+  expect(() => loadOf(printed(0, 0))).toThrow("none was answered");
+});
+
+test("a tool or source that is missing is named with its package", () => {
+  const [there, missing] = [import.meta.path, "/no/such/clientv3"];
+  expect(() => assertInstalled({ [there]: "a", [missing]: "golang-etcd-server-dev" })).toThrow(
+    "apt-get install golang-etcd-server-dev",
+  );
+  expect(() => assertInstalled({ [there]: "a", sh: "dash" })).not.toThrow();
 });

@@ -40,6 +40,7 @@ export {
   createConcord,
   type RuntimeFactory,
   type RuntimeParts,
+  type WebhookOptions,
 } from "./concord.ts";
 export type { Command, CommandContext, ExecutionPlan, Principal } from "./core/command.ts";
 export { ContractFailure, Refusal, type RefusalCode } from "./core/errors.ts";
@@ -77,6 +78,7 @@ export type {
 export { NO_RETRY, type RetryPolicy } from "./core/retry.ts";
 export type { ReviewPacket, ReviewSummary } from "./core/review-packet.ts";
 export * from "./core/vocabulary.ts";
+export { contractsFromYaml, declaredContracts } from "./declarations/index.ts";
 export type {
   AgentCall,
   AgentMove,

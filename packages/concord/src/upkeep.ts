@@ -13,6 +13,7 @@ import { wake } from "./domain/move.ts";
 import { expireApprovals } from "./domain/open-questions.ts";
 import type { Store } from "./domain/store.ts";
 import { overdueCommands, tenantsWithOverdueApprovals } from "./postgres/projections/upkeep.ts";
+import { forgetDeliveries } from "./postgres/webhook-feed.ts";
 import { type Contracts, defineContracts } from "./registry/define-contracts.ts";
 import type { DurableRuntime } from "./runtime/protocol/index.ts";
 
@@ -156,11 +157,23 @@ async function expireOverdue(
   }
 }
 
-async function forgetRuns({ kit, runtime, runRetentionDays }: UpkeepParts): Promise<JsonObject> {
+/** Runs, and what became of webhook deliveries. */
+async function forgetRuns({
+  pool,
+  kit,
+  runtime,
+  runRetentionDays,
+}: UpkeepParts): Promise<JsonObject> {
   const before = new Date(kit.nowMs() - runRetentionDays * DAY_MS);
-  for (let forgotten = 0; ; ) {
-    const count = await runtime.forgetEnded(before, BATCH);
-    forgotten += count;
-    if (count < BATCH) return { forgotten };
+  const forgotten = await inBatches(() => runtime.forgetEnded(before, BATCH));
+  return { forgotten, deliveries: await inBatches(() => forgetDeliveries(pool, before, BATCH)) };
+}
+
+/** Until a batch is not full; how many there were. */
+async function inBatches(batch: () => Promise<number>): Promise<number> {
+  for (let total = 0; ; ) {
+    const count = await batch();
+    total += count;
+    if (count < BATCH) return total;
   }
 }

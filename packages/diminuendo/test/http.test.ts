@@ -47,6 +47,7 @@ describe("HTTP", () => {
     expect((await get("/ready")).status).toBe(200);
     const report = (await (await get("/api/health")).json()) as { dependencies: object };
     expect(Object.keys(report.dependencies).sort()).toEqual([
+      "broadcast",
       "concord",
       "concordance",
       "ensemble",

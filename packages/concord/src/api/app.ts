@@ -20,6 +20,7 @@ import { metricsText } from "./metrics.ts";
 import { addNotifications } from "./notifications.ts";
 import { addPolicies } from "./policies.ts";
 import { addRecord } from "./record.ts";
+import { addRedactions } from "./redactions.ts";
 import * as routes from "./routes.ts";
 import { addSchedules } from "./schedules.ts";
 import {
@@ -32,6 +33,7 @@ import {
   toolView,
 } from "./views.ts";
 import { addWaits, dependencyOf } from "./waits.ts";
+import { addWebhookEndpoints } from "./webhook-endpoints.ts";
 import { addWebhooks } from "./webhooks.ts";
 
 const UNSEEN_BY_SERVICE: readonly string[] = ["invalid_json", "invalid_request"];
@@ -72,8 +74,10 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addConnectors(app, concord, auth);
   addNotifications(app, concord, auth);
   addRecord(app, concord);
+  addRedactions(app, concord, auth);
   addSchedules(app, concord, auth);
   addWebhooks(app, concord);
+  addWebhookEndpoints(app, concord, auth);
   const described = document(app);
   app.get("/openapi.json", (context) => context.json(described));
   return app;

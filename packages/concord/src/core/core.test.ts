@@ -183,7 +183,7 @@ describe("ids, json, errors, retry", () => {
     expect(classifyHttpStatus(status)).toBe(expected);
   });
 
-  test("RTY-3 RTY-4 EX-21 four attempts wait 30, 120, 600; a final class never repeats", () => {
+  test("RTY-3 RTY-4 EX-21 X-13 four attempts wait 30, 120, 600; a final class never repeats", () => {
     const policy = { attemptsMax: 4, waitsSeconds: [30, 120, 600] };
     const waits = [1, 2, 3, 4].map((attempt) => waitBeforeRetryMs(policy, attempt, "timeout"));
     expect(waits).toEqual([30_000, 120_000, 600_000, undefined]);

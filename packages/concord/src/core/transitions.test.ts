@@ -57,7 +57,7 @@ describe("command state machine", () => {
     if (Object.keys(facts).length > 0) expect(canTransition(from, to)).toBe(false);
   });
 
-  test("STM-1 STM-3 every pair under all 32 combinations of facts is what the table of guards says", () => {
+  test("STM-1 STM-3 X-1 X-2 every pair under all 32 combinations of facts is what the table of guards says", () => {
     const names = Object.keys(NO_FACTS) as (keyof TransitionFacts)[];
     expect(names).toHaveLength(5);
     const unguarded = ["running>waiting_for_approval", "running>waiting_for_input"];

@@ -22,8 +22,10 @@ import type {
   RecordFilter,
   Timeline,
 } from "./reading.ts";
+import type { RedactionService } from "./redaction-service.ts";
 import type { ScheduleService } from "./schedule-service.ts";
 import type { Tool } from "./tasks.ts";
+import type { WebhookEndpointService } from "./webhook-endpoints.ts";
 import type { WebhookDefinition } from "./webhooks.ts";
 
 export interface Concord {
@@ -61,7 +63,11 @@ export interface Concord {
   readonly connectors: () => readonly ConnectorSummary[];
   /** The record of the caller's tenant, newest first. Throws `invalid_cursor`. */
   readonly record: (principal: Principal, filter: RecordFilter) => Promise<Page<DomainEvent>>;
+  readonly redactions: RedactionService;
   readonly schedules: ScheduleService;
+  /** Webhooks that leave: who hears of which events, and what became of each delivery. */
+  readonly webhookEndpoints: WebhookEndpointService;
+  /** Webhooks that come in. */
   readonly webhooks: {
     find(provider: string): WebhookDefinition | undefined;
     /** What signs its deliveries, looked up now; undefined when it is not set. */

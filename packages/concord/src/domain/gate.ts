@@ -9,8 +9,9 @@ import { buildReviewPacket, packetJson } from "../core/review-packet.ts";
 import { eventOf } from "./audit.ts";
 import { guarded } from "./contract-code.ts";
 import { isoTime, type Kit } from "./kit.ts";
+import { approvalsNeeded } from "./make-plan.ts";
 import { moveCommand } from "./move.ts";
-import { approvalsNeeded, type PlannedCommand, workflowIdOf } from "./plan-command.ts";
+import { type PlannedCommand, workflowIdOf } from "./plan-command.ts";
 import type { NewApproval, Tx } from "./store.ts";
 import type { ApprovalTypeDefinition, Task } from "./tasks.ts";
 

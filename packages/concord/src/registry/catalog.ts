@@ -30,6 +30,8 @@ export interface Catalog {
   schedule(definition: ScheduleDefinition): void;
   webhook(definition: WebhookDefinition): void;
   effectType(definition: EffectTypeDefinition): void;
+  /** What is wrong with contracts that could not be registered at all; told with every other problem. */
+  problem(text: string): void;
 }
 
 /** Everything registered, in order; names may still clash or dangle. */
@@ -42,6 +44,7 @@ export interface Registrations {
   readonly schedules: readonly ScheduleDefinition[];
   readonly webhooks: readonly WebhookDefinition[];
   readonly effectTypes: readonly EffectTypeDefinition[];
+  readonly problems: readonly string[];
 }
 
 export function recorder(): { readonly catalog: Catalog; readonly registrations: Registrations } {
@@ -53,6 +56,7 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
   const schedules: ScheduleDefinition[] = [];
   const webhooks: WebhookDefinition[] = [];
   const effectTypes: EffectTypeDefinition[] = [];
+  const problems: string[] = [];
   const catalog: Catalog = {
     task: (one) => void tasks.push(one),
     policy: (one) => void policies.push(one),
@@ -62,6 +66,7 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
     schedule: (one) => void schedules.push(one),
     webhook: (one) => void webhooks.push(one),
     effectType: (one) => void effectTypes.push(one),
+    problem: (text) => void problems.push(text),
   };
   const registrations = {
     tasks,
@@ -72,6 +77,7 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
     schedules,
     webhooks,
     effectTypes,
+    problems,
   };
   return { catalog, registrations };
 }

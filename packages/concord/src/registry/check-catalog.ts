@@ -2,7 +2,12 @@
 import { planProblems } from "../core/planning.ts";
 import type { Policy } from "../core/policy.ts";
 import { templateVariables } from "../core/template.ts";
-import { CANCELLATION_MODES, POLICY_CATEGORIES } from "../core/vocabulary.ts";
+import {
+  CANCELLATION_MODES,
+  INGRESS_TYPES,
+  POLICY_CATEGORIES,
+  QUEUES,
+} from "../core/vocabulary.ts";
 import type { ConnectorDefinition } from "../domain/connectors.ts";
 import type { ConnectorStep, TaskDefinition } from "../domain/tasks.ts";
 import type { Registrations } from "./catalog.ts";
@@ -92,12 +97,24 @@ function taskProblems(task: TaskDefinition, registered: Registrations): readonly
     ...(approval !== undefined && !approvalTypes.includes(approval)
       ? [`${at} names the unknown approval type "${approval}"`]
       : []),
+    ...wordProblems(at, task),
     ...keyProblems(at, task),
     ...windowProblems(at, task),
     ...planProblems(steps).map((problem) => `${at}: ${problem}`),
     ...task.steps.flatMap((step) =>
       step.kind === "connector" ? stepProblems(task, step, registered.connectors) : [],
     ),
+  ];
+}
+
+/** QUE-5, CMD-8: words of closed vocabularies; contracts may come from code that no compiler saw. */
+function wordProblems(at: string, { queue, ingressTypes = [] }: TaskDefinition): readonly string[] {
+  const strange = ingressTypes.filter((one) => !INGRESS_TYPES.includes(one));
+  return [
+    ...(queue === undefined || QUEUES.includes(queue)
+      ? []
+      : [`${at} names the unknown queue "${queue}"; known: ${QUEUES.join(", ")}`]),
+    ...strange.map((one) => `${at} names the unknown ingress "${one}"`),
   ];
 }
 

@@ -42,6 +42,7 @@ const REGISTRY = [
      closed_at INTEGER
    ) WITHOUT ROWID;
    CREATE INDEX reservations_held ON reservations (turn_id) WHERE closed_at IS NULL;`,
+  `CREATE TABLE claims (number INTEGER PRIMARY KEY, gateway_id TEXT NOT NULL, claimed_at INTEGER NOT NULL);`,
 ];
 
 const SESSION = [

@@ -36,11 +36,11 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
     case "list_sessions":
       return withRegistry(ask.tenantId, (db) => listSessions(db, ask), []);
     case "active_sessions":
-      return tenantIds(dataDir).flatMap((tenantId) =>
+      return wanted(ask.ofTenant).flatMap((tenantId) =>
         withRegistry(tenantId, activeSessions, []).map((row) => ({ tenantId, row })),
       );
     case "doomed_sessions":
-      return tenantIds(dataDir).flatMap((tenantId) =>
+      return wanted(ask.ofTenant).flatMap((tenantId) =>
         withRegistry(tenantId, doomedSessions, []).map((sessionId) => ({ tenantId, sessionId })),
       );
     case "events":
@@ -60,7 +60,7 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
     case "ledger":
       return withRegistry(ask.tenantId, (db) => ledgerPage(db, ask.beforePlace, ask.limit), []);
     case "held_reservations":
-      return tenantIds(dataDir).flatMap((tenantId) =>
+      return wanted(ask.ofTenant).flatMap((tenantId) =>
         withRegistry(tenantId, heldReservations, []).map((held) => ({ tenantId, ...held })),
       );
     case "turn_fate": {
@@ -89,6 +89,9 @@ function withRegistry<T>(tenantId: string, query: (db: Handle) => T, whenNone: T
   handles.close(path);
   return whenNone;
 }
+
+const wanted = (ofTenant: string | null): readonly string[] =>
+  ofTenant === null ? tenantIds(dataDir) : [ofTenant];
 
 type Handle = ReturnType<typeof openForReading>;
 

@@ -7,6 +7,7 @@ import type { Database } from "bun:sqlite";
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { closeReservation, reserve, topUp } from "./billing-tables.ts";
+import { assertClaim, claimTenant, Superseded } from "./claims.ts";
 import { type DatabaseName, databasePath, openForWriting, SAFE_NAME } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
 import { changeMembers } from "./member-tables.ts";
@@ -19,6 +20,7 @@ import {
   updateSession,
 } from "./registry-tables.ts";
 import { loadSnapshot, storeCommit } from "./session-tables.ts";
+import { setSpendingLimit } from "./spending-tables.ts";
 import type { Answer, Ask, WriterCommand } from "./storage.ts";
 
 declare const self: Worker;
@@ -26,6 +28,7 @@ declare const self: Worker;
 interface Waiting {
   readonly id: number;
   readonly command: WriterCommand;
+  readonly claim: number | undefined;
 }
 
 const BATCH_DELAY_MS = 1; // Well under the 10 ms allowed: what arrives during a commit forms the next batch.
@@ -38,7 +41,7 @@ let waiting: Waiting[] = [];
 let timer: ReturnType<typeof setTimeout> | null = null;
 
 self.onmessage = (message: MessageEvent<Ask<WriterCommand>>) => {
-  const { id, ask } = message.data;
+  const { id, ask, claim } = message.data;
   if (ask.kind === "flush" || ask.kind === "stop") {
     flush();
     if (ask.kind === "stop") handles.closeAll();
@@ -51,7 +54,7 @@ self.onmessage = (message: MessageEvent<Ask<WriterCommand>>) => {
     flush();
     return reply(dropped(id, ask.sessionId));
   }
-  waiting.push({ id, command: ask });
+  waiting.push({ id, command: ask, claim });
   if (waiting.length >= BATCH_COMMANDS_MAX) flush();
   else timer ??= setTimeout(flush, BATCH_DELAY_MS);
 };
@@ -73,16 +76,20 @@ function commitGroup(path: string, group: readonly Waiting[]): void {
   try {
     const shape = group[0] === undefined ? "session" : nameOf(group[0].command).shape;
     const database = handles.get(path, () => openMigrated(path, shape));
-    // Immediate: one that reads first and writes later could meet a newer state, and would be refused.
+    // Immediate: another gateway's process may write between our first look and our first write.
     const answers = database
-      .transaction(() =>
-        group.map(({ id, command }) => ({ id, value: perform(database, command) })),
-      )
+      .transaction(() => group.map((one) => ({ id: one.id, value: guarded(database, one) })))
       .immediate();
     for (const { id, value } of answers) reply({ id, ok: true, value });
   } catch (error) {
-    for (const { id } of group) reply({ id, ok: false, error: String(error) });
+    const superseded = error instanceof Superseded;
+    for (const { id } of group) reply({ id, ok: false, error: String(error), superseded });
   }
+}
+
+function guarded(database: Database, { command, claim }: Waiting): unknown {
+  if (claim !== undefined) assertClaim(database, command, claim);
+  return perform(database, command);
 }
 
 function perform(database: Database, command: WriterCommand): unknown {
@@ -107,6 +114,10 @@ function perform(database: Database, command: WriterCommand): unknown {
       return closeReservation(database, command);
     case "top_up":
       return topUp(database, command);
+    case "claim_tenant":
+      return claimTenant(database, command);
+    case "set_spending_limit":
+      return setSpendingLimit(database, command);
     case "session_dropped":
       return sessionDropped(database, command.sessionId);
     case "drop_session":

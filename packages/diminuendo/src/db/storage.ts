@@ -15,6 +15,7 @@ import type {
 } from "./stored-billing.ts";
 import type {
   ChangeMembers,
+  ClaimTenant,
   Created,
   CreateSession,
   ForgetSession,
@@ -30,7 +31,12 @@ import type { Commit, HistoryRow, Remembered, SessionSnapshot } from "./stored-s
 export interface WriterCommands {
   /** Creates the database on first access; `epoch` is used only if it has none yet. */
   readonly open_session: [
-    { readonly kind: "open_session"; readonly sessionId: string; readonly epoch: string },
+    {
+      readonly kind: "open_session";
+      readonly ofTenant: string;
+      readonly sessionId: string;
+      readonly epoch: string;
+    },
     SessionSnapshot,
   ];
   readonly commit: [Commit, null];
@@ -38,6 +44,8 @@ export interface WriterCommands {
   readonly update_session: [UpdateSession, null];
   /** The row as it now is; null when there is no such session. */
   readonly label_session: [LabelSession, RegistryRow | null];
+  /** From now on only what is written under the number answered counts for this tenant; each is higher than the last. */
+  readonly claim_tenant: [ClaimTenant, number];
   /** Whether there was such a session. */
   readonly forget_session: [ForgetSession, boolean];
   readonly change_members: [ChangeMembers, MemberChanged];
@@ -75,20 +83,21 @@ export interface ReaderQueries {
     },
     readonly RegistryRow[],
   ];
-  /** Sessions of every tenant that a process left in another state than `inactive`. */
+  /** Sessions of one tenant, or with null of every tenant, that a process left in another state than `inactive`. */
   readonly active_sessions: [
-    { readonly kind: "active_sessions" },
+    { readonly kind: "active_sessions"; readonly ofTenant: string | null },
     readonly { readonly tenantId: string; readonly row: RegistryRow }[],
   ];
-  /** Sessions of every tenant that were deleted, and whose directory may still be there. */
+  /** As before, sessions that were deleted, and whose directory may still be there. */
   readonly doomed_sessions: [
-    { readonly kind: "doomed_sessions" },
+    { readonly kind: "doomed_sessions"; readonly ofTenant: string | null },
     readonly { readonly tenantId: string; readonly sessionId: string }[],
   ];
   /** Events with `afterSeq` < seq ≤ `throughSeq`: at least one, then until `limit` or `bytesMax` is reached. */
   readonly events: [
     {
       readonly kind: "events";
+      readonly tenantId: string;
       readonly sessionId: string;
       readonly afterSeq: number;
       readonly throughSeq: number;
@@ -143,8 +152,11 @@ export interface ReaderQueries {
     },
     readonly LedgerLine[],
   ];
-  /** Reservations of every tenant that nobody has closed. */
-  readonly held_reservations: [{ readonly kind: "held_reservations" }, readonly HeldReservation[]];
+  /** As before, reservations that nobody has closed. */
+  readonly held_reservations: [
+    { readonly kind: "held_reservations"; readonly ofTenant: string | null },
+    readonly HeldReservation[],
+  ];
   /** What became of a turn; `unknown` too when the session is no more. */
   readonly turn_fate: [
     { readonly kind: "turn_fate"; readonly sessionId: string; readonly turnId: string },
@@ -169,8 +181,16 @@ export type ReaderQuery = ReaderQueries[keyof ReaderQueries][0];
 export interface Ask<Q> {
   readonly id: number;
   readonly ask: Q | { readonly kind: "flush" } | { readonly kind: "stop" };
+  /** The claim to write under, where several gateways share the databases. */
+  readonly claim?: number | undefined;
 }
 /** Its answer; `error` is for our log, never for a client. */
 export type Answer =
   | { readonly id: number; readonly ok: true; readonly value: unknown }
-  | { readonly id: number; readonly ok: false; readonly error: string };
+  | {
+      readonly id: number;
+      readonly ok: false;
+      readonly error: string;
+      /** Another gateway writes for this tenant now; nothing was written. */
+      readonly superseded?: boolean;
+    };

@@ -121,6 +121,7 @@ export interface SessionSnapshot {
 
 export interface Commit {
   readonly kind: "commit";
+  readonly ofTenant: string;
   readonly sessionId: string;
   /** Dense, and starting right after the newest stored event; the writer refuses anything else (D1). */
   readonly events: readonly StoredEvent[];

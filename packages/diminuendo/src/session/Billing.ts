@@ -30,8 +30,8 @@ export class Billing extends Context.Service<
     ) => Effect.Effect<Price, Refusal | StorageError>;
     /** The turn did not come to be after all. */
     readonly release: (tenantId: string, turnId: string) => Effect.Effect<void, StorageError>;
-    /** Closes what a dead process left open. */
-    readonly recover: Effect.Effect<void, StorageError>;
+    /** Closes what a dead process left open, of one tenant or with null of all. */
+    readonly recover: (ofTenant: string | null) => Effect.Effect<void, StorageError>;
     readonly account: (
       tenantId: string,
       page: { readonly beforePlace: number | null; readonly limit: number },
@@ -67,8 +67,8 @@ export class Billing extends Context.Service<
           const answer = yield* workers.write({ ...ask, microcredits: price.reserve });
           return answer.kind === "reserved" ? price : yield* insufficient;
         }),
-        recover: Effect.gen(function* () {
-          for (const held of yield* workers.read({ kind: "held_reservations" })) {
+        recover: Effect.fnUntraced(function* (ofTenant) {
+          for (const held of yield* workers.read({ kind: "held_reservations", ofTenant })) {
             const { tenantId, sessionId, turnId } = held;
             const fate = yield* workers.read({ kind: "turn_fate", sessionId, turnId });
             const closing = closingOf(fate);

@@ -27,6 +27,8 @@ export class World {
   readonly concordance = new TestConcordance();
   readonly dataDir = mkdtempSync(join(tmpdir(), "diminuendo-test-"));
   readonly #gateways: GatewayProcess[] = [];
+  /** Instead of the small Concordance, where a test wants the real one. */
+  concordanceUrl = this.concordance.url;
 
   constructor() {
     this.podium.onApprovalWanted = (approvalId, commandId) =>
@@ -67,7 +69,7 @@ export class GatewayProcess {
         `--data-dir=${world.dataDir}`,
         `--podium-url=${world.podium.url}`,
         `--concord-url=${world.concord.url}`,
-        `--concordance-url=${world.concordance.url}`,
+        `--concordance-url=${world.concordanceUrl}`,
         `--ensemble-url=${world.concord.url}`,
         ...flags,
       ],
@@ -99,6 +101,11 @@ export class GatewayProcess {
   async kill(): Promise<void> {
     this.#process.kill("SIGKILL");
     await this.#process.exited;
+  }
+
+  /** Sleeps, as under a machine that is starved, or wakes. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#process.kill(signal);
   }
 
   async terminate(): Promise<number> {

@@ -41,6 +41,8 @@ export class TestPodium {
   readonly turns = new Map<string, Turn>();
   /** How often each turn was asked for, repeats included. */
   readonly asked = new Map<string, number>();
+  /** W3C trace context that each turn came with. */
+  readonly traces = new Map<string, string>();
   readonly stops: string[] = [];
   /** Words that reached a turn, by steer id. */
   readonly steers = new Map<string, string>();
@@ -206,6 +208,7 @@ export class TestPodium {
     const { turn_id: turnId, text: said, actor: token } = frame.content;
     const actor = await verifyActor(token, "podium", INTERNAL_SECRET);
     this.asked.set(turnId, (this.asked.get(turnId) ?? 0) + 1);
+    this.traces.set(turnId, frame.content.traceparent);
     if (this.turns.has(turnId)) return;
     const turn = { instance, turnId, text: said, user: actor.user, stopped: false, ended: false };
     this.turns.set(turnId, turn);

@@ -10,26 +10,32 @@ import { type OpenTransaction, openTransaction } from "../transaction.ts";
 
 type Row = Insertable<EventTable>;
 
-/** What each open transaction has appended so far. */
+/** What each open transaction has appended and not sent. */
 const appended = new WeakMap<OpenTransaction, Row[]>();
 
-/** Events are written right before the commit, all in one statement: nothing within the transaction reads them. */
+/** Events are written with the commit, all in one statement: nothing within the transaction reads them. */
 export function eventRepository(db: Db, client: ClientBase, newId: () => string): EventRepository {
-  const write = async (rows: readonly Row[]) => {
-    if (rows.length > 0) await db.insertInto("concord.domain_events").values(rows).execute();
-  };
+  const insert = (rows: readonly Row[]) => db.insertInto("concord.domain_events").values(rows);
   return {
     append: async (events) => {
       const rows = events.map((event) => rowOf(event, newId()));
+      if (rows.length === 0) return;
       const transaction = openTransaction(client);
-      if (transaction === undefined) return write(rows);
+      if (transaction === undefined) {
+        await insert(rows).execute();
+        return;
+      }
       const before = appended.get(transaction);
       if (before !== undefined) {
         before.push(...rows);
         return;
       }
       appended.set(transaction, rows);
-      transaction.beforeCommit(() => write(rows));
+      const compile = () => {
+        appended.delete(transaction);
+        return insert(rows).compile();
+      };
+      await transaction.later({ table: "domain_events", kind: "insert", compile });
     },
   };
 }

@@ -10,6 +10,9 @@ import type {
   PolicyDecisionRepository,
 } from "../../domain/store.ts";
 import { type ArtifactTable, type Db, type InvocationTable, isoOf, jsonb } from "../schema.ts";
+import type { Later } from "../transaction.ts";
+
+const INVOCATIONS = "connector_invocations";
 
 export function artifactOf(row: Selectable<ArtifactTable>): Artifact {
   return {
@@ -71,31 +74,29 @@ export function artifactRepository(db: Db): ArtifactRepository {
   };
 }
 
-export function invocationRepository(db: Db): InvocationRepository {
+export function invocationRepository(db: Db, later: Later): InvocationRepository {
   return {
     start: async (call) => {
-      await db
-        .insertInto("concord.connector_invocations")
-        .values({
-          connector_invocation_id: call.invocationId,
-          command_id: call.commandId,
-          domain_effect_id: call.effectId,
-          step_id: call.stepId,
-          attempt: call.attempt,
-          runtime_step_id: null,
-          connector_name: call.connector,
-          operation: call.operation,
-          side_effect: call.sideEffect,
-          idempotency_key: call.idempotencyKey,
-          status: "started",
-          input_hash: call.inputHash,
-          request_payload: jsonb(call.requestPayload),
-          trace_id: call.traceId,
-        })
-        .execute();
+      const insert = db.insertInto("concord.connector_invocations").values({
+        connector_invocation_id: call.invocationId,
+        command_id: call.commandId,
+        domain_effect_id: call.effectId,
+        step_id: call.stepId,
+        attempt: call.attempt,
+        runtime_step_id: null,
+        connector_name: call.connector,
+        operation: call.operation,
+        side_effect: call.sideEffect,
+        idempotency_key: call.idempotencyKey,
+        status: "started",
+        input_hash: call.inputHash,
+        request_payload: jsonb(call.requestPayload),
+        trace_id: call.traceId,
+      });
+      await later({ table: INVOCATIONS, kind: "insert", compile: () => insert.compile() });
     },
     finish: async (id, outcome) => {
-      await db
+      const update = db
         .updateTable("concord.connector_invocations")
         .set({
           status: outcome.ok ? "succeeded" : "failed",
@@ -106,8 +107,8 @@ export function invocationRepository(db: Db): InvocationRepository {
           latency_ms: outcome.latencyMs,
           completed_at: sql`clock_timestamp()`,
         })
-        .where("connector_invocation_id", "=", id)
-        .execute();
+        .where("connector_invocation_id", "=", id);
+      await later({ table: INVOCATIONS, kind: "update", compile: () => update.compile() });
     },
     history: async (commandId, stepId) => {
       const rows = await db
@@ -149,7 +150,7 @@ function failureIn(
   return { errorClass: row.error_class as ErrorClass, message: row.error ?? "the call failed" };
 }
 
-export function policyDecisionRepository(db: Db): PolicyDecisionRepository {
+export function policyDecisionRepository(db: Db, later: Later): PolicyDecisionRepository {
   return {
     insert: async (record) => {
       const { inputId, commandId, decisions, inputsHash } = record;
@@ -160,10 +161,8 @@ export function policyDecisionRepository(db: Db): PolicyDecisionRepository {
         inputs_hash: inputsHash,
         masked: record.masked,
       });
-      if (decisions.length === 0) {
-        await input.execute();
-        return;
-      }
+      await later({ table: "policy_inputs", kind: "insert", compile: () => input.compile() });
+      if (decisions.length === 0) return;
       const values = decisions.map((one) => ({
         policy_decision_id: record.newId(),
         policy_input_id: inputId,
@@ -177,12 +176,8 @@ export function policyDecisionRepository(db: Db): PolicyDecisionRepository {
         redactions: jsonb(one.redactions),
         inputs_hash: inputsHash,
       }));
-      // One round trip for both.
-      await db
-        .with("input", () => input)
-        .insertInto("concord.policy_decisions")
-        .values(values)
-        .execute();
+      const insert = db.insertInto("concord.policy_decisions").values(values);
+      await later({ table: "policy_decisions", kind: "insert", compile: () => insert.compile() });
     },
   };
 }
