@@ -4,10 +4,11 @@ import { recall } from "./answers-table.ts";
 import { balanceOf, heldReservations, ledgerPage } from "./billing-tables.ts";
 import { databasePath, openForReading, openForWriting, tenantIds } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
+import { type Framed, JournalReader, type PageBounds } from "./event-journal.ts";
 import { people, standingOf } from "./member-tables.ts";
 import { isCurrent, isEmpty, migrate } from "./migrations.ts";
 import { activeSessions, doomedSessions, getSession, listSessions } from "./registry-tables.ts";
-import { fateOf, loadHistory } from "./session-tables.ts";
+import { fateOf, lastSeqOf, loadHistory } from "./session-tables.ts";
 import type { Answer, Ask, EventsPage, ReaderQueries, ReaderQuery } from "./storage.ts";
 
 declare const self: Worker;
@@ -19,6 +20,7 @@ const NOBODY = { members: [], invitations: [] };
 
 const dataDir = process.env["DIMINUENDO_WORKER_DATA_DIR"] ?? "";
 const handles = new DbLruCache(HANDLES_MAX);
+const journal = new JournalReader(dataDir);
 
 self.onmessage = (message: MessageEvent<Ask<ReaderQuery>>) => {
   const { id, ask } = message.data;
@@ -76,6 +78,7 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
     case "flush":
       return null;
     case "stop":
+      journal.close();
       return handles.closeAll();
   }
 }
@@ -112,20 +115,35 @@ function openCurrent(path: string, shape: "registry" | "session"): Handle {
 
 function eventsPage(ask: ReaderQueries["events"][0]): EventsPage {
   const newest = ask.from === "newest";
-  const rows = session(ask.sessionId)
-    .query<{ seq: number; frame: string }, [number, number, number]>(
-      `SELECT seq, frame FROM events WHERE seq > ? AND seq <= ? ORDER BY seq ${newest ? "DESC" : ""} LIMIT ?`,
-    )
-    .iterate(ask.afterSeq, ask.throughSeq, ask.limit);
-  const events: { seq: number; frame: string }[] = [];
+  // The journal first: what moves from there meanwhile is then found where it went.
+  const journaled = journal.events(ask);
+  const database = session(ask.sessionId);
+  const events: Framed[] = [];
   let bytes = 0;
-  for (const row of rows) {
-    bytes += Buffer.byteLength(row.frame);
-    if (events.length > 0 && bytes > ask.bytesMax) break;
-    events.push(row);
-  }
+  const page = () => {
+    const end = lastSeqOf(database);
+    const waiting = journaled.filter(({ seq }) => seq > end);
+    const stored = storedEvents(database, ask);
+    for (const rows of newest ? [waiting, stored] : [stored, waiting]) {
+      for (const row of rows) {
+        bytes += Buffer.byteLength(row.frame);
+        if (events.length === ask.limit || (events.length > 0 && bytes > ask.bytesMax)) return;
+        events.push(row);
+      }
+    }
+  };
+  // One transaction: where the log ends and what is in it have to belong together.
+  database.transaction(page)();
   return { events: newest ? events.reverse() : events };
 }
+
+const storedEvents = (database: Handle, ask: PageBounds): Iterable<Framed> =>
+  database
+    .query<Framed, [number, number, number]>(
+      `SELECT seq, frame FROM events WHERE seq > ? AND seq <= ?
+       ORDER BY seq ${ask.from === "newest" ? "DESC" : ""} LIMIT ?`,
+    )
+    .iterate(ask.afterSeq, ask.throughSeq, ask.limit);
 
 function turnByKey(ask: ReaderQueries["turn_by_key"][0]): ReaderQueries["turn_by_key"][1] {
   const row = session(ask.sessionId)
