@@ -34,6 +34,8 @@ export interface Settings {
   readonly oidc: OidcSettings | null;
   /** The client's address is what a proxy in front of us says it is. */
   readonly trustProxy: boolean;
+  /** Messages that one connection may send in ten seconds. */
+  readonly messagesMax: number;
   readonly allowedOrigins: readonly string[];
   readonly prices: PriceTable;
   readonly internalSecret: string;

@@ -24,6 +24,7 @@ import {
   openForWriting,
   SAFE_NAME,
 } from "../db/database-files.ts";
+import { foldJournal } from "../db/event-journal.ts";
 import { migrate } from "../db/migrations.ts";
 
 const Manifest = Schema.Struct({
@@ -56,6 +57,7 @@ export function exportTenant(dataDir: string, tenantId: string, to: string): Mov
       throw new TransferError(`there is no tenant "${tenantId.slice(0, 60)}" in ${dataDir}`);
     }
     if (existsSync(to)) throw new TransferError(`${to} exists already; name a new folder`);
+    foldJournal(dataDir, Date.now());
     const names = [registry, ...sessionsOf(dataDir, tenantId)];
     const files = names.map((name) => ({ ...name, sha256: copyOut(dataDir, name, to) }));
     const manifest: Manifest = { format: 1, tenantId, files };
