@@ -13,6 +13,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime";
 import { AppConfig, type FleetSettings } from "./app-config.ts";
 import { Authenticator } from "./auth/Authenticator.ts";
 import { Members } from "./auth/Members.ts";
+import { delegatedStore } from "./db/delegated/DelegatedStore.ts";
 import { StorageError, WorkerManager } from "./db/WorkerManager.ts";
 import { Broadcast, broadcastHealth } from "./fleet/Broadcast.ts";
 import { engineOf } from "./fleet/engines.ts";
@@ -58,6 +59,11 @@ const ConfigLayer = Layer.succeed(AppConfig, settings);
 const Observed = Breakers.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(ConfigLayer, Metrics.layer)),
 );
+/** Where the truth lies: in the data directory, or in Concordance with copies there. */
+const Storage =
+  settings.store === "embedded"
+    ? WorkerManager.layer
+    : delegatedStore(gatewayId).pipe(Layer.provide(WorkerManager.layer));
 const Upstream = Layer.mergeAll(
   PodiumClient.layer,
   PodiumFiles.layer,
@@ -75,7 +81,7 @@ const Alone = MessageRouterLayer.pipe(
   Layer.provideMerge(Sessions.layer),
   Layer.provideMerge(Around),
   Layer.provideMerge(broadcastHealth),
-  Layer.provideMerge(Layer.mergeAll(WorkerManager.layer, SocketServer.layer)),
+  Layer.provideMerge(Layer.mergeAll(Storage, SocketServer.layer)),
   Layer.provide(Broadcast.layer(new Hub().engine(), gatewayId)),
   Layer.provideMerge(Observed),
 );
@@ -90,7 +96,7 @@ const oneOfSeveral = (fleet: FleetSettings) => {
   const Store = fleetStore.pipe(
     Layer.provideMerge(Peers.layer),
     Layer.provideMerge(Owners.layer(gatewayId)),
-    Layer.provide(WorkerManager.layer),
+    Layer.provide(Storage),
     Layer.provideMerge(Heard),
   );
   return fleetRouter.pipe(

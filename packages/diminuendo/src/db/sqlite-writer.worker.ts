@@ -4,11 +4,11 @@
  * that fails takes down the others of its transaction, and all of them are told.
  */
 import type { Database } from "bun:sqlite";
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { closeReservation, reserve, topUp } from "./billing-tables.ts";
 import { assertClaim, claimTenant, Superseded } from "./claims.ts";
-import { type DatabaseName, databasePath, openForWriting, SAFE_NAME } from "./database-files.ts";
+import { databasePath, nameOf, openForWriting, SAFE_NAME } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
 import { changeMembers } from "./member-tables.ts";
 import { migrate } from "./migrations.ts";
@@ -19,10 +19,13 @@ import {
   sessionDropped,
   updateSession,
 } from "./registry-tables.ts";
+import { applyEntry, positionOf, putFile } from "./replica.ts";
 import { loadSnapshot, storeCommit } from "./session-tables.ts";
-import type { Answer, Ask, WriterCommand } from "./storage.ts";
+import type { Answer, Ask, DatabaseName, ReplicaCommand, WriterCommand } from "./storage.ts";
 
 declare const self: Worker;
+
+type Entry = Extract<ReplicaCommand, { readonly kind: "apply" }>["commands"][number];
 
 interface Waiting {
   readonly id: number;
@@ -39,13 +42,14 @@ const handles = new DbLruCache(HANDLES_MAX);
 let waiting: Waiting[] = [];
 let timer: ReturnType<typeof setTimeout> | null = null;
 
-self.onmessage = (message: MessageEvent<Ask<WriterCommand>>) => {
+self.onmessage = (message: MessageEvent<Ask<WriterCommand | ReplicaCommand>>) => {
   const { id, ask, claim } = message.data;
   if (ask.kind === "flush" || ask.kind === "stop") {
     flush();
     if (ask.kind === "stop") handles.closeAll();
     return reply({ id, ok: true, value: null });
   }
+  if ("of" in ask) return reply(asReplica(id, ask));
   if (!SAFE_NAME.test(nameOf(ask).id)) {
     return reply({ id, ok: false, error: "the id cannot name a database" });
   }
@@ -86,7 +90,31 @@ function commitGroup(path: string, group: readonly Waiting[]): void {
   }
 }
 
-function guarded(database: Database, { command, claim }: Waiting): unknown {
+/** Nothing waits for a batch here: the delegate's log has brought the commands together already. */
+function asReplica(id: number, ask: ReplicaCommand): Answer {
+  try {
+    const path = databasePath(dataDir, ask.of);
+    if (ask.kind === "import") {
+      handles.close(path);
+      mkdirSync(dirname(path), { recursive: true });
+      putFile(path, Bun.gunzipSync(new Uint8Array(ask.bytes)));
+      return { id, ok: true, value: null };
+    }
+    const database = handles.get(path, () => openMigrated(path, ask.of.shape));
+    if (ask.kind === "position") return { id, ok: true, value: positionOf(database) };
+    if (ask.kind === "export") {
+      return { id, ok: true, value: Bun.gzipSync(new Uint8Array(database.serialize())) };
+    }
+    return { id, ok: true, value: applyEntry(database, ask, (one) => guarded(database, one)) };
+  } catch (error) {
+    return { id, ok: false, error: String(error) };
+  }
+}
+
+function guarded(
+  database: Database,
+  { command, claim }: Pick<Waiting, "command" | "claim"> | Entry,
+): unknown {
   if (claim !== undefined) assertClaim(database, command, claim);
   return perform(database, command);
 }
@@ -120,12 +148,6 @@ function perform(database: Database, command: WriterCommand): unknown {
     case "drop_session":
       throw new Error("drop_session is no statement");
   }
-}
-
-function nameOf(command: WriterCommand): DatabaseName {
-  return "tenantId" in command
-    ? { shape: "registry", id: command.tenantId }
-    : { shape: "session", id: command.sessionId };
 }
 
 /** What was written to the session is committed before: nobody waits for an answer that cannot come. */
