@@ -9,7 +9,7 @@ import { PriceTable } from "./domain/prices.ts";
 import DEFAULT_PRICES from "./prices.json" with { type: "json" };
 import { RATE_LIMIT_MESSAGES } from "./protocol/index.ts";
 
-const { integer, list, listen, secret, text, toggle, url } = config;
+const { choice, integer, list, listen, secret, text, toggle, url } = config;
 
 const readPrices = Schema.decodeUnknownSync(PriceTable);
 
@@ -186,6 +186,13 @@ export const SETTINGS = {
     help: "Signs who acts, towards the other services; at least 16 characters.",
     default: "concert-dev-internal-secret",
   }),
+  store: choice({
+    flag: "store",
+    env: "DIMINUENDO_STORE",
+    help: "Who keeps sessions: this directory, or Concordance with copies in this directory.",
+    choices: ["embedded", "delegated"],
+    default: "embedded",
+  }),
   broadcast: broadcastUrl({
     flag: "broadcast",
     env: "DIMINUENDO_BROADCAST",
@@ -240,6 +247,8 @@ export function settingsOf(read: config.Settings<typeof SETTINGS>): Settings {
     concord: { url: read.concordUrl, key: read.concordKey },
     concordance: { url: read.concordanceUrl, key: read.concordanceKey },
     ensembleUrl: read.ensembleUrl,
+    store: read.store,
+    storeRoot: `gateways/${read.broadcastChannel}/store`,
     fleet: fleetOf(read),
     idleMs: read.idleMinutes * 60_000,
   };

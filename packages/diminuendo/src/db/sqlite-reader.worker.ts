@@ -80,6 +80,8 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
       return withRegistry(ask.tenantId, (db) => standingOf(db, ask.userId), { kind: "stranger" });
     case "people":
       return withRegistry(ask.tenantId, (db) => people(db, ask.nowMs), NOBODY);
+    case "let_go":
+      return handles.close(databasePath(dataDir, ask.of)) ?? null;
     case "drop_session":
       return handles.close(databasePath(dataDir, { shape: "session", id: ask.sessionId }));
     case "flush":

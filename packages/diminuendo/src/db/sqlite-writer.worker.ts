@@ -4,12 +4,12 @@
  * leaves only after the commit. A command that fails takes down the others of its transaction, and all are told.
  */
 import type { Database } from "bun:sqlite";
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { performAutomation } from "./automation-commands.ts";
 import { closeReservation, reserve, topUp } from "./billing-tables.ts";
 import { assertClaim, claimTenant, Superseded } from "./claims.ts";
-import { type DatabaseName, databasePath, openForWriting, SAFE_NAME } from "./database-files.ts";
+import { databasePath, nameOf, openForWriting, SAFE_NAME } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
 import { EventJournal } from "./event-journal.ts";
 import { changeMembers } from "./member-tables.ts";
@@ -21,12 +21,15 @@ import {
   sessionDropped,
   updateSession,
 } from "./registry-tables.ts";
+import { applyEntry, positionOf, putFile } from "./replica.ts";
 import { loadSnapshot, storeCommit } from "./session-tables.ts";
 import { setSpendingLimit } from "./spending-tables.ts";
-import type { Answer, Ask, WriterCommand } from "./storage.ts";
+import type { Answer, Ask, DatabaseName, ReplicaCommand, WriterCommand } from "./storage.ts";
 import type { Commit, SessionSnapshot } from "./stored-session.ts";
 
 declare const self: Worker;
+
+type Entry = Extract<ReplicaCommand, { readonly kind: "apply" }>["commands"][number];
 
 interface Waiting<C extends WriterCommand = WriterCommand> {
   readonly id: number;
@@ -56,13 +59,14 @@ const tidying = setInterval(tidy, TIDY_EVERY_MS);
 let waiting: Waiting[] = [];
 let timer: ReturnType<typeof setTimeout> | null = null;
 
-self.onmessage = (message: MessageEvent<Ask<WriterCommand>>) => {
+self.onmessage = (message: MessageEvent<Ask<WriterCommand | ReplicaCommand>>) => {
   const { id, ask, claim } = message.data;
   if (ask.kind === "flush" || ask.kind === "stop") {
     flush();
     if (ask.kind === "stop") closeAll();
     return reply({ id, ok: true, value: null });
   }
+  if (isForReplica(ask)) return reply(asReplica(id, ask));
   if (!SAFE_NAME.test(nameOf(ask).id)) {
     return reply({ id, ok: false, error: "the id cannot name a database" });
   }
@@ -154,7 +158,41 @@ function closeAll(): void {
   journal.close();
 }
 
-function guarded(database: Database, { command, claim }: Waiting): unknown {
+const REPLICA_KINDS: readonly string[] = [
+  "apply",
+  "position",
+  "export",
+  "import",
+] satisfies ReplicaCommand["kind"][];
+const isForReplica = (ask: { readonly kind: string }): ask is ReplicaCommand =>
+  REPLICA_KINDS.includes(ask.kind);
+
+/** Nothing waits for a batch here: the delegate's log has brought the commands together already. */
+function asReplica(id: number, ask: ReplicaCommand): Answer {
+  try {
+    const path = databasePath(dataDir, ask.of);
+    if (ask.kind === "import") {
+      handles[ask.of.shape].close(path);
+      mkdirSync(dirname(path), { recursive: true });
+      putFile(path, Bun.gunzipSync(new Uint8Array(ask.bytes)));
+      return { id, ok: true, value: null };
+    }
+    const { shape } = ask.of;
+    const database = handles[shape].get(path, () => openMigrated(path, shape));
+    if (ask.kind === "position") return { id, ok: true, value: positionOf(database) };
+    if (ask.kind === "export") {
+      return { id, ok: true, value: Bun.gzipSync(new Uint8Array(database.serialize())) };
+    }
+    return { id, ok: true, value: applyEntry(database, ask, (one) => guarded(database, one)) };
+  } catch (error) {
+    return { id, ok: false, error: String(error) };
+  }
+}
+
+function guarded(
+  database: Database,
+  { command, claim }: Pick<Waiting, "command" | "claim"> | Entry,
+): unknown {
   if (claim !== undefined) assertClaim(database, command, claim);
   return perform(database, command);
 }
@@ -194,12 +232,6 @@ function perform(database: Database, command: WriterCommand): unknown {
     default:
       return performAutomation(database, command);
   }
-}
-
-function nameOf(command: WriterCommand): DatabaseName {
-  return "tenantId" in command
-    ? { shape: "registry", id: command.tenantId }
-    : { shape: "session", id: command.sessionId };
 }
 
 /** What was written to the session is committed before: nobody waits for an answer that cannot come. */
