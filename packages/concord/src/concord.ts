@@ -42,6 +42,7 @@ import { migrate, missingMigrations } from "./postgres/migrate.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
 import { readEvidence } from "./postgres/projections/evidence.ts";
 import { listIncidents } from "./postgres/projections/incidents.ts";
+import { readLineage } from "./postgres/projections/lineage.ts";
 import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
 import { listNotifications, readNotification } from "./postgres/projections/notifications.ts";
 import { readPolicyCases } from "./postgres/projections/policy-cases.ts";
@@ -286,17 +287,19 @@ interface ReadParts {
 }
 
 function reads({ pool, store, kit, commands, runtime }: ReadParts): Reads {
+  const artifact = async (principal: Principal, id: string) => {
+    const artifactId = decodeId("artifact", id);
+    const found =
+      artifactId === undefined
+        ? undefined
+        : await store.read((tx) => tx.artifacts.find(artifactId, principal.tenant));
+    if (found === undefined) throw new Refusal("not_found", "There is no such artifact.");
+    return found;
+  };
   return {
     artifacts: {
-      get: async (principal, id) => {
-        const artifactId = decodeId("artifact", id);
-        const found =
-          artifactId === undefined
-            ? undefined
-            : await store.read((tx) => tx.artifacts.find(artifactId, principal.tenant));
-        if (found === undefined) throw new Refusal("not_found", "There is no such artifact.");
-        return found;
-      },
+      get: artifact,
+      lineage: async (principal, id) => readLineage(pool, await artifact(principal, id)),
     },
     evidence: async (principal, id) => {
       const command = await commands.get(principal, id);

@@ -25,6 +25,7 @@ import * as routes from "./routes.ts";
 import { addSchedules } from "./schedules.ts";
 import {
   approvalView,
+  artifactLineageView,
   artifactView,
   auditReportView,
   commandView,
@@ -206,6 +207,12 @@ function addTheRest(app: ConcordApp, concord: Concord): void {
     const principal = person(context.get("principal"));
     const artifact = await answering(concord, () => concord.artifacts.get(principal, id));
     return context.json(artifactView(artifact), 200);
+  });
+  app.openapi(routes.artifactLineageRoute, async (context) => {
+    const { id } = context.req.valid("param");
+    const principal = person(context.get("principal"));
+    const lineage = await answering(concord, () => concord.artifacts.lineage(principal, id));
+    return context.json(artifactLineageView(lineage), 200);
   });
   app.openapi(routes.toolsRoute, (context) =>
     context.json({ items: concord.tools().map(toolView) }, 200),

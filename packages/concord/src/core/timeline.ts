@@ -57,6 +57,7 @@ const TOLD: Readonly<Record<string, Told>> = {
     detail: (p) => list(p["reasons"]) || null,
   },
   payload_redacted: { kind: "policy", tell: (p) => `Masked ${list(p["places"])}` },
+  step_skipped: { kind: "other", tell: (p) => `Left out ${text(p["step_id"])}: nothing to do` },
   record_redacted: {
     kind: "other",
     tell: (p) => `${text(p["redacted_by"])} had something taken out of the record`,

@@ -2,7 +2,7 @@
 import type { Command, Principal } from "../core/command.ts";
 import type { ApprovalService } from "./approval-service.ts";
 import type { Approval } from "./approvals.ts";
-import type { Artifact } from "./artifacts.ts";
+import type { Artifact, Lineage } from "./artifacts.ts";
 import type { DomainEvent } from "./audit.ts";
 import type { CommandService } from "./command-service.ts";
 import type { ConnectorSummary } from "./describing.ts";
@@ -43,6 +43,8 @@ export interface Concord {
   readonly artifacts: {
     /** Throws `not_found`, also for another tenant's artifact. `id` is the outside form. */
     get(principal: Principal, id: string): Promise<Artifact>;
+    /** Where it comes from and what came of it. Throws `not_found`. */
+    lineage(principal: Principal, id: string): Promise<Lineage>;
   };
   /** Why the command is where it is. Throws `not_found`. */
   readonly explain: (principal: Principal, id: string) => Promise<Explanation>;
