@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { NO_LIMITS } from "../domain/spending.ts";
 import { recall } from "./answers-table.ts";
+import { answerAutomation, noAutomations } from "./automation-queries.ts";
 import { balanceOf, heldReservations, ledgerPage } from "./billing-tables.ts";
 import { databasePath, openForReading, openForWriting, tenantIds } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
@@ -11,6 +12,7 @@ import { activeSessions, doomedSessions, getSession, listSessions } from "./regi
 import { fateOf, loadHistory } from "./session-tables.ts";
 import { spendingOf } from "./spending-tables.ts";
 import type { Answer, Ask, EventsPage, ReaderQueries, ReaderQuery } from "./storage.ts";
+import { turnOutcome } from "./turn-outcome.ts";
 
 declare const self: Worker;
 
@@ -82,6 +84,16 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
       return null;
     case "stop":
       return handles.closeAll();
+    case "tenants":
+      return tenantIds(dataDir);
+    case "turn_outcome": {
+      const path = databasePath(dataDir, { shape: "session", id: ask.sessionId });
+      return existsSync(path)
+        ? turnOutcome(session(ask.sessionId), ask.turnId)
+        : { kind: "unknown" };
+    }
+    default:
+      return withRegistry(ask.tenantId, (db) => answerAutomation(db, ask), noAutomations(ask));
   }
 }
 

@@ -6,6 +6,7 @@
 import type { Database } from "bun:sqlite";
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { performAutomation } from "./automation-commands.ts";
 import { closeReservation, reserve, topUp } from "./billing-tables.ts";
 import { assertClaim, claimTenant, Superseded } from "./claims.ts";
 import { type DatabaseName, databasePath, openForWriting, SAFE_NAME } from "./database-files.ts";
@@ -122,6 +123,8 @@ function perform(database: Database, command: WriterCommand): unknown {
       return sessionDropped(database, command.sessionId);
     case "drop_session":
       throw new Error("drop_session is no statement");
+    default:
+      return performAutomation(database, command);
   }
 }
 

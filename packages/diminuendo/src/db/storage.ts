@@ -4,6 +4,7 @@
  */
 import type { TurnFate } from "../domain/ledger.ts";
 import type { Invitation, Member } from "../protocol/index.ts";
+import type { AutomationCommands, AutomationQueries } from "./stored-automations.ts";
 import type {
   Balance,
   CloseReservation,
@@ -30,7 +31,7 @@ import type {
 import type { Commit, HistoryRow, Remembered, SessionSnapshot } from "./stored-session.ts";
 
 /** Commands of the writer, with what each answers. */
-export interface WriterCommands {
+export interface WriterCommands extends AutomationCommands {
   /** Creates the database on first access; `epoch` is used only if it has none yet. */
   readonly open_session: [
     {
@@ -71,7 +72,7 @@ export interface EventsPage {
 }
 
 /** Queries of the reader, with what each answers. */
-export interface ReaderQueries {
+export interface ReaderQueries extends AutomationQueries {
   readonly get_session: [
     { readonly kind: "get_session"; readonly tenantId: string; readonly sessionId: string },
     RegistryRow | null,
