@@ -1,5 +1,6 @@
 /** Owns the face of a started Concord: what the HTTP API, an embedding program and the tests may ask of it. */
 import type { Command, Principal } from "../core/command.ts";
+import type { Alert } from "./alerts.ts";
 import type { ApprovalService } from "./approval-service.ts";
 import type { Approval } from "./approvals.ts";
 import type { Artifact, Lineage } from "./artifacts.ts";
@@ -78,6 +79,8 @@ export interface Concord {
   readonly events: EventFeed;
   readonly tools: () => readonly Tool[];
   readonly counts: () => Promise<Counts>;
+  /** What somebody has to look at, over all tenants. */
+  readonly alerts: () => Promise<readonly Alert[]>;
   /** What keeps this Concord from serving; empty when it can. */
   readonly missing: () => Promise<readonly string[]>;
   /** Whether `error` means that storage is away: nothing is known to be wrong with the request. */
