@@ -37,6 +37,7 @@ import {
   type WebhookServiceParts,
 } from "./domain/webhook-service.ts";
 import { packEvidence } from "./evidence/bundle.ts";
+import { readHealth } from "./health.ts";
 import { sealAudit, verifyAudit } from "./postgres/audit-chain.ts";
 import { isConnectionLost } from "./postgres/connection.ts";
 import { createEventFeed } from "./postgres/event-feed.ts";
@@ -59,7 +60,7 @@ import { describeConnectors } from "./registry/describe-connectors.ts";
 import { createDbosRuntime } from "./runtime/dbos/index.ts";
 import { createWebhookDispatcher, defineDeliverWebhook } from "./runtime/deliver-webhook.ts";
 import type { DurableRuntime, ScheduleSpec } from "./runtime/protocol/index.ts";
-import { createReconciler } from "./runtime/reconcile.ts";
+import { createReconciler, type Reconciler } from "./runtime/reconcile.ts";
 import { defineRunCommand, outboxOver } from "./runtime/run-command.ts";
 import { upkeepContracts } from "./upkeep.ts";
 
@@ -151,9 +152,7 @@ export function createConcord(options: ConcordOptions): Concord {
   const everyTenant = () => tenantsWithCommands(pool);
   const scheduling = { kit, store, commands, schedules, everyTenant };
   schedules?.onTick((name, dueAt) => runTick(scheduling, name, dueAt));
-  const limits = { ...ALERT_LIMITS, ...options.alertLimits };
-  const alerts = async () => alertsOf(await readAlertFigures(pool, kit.nowMs(), limits), limits);
-  const alertWatch = createAlertWatch(alerts, log, options.alertsEveryMs);
+  const { alertWatch, ...watching } = watch({ options, pool, kit, log, runtime, reconciler });
   const state: { isStarted: boolean; sealing?: NodeJS.Timeout } = { isStarted: false };
   return {
     commands: {
@@ -175,8 +174,7 @@ export function createConcord(options: ConcordOptions): Concord {
     },
     events,
     tools: catalog.tools,
-    counts: () => readCounts(pool),
-    alerts,
+    ...watching,
     isUnavailable: isConnectionLost,
     missing: async () =>
       state.isStarted
@@ -206,6 +204,28 @@ export function createConcord(options: ConcordOptions): Concord {
       await runtime.stop();
       await pool.end();
     },
+  };
+}
+
+interface WatchParts {
+  readonly options: ConcordOptions;
+  readonly pool: pg.Pool;
+  readonly kit: Kit;
+  readonly log: Logger;
+  readonly runtime: DurableRuntime<pg.ClientBase>;
+  readonly reconciler: Reconciler;
+}
+
+/** What operators look at, over all tenants. */
+function watch({ options, pool, kit, log, runtime, reconciler }: WatchParts) {
+  const limits = { ...ALERT_LIMITS, ...options.alertLimits };
+  const alerts = async () => alertsOf(await readAlertFigures(pool, kit.nowMs(), limits), limits);
+  const migrationsMissing = () => missingMigrations(pool);
+  return {
+    alerts,
+    counts: () => readCounts(pool),
+    health: () => readHealth({ pool, runtime, reconciler, migrationsMissing }),
+    alertWatch: createAlertWatch(alerts, log, options.alertsEveryMs),
   };
 }
 

@@ -8,6 +8,7 @@ import type { DomainEvent } from "./audit.ts";
 import type { CommandService } from "./command-service.ts";
 import type { ConnectorSummary } from "./describing.ts";
 import type { Explanation } from "./explain.ts";
+import type { Health } from "./health.ts";
 import type { IncidentService } from "./incident-service.ts";
 import type { Incident } from "./incidents.ts";
 import type { NotificationService } from "./notifications.ts";
@@ -79,6 +80,8 @@ export interface Concord {
   readonly events: EventFeed;
   readonly tools: () => readonly Tool[];
   readonly counts: () => Promise<Counts>;
+  /** What it stands on, part by part. Never throws. */
+  readonly health: () => Promise<Health>;
   /** What somebody has to look at, over all tenants. */
   readonly alerts: () => Promise<readonly Alert[]>;
   /** What keeps this Concord from serving; empty when it can. */
