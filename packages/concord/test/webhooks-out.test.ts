@@ -130,6 +130,14 @@ describe("outbound webhooks", () => {
     expect(second.log).toHaveLength(2);
   });
 
+  test("who takes a message and then says too much has taken it", async () => {
+    const id = await create();
+    receiver.answers.push("chatty");
+    await buy();
+    const [delivery] = await settles(id, "delivered");
+    expect(delivery).toMatchObject({ attempts: 1, response_code: 200 });
+  });
+
   test("a redirect is not followed, and what a receiver says in anger is kept without its personal data", async () => {
     const id = await create();
     receiver.answers.push(302, 422);
