@@ -43,6 +43,14 @@ test("what signs webhooks reaches Concord and nobody else", () => {
   expect(holders.map(({ name }) => name)).toEqual(["concord"]);
 });
 
+test("Concord has the contracts of the example, unless the caller names others", () => {
+  const example = "examples/hotel-booking/contracts/index.ts";
+  expect(envOf("concord")["CONCORD_CONTRACTS"]).toBe(example);
+  const own = `${example},/srv/contracts`;
+  expect(envOf("concord", { CONCORD_CONTRACTS: own })["CONCORD_CONTRACTS"]).toBe(own);
+  expect(envOf("podium")["CONCORD_CONTRACTS"]).toBeUndefined();
+});
+
 test("no argument of any service holds a key", () => {
   const args = SERVICES.flatMap((row) => row.args(facts)).join(" ");
   for (const key of Object.values(facts.keys)) expect(args).not.toContain(key);

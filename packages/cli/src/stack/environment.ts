@@ -30,5 +30,5 @@ export function environmentFor(row: ServiceRow, facts: StackFacts, inherited: En
       !DECIDED_HERE.includes(entry[0]) &&
       (row.name === SIGNING.by || !entry[0].startsWith(SIGNING.prefix)),
   );
-  return { ...Object.fromEntries(kept), ...row.env(facts) };
+  return { ...row.defaults, ...Object.fromEntries(kept), ...row.env(facts) };
 }

@@ -42,6 +42,8 @@ export interface ServiceRow {
   /** Arguments beside `--listen`. */
   readonly args: (facts: StackFacts) => readonly string[];
   readonly env: (facts: StackFacts) => Readonly<Record<string, string>>;
+  /** Variables that the caller may set otherwise. */
+  readonly defaults?: Readonly<Record<string, string>>;
 }
 
 export const SERVICES: readonly ServiceRow[] = [
@@ -105,7 +107,9 @@ export const SERVICES: readonly ServiceRow[] = [
     listenEnv: "CONCORD_LISTEN",
     dependsOn: ["postgres", "concordance"],
     health: "/ready",
-    args: () => ["--contracts=examples/hotel-booking/contracts/index.ts"],
+    args: () => [],
+    // Modules, YAML files or folders of them, from the root of the repository; see docs/declarations.md.
+    defaults: { CONCORD_CONTRACTS: "examples/hotel-booking/contracts/index.ts" },
     env: ({ urls, keys }) => ({
       DATABASE_URL: urls.postgres,
       CONCORD_SERVICE_KEY: keys.concordServiceKey,
