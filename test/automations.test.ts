@@ -3,6 +3,7 @@
  * policy wants, acts once, and its end is in the owner's inbox.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { DiminuendoClient } from "@concert/sdk";
 import { concordOf, itemsOf } from "./support/concord.ts";
 import { GatewayWitness } from "./support/GatewayWitness.ts";
 import { REQUEST, recordOf } from "./support/journey.ts";
@@ -103,6 +104,52 @@ test(
     expect(run).toMatchObject({ cause: "tick", attempt: 1, error: null });
     expect(String(run["commandId"])).toStartWith("cmd_");
     await witness.askPatiently({ type: "delete_automation", automationId });
+  },
+  TEST_TIMEOUT_MS,
+);
+
+test(
+  "a program makes one, hears of its run and its inbox, and is told what is wrong with another",
+  async () => {
+    const client = new DiminuendoClient({
+      url: `${stack.urls.diminuendo.replace("http", "ws")}/ws`,
+    });
+    await client.connect();
+    const { automations } = client;
+    const heard: string[] = [];
+    client.on("automationRunUpdated", ({ status }) => heard.push(status));
+    const told = new Promise<string>((resolve) => {
+      client.on("inboxChanged", ({ itemId }) => resolve(itemId));
+    });
+    const definition = {
+      name: "Hotels",
+      schedule: { kind: "cron", cron: "0 9 1 1 *" },
+      prompt: "Which hotels do you know in Lisbon from 3 to 5 March for 2 guests?",
+      execution: { mode: "isolated", agentType: "concierge" },
+    } as const;
+    const { automationId, version } = await automations.create(definition);
+    const { runId } = await automations.run(automationId);
+    const itemId = await told;
+    const { items, unread } = await automations.inbox();
+    expect(items.find((item) => item.itemId === itemId)).toMatchObject({ kind: "result", runId });
+    expect(unread).toBeGreaterThan(0);
+    expect(await automations.triage(itemId, "done")).toMatchObject({ state: "done" });
+    expect(heard).toContain("running");
+    expect(heard.at(-1)).toBe("succeeded");
+    expect((await automations.runs({ automationId })).items).toMatchObject([{ runId }]);
+    const changed = { ...definition, name: "Other hotels", retries: { max: 1 } };
+    expect(await automations.update(automationId, version, changed)).toMatchObject({ version: 2 });
+    const wrong = { ...changed, schedule: { kind: "cron", cron: "never" } } as const;
+    const refused = await automations.preview(wrong).catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      code: "InvalidAutomation",
+      problems: [{ path: "schedule.cron" }],
+    });
+    expect(await automations.pause(automationId)).toMatchObject({ paused: "person" });
+    await automations.delete(automationId);
+    const actions = (await automations.log({ automationId })).items.map(({ action }) => action);
+    expect(actions).toEqual(["deleted", "paused", "updated", "triggered", "created"]);
+    client.disconnect();
   },
   TEST_TIMEOUT_MS,
 );

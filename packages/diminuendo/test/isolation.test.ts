@@ -30,6 +30,17 @@ test("D3 600 forged messages of every type tell nothing and change nothing", asy
   const { epoch } = (await ann.ask({ type: "join_session", sessionId })) as unknown as {
     epoch: string;
   };
+  const schedule = { kind: "heartbeat", everyMinutes: 60 };
+  const execution = { mode: "isolated", agentType: "echo" };
+  const automation = { name: SECRET, prompt: SECRET, schedule, execution };
+  const made = await ann.ask({ type: "create_automation", definition: automation });
+  const { automationId } = made["automation"] as { automationId: string };
+  await ann.ask({ type: "control_automation", automationId, action: "run" });
+  await ann.until(() => ann.has("inbox_changed"));
+  const { items } = (await ann.ask({ type: "list_inbox" })) as unknown as {
+    items: readonly { itemId: string }[];
+  };
+  const itemId = items[0]?.itemId ?? "";
   const before = await ann.storedLog(sessionId);
   const ids = [sessionId, String(turnId), `appr_${turnId}`, `cmd_${turnId}`, epoch, "ann", "acme"];
 
@@ -56,6 +67,13 @@ test("D3 600 forged messages of every type tell nothing and change nothing", asy
       { action: "set_role", userId: "ann", role: "viewer" },
       { action: "remove", userId: "ann" },
     ]),
+    automationId,
+    itemId,
+    action: pick(["pause", "resume", "run", "read", "done", "retry"]),
+    version: 1,
+    definition: { ...automation, execution: { mode: "main", sessionId } },
+    of: "tenant",
+    view: "all",
     tenantId: "acme",
     tenant: "acme",
     idempotencyKey: anyId(),
@@ -87,6 +105,21 @@ test("D3 600 forged messages of every type tell nothing and change nothing", asy
     expect(await response.text()).not.toContain(SECRET);
   }
 
+  for (const path of ["", "/runs", "/log", `/${automationId}`, `/${automationId}/runs`]) {
+    const response = await fetch(`${gateway.url}/api/automations${path}`, {
+      headers: { authorization: `Bearer ${TOKENS.eve}` },
+    });
+    const text = await response.text();
+    expect([path, text.includes(SECRET), text.includes(automationId)]).toEqual([
+      path,
+      false,
+      path.includes(automationId) && response.status === 404,
+    ]);
+  }
+  const kept = await ann.ask({ type: "get_automation", automationId });
+  expect(kept["automation"]).toMatchObject({ version: 1, paused: null, ownerId: "ann" });
+  expect((await ann.ask({ type: "list_inbox" }))["items"]).toEqual(items);
+
   const after = await ann.storedLog(sessionId);
   expect(after.slice(0, before.length)).toEqual(before);
   // What was added is ann's own second turn, and nobody else's.
@@ -94,7 +127,8 @@ test("D3 600 forged messages of every type tell nothing and change nothing", asy
   const { sessions } = (await ann.ask({ type: "list_sessions" })) as unknown as {
     sessions: { name: string; sessionId: string }[];
   };
-  expect(sessions).toMatchObject([{ sessionId, name: SECRET, status: "waiting", archived: false }]);
+  const own = sessions.filter((one) => one.sessionId === sessionId);
+  expect(own).toMatchObject([{ sessionId, name: SECRET, status: "waiting", archived: false }]);
   const people = await ann.ask({ type: "manage_members", change: { action: "list" } });
   expect(people["members"]).toMatchObject([{ userId: "ann", role: "owner" }]);
   ann.close();

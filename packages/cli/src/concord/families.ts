@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { verifyEvidence } from "@concert/concord/evidence";
-import type { Api } from "./api.ts";
+import type { Api, Service } from "./api.ts";
 import { columns, fields, type Row } from "./render.ts";
 
 export interface Flag {
@@ -39,19 +39,21 @@ export interface Operation {
 
 export interface Family {
   readonly name: string;
+  /** Who is asked; default Concord. */
+  readonly service?: Service;
   readonly summary: string;
   readonly operations: readonly Operation[];
 }
 
-const ID = (what: string) => ({ name: "id", help: `the id of the ${what}` });
-const PAGING: readonly Flag[] = [
+export const ID = (what: string) => ({ name: "id", help: `the id of the ${what}` });
+export const PAGING: readonly Flag[] = [
   { flags: "--limit <n>", help: "how many at most (1 to 200)" },
   { flags: "--cursor <cursor>", help: "go on where an earlier page ended" },
 ];
 const REASON: Flag = { flags: "--reason <text>", help: "why, for the record" };
 const NOT_INTACT = 3;
 
-const path = (text: TemplateStringsArray, ...parts: readonly (string | undefined)[]) =>
+export const path = (text: TemplateStringsArray, ...parts: readonly (string | undefined)[]) =>
   text.map((one, n) => one + (n < parts.length ? encodeURIComponent(parts[n] ?? "") : "")).join("");
 
 /** A page as columns, and how to get the next one. */
@@ -64,7 +66,7 @@ function page(answer: unknown, names: readonly string[], nothing: string): Outco
   return { value: answer, text: `${columns(items, names, nothing)}${more}` };
 }
 
-const one = (answer: unknown): Outcome => ({ value: answer, text: fields(answer as Row) });
+export const one = (answer: unknown): Outcome => ({ value: answer, text: fields(answer as Row) });
 
 function listing(
   what: string,
@@ -426,7 +428,7 @@ function decisionOf(one: unknown): string {
   return String((one as { readonly decision?: string } | undefined)?.decision ?? "");
 }
 
-function parsed(text: string): unknown {
+export function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
