@@ -15,6 +15,7 @@ import { Authenticator } from "./auth/Authenticator.ts";
 import { Members } from "./auth/Members.ts";
 import { RunPortsLayer } from "./automations/owner-turns.ts";
 import { Scheduler } from "./automations/Scheduler.ts";
+import { delegatedStore } from "./db/delegated/DelegatedStore.ts";
 import { StorageError, WorkerManager } from "./db/WorkerManager.ts";
 import { Broadcast, broadcastHealth } from "./fleet/Broadcast.ts";
 import { engineOf } from "./fleet/engines.ts";
@@ -65,6 +66,11 @@ const Observed = Breakers.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(ConfigLayer, Metrics.layer)),
 );
 const Traced = TracingLayer.pipe(Layer.provideMerge(Observed));
+/** Where the truth lies: in the data directory, or in Concordance with copies there. */
+const Storage =
+  settings.store === "embedded"
+    ? WorkerManager.layer
+    : delegatedStore(gatewayId).pipe(Layer.provide(WorkerManager.layer));
 const Upstream = Layer.mergeAll(
   PodiumClient.layer,
   PodiumFiles.layer,
@@ -87,7 +93,7 @@ const Alone = MessageRouterLayer.pipe(
   Layer.provideMerge(TurnNews.layer),
   Layer.provideMerge(Around),
   Layer.provideMerge(broadcastHealth),
-  Layer.provideMerge(Layer.mergeAll(WorkerManager.layer, SocketServer.layer)),
+  Layer.provideMerge(Layer.mergeAll(Storage, SocketServer.layer)),
   Layer.provide(Broadcast.layer(new Hub().engine(), gatewayId)),
   Layer.provideMerge(Traced),
 );
@@ -102,7 +108,7 @@ const oneOfSeveral = (fleet: FleetSettings) => {
   const Store = fleetStore.pipe(
     Layer.provideMerge(Peers.layer),
     Layer.provideMerge(Owners.layer(gatewayId)),
-    Layer.provide(WorkerManager.layer),
+    Layer.provide(Storage),
     Layer.provideMerge(Heard),
   );
   return fleetRouter.pipe(
