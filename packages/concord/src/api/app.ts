@@ -239,7 +239,8 @@ function submission(
 ): SubmitRequest {
   const { idempotency_key: key, context, depends_on: dependsOn } = body;
   return {
-    taskName: body.task_name,
+    taskName: body.task_name ?? "",
+    ...(body.command_type === undefined ? {} : { commandType: body.command_type }),
     payload: body.payload,
     principal: person(caller.principal),
     ingress: "api_request",
