@@ -34,6 +34,8 @@ export interface Settings {
   readonly oidc: OidcSettings | null;
   /** The client's address is what a proxy in front of us says it is. */
   readonly trustProxy: boolean;
+  /** Messages that one connection may send in ten seconds. */
+  readonly messagesMax: number;
   readonly allowedOrigins: readonly string[];
   readonly prices: PriceTable;
   readonly internalSecret: string;
@@ -45,6 +47,10 @@ export interface Settings {
   readonly httpRequestsPerMinute: number;
   /** Where spans go; null: nowhere. */
   readonly otlp: OtlpSettings | null;
+  /** `embedded`: the data directory is the truth. `delegated`: it holds copies of what Concordance has. */
+  readonly store: "embedded" | "delegated";
+  /** Where in Concordance a delegated store lies. */
+  readonly storeRoot: string;
   /** Null where this gateway is alone. */
   readonly fleet: FleetSettings | null;
   /** A session without a turn for this long lets go of its instance's socket. */

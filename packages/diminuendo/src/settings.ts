@@ -7,8 +7,9 @@ import type { Settings } from "./app-config.ts";
 import { parseIdentity, parseTokens } from "./auth/identities.ts";
 import { PriceTable } from "./domain/prices.ts";
 import DEFAULT_PRICES from "./prices.json" with { type: "json" };
+import { RATE_LIMIT_MESSAGES } from "./protocol/index.ts";
 
-const { integer, list, listen, secret, text, toggle, url } = config;
+const { choice, integer, list, listen, secret, text, toggle, url } = config;
 
 const readPrices = Schema.decodeUnknownSync(PriceTable);
 
@@ -90,6 +91,14 @@ export const SETTINGS = {
     help: "Web origins that may connect, e.g. https://console.example.com.",
     placeholder: "origin,origin",
     default: [],
+  }),
+  messagesMax: integer({
+    flag: "messages-max",
+    env: "DIMINUENDO_MESSAGES_MAX",
+    help: "Messages one connection may send in 10 s; three times as many close it.",
+    default: RATE_LIMIT_MESSAGES,
+    min: 1,
+    max: 10_000,
   }),
   prices: prices({
     flag: "price-table",
@@ -177,6 +186,13 @@ export const SETTINGS = {
     help: "Signs who acts, towards the other services; at least 16 characters.",
     default: "concert-dev-internal-secret",
   }),
+  store: choice({
+    flag: "store",
+    env: "DIMINUENDO_STORE",
+    help: "Who keeps sessions: this directory, or Concordance with copies in this directory.",
+    choices: ["embedded", "delegated"],
+    default: "embedded",
+  }),
   broadcast: broadcastUrl({
     flag: "broadcast",
     env: "DIMINUENDO_BROADCAST",
@@ -221,6 +237,7 @@ export function settingsOf(read: config.Settings<typeof SETTINGS>): Settings {
     identities: read.apiKeys,
     oidc: oidcOf(read),
     trustProxy: read.trustProxy,
+    messagesMax: read.messagesMax,
     allowedOrigins: read.allowedOrigins,
     prices: read.prices,
     internalSecret: read.internalSecret,
@@ -230,6 +247,8 @@ export function settingsOf(read: config.Settings<typeof SETTINGS>): Settings {
     concord: { url: read.concordUrl, key: read.concordKey },
     concordance: { url: read.concordanceUrl, key: read.concordanceKey },
     ensembleUrl: read.ensembleUrl,
+    store: read.store,
+    storeRoot: `gateways/${read.broadcastChannel}/store`,
     fleet: fleetOf(read),
     idleMs: read.idleMinutes * 60_000,
   };

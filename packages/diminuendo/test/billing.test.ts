@@ -14,19 +14,11 @@ import { migrate } from "../src/db/migrations.ts";
 import { closingOf, type TurnFate } from "../src/domain/ledger.ts";
 import { costOf } from "../src/domain/prices.ts";
 import { type GatewayProcess, TOKENS, World } from "./support/gateway-process.ts";
+import { randomOf } from "./support/random.ts";
 import { TestClient } from "./support/test-client.ts";
 
 // Other work may share the machine.
 setDefaultTimeout(60_000);
-
-/** The same numbers each time for the same seed. */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return (state >>> 8) % below;
-  };
-}
 
 const PRICE = { inputPer1000: 3_000, outputPer1000: 15_000, reserve: 250_000 };
 const OUTCOMES = ["succeeded", "cancelled", "failed", "never began"] as const;

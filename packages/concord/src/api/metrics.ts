@@ -17,6 +17,12 @@ export async function metricsText(concord: Concord): Promise<string> {
     ),
     ...gauge("concord_policy_decisions", "Policy decisions.", "decision", counts.policyDecisions),
     ...gauge("concord_alert", "1 while it holds.", "name", Object.fromEntries(raised)),
+    ...gauge(
+      "concord_webhook_deliveries",
+      "Webhook deliveries by status.",
+      "status",
+      counts.webhookDeliveries,
+    ),
     "# HELP concord_feed_readers Open event feeds.",
     "# TYPE concord_feed_readers gauge",
     `concord_feed_readers ${concord.events.readerCount()}`,

@@ -232,10 +232,7 @@ test("CON-16 ART-2 the manual's own example loads, with a type of artifact of it
   const manual = readFileSync(new URL("../../../../docs/declarations.md", import.meta.url), "utf8");
   const [, example = ""] = /```yaml\n([\s\S]*?)```/.exec(manual) ?? [];
   const catalog = loadCatalog([contractsFromYaml(example, "manual.yaml")]);
-  expect(catalog.artifactType("receipt")).toMatchObject({
-    retentionDays: 3650,
-    contentSchema: { required: ["ordered"] },
-  });
+  expect(catalog.artifactType("receipt")?.retentionDays).toBe(3650);
   expect(catalog.toolTask("order_and_keep")?.name).toBe("order_and_keep");
   const without = example.replace(/^artifact_type:.*$/m, "");
   expect(problemsOf(without)).toEqual([

@@ -175,12 +175,12 @@ const REGISTER: Readonly<Record<string, Register>> = {
     });
   },
   artifact_type: (catalog, { body }) => {
-    const { name, description = name, content_schema, retention_days: days } = body;
+    const { name, description, content_schema: schema, retention_days: days } = body;
     catalog.artifactType({
       name: String(name),
       description: String(description),
-      ...(isJsonObject(content_schema) ? { contentSchema: content_schema } : {}),
-      ...(days === undefined ? {} : { retentionDays: Number(days) }),
+      ...(isJsonObject(schema) ? { contentSchema: schema } : {}),
+      ...(typeof days === "number" ? { retentionDays: days } : {}),
     });
   },
   compensation: (catalog, { body }) => {

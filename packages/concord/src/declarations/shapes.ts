@@ -115,7 +115,7 @@ export const SHAPES: Readonly<Record<string, JsonObject>> = {
     expires_in_minutes: { type: "integer", minimum: 1, maximum: 525_600 },
     quorum: { type: "integer", minimum: 1, maximum: 100 },
   }),
-  artifact_type: object(["name"], {
+  artifact_type: object(["name", "description"], {
     name,
     description: text,
     content_schema: schema,

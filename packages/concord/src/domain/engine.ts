@@ -25,6 +25,7 @@ import { holdBack } from "./hold-back.ts";
 import { expireInput } from "./input.ts";
 import type { Kit } from "./kit.ts";
 import { findLateTruth, reportUnknown, waitBeforeProbeMs } from "./late-truth.ts";
+import { leaveOut } from "./leave-out.ts";
 import { type MoveDetails, moveCommand } from "./move.ts";
 import { expireApprovals } from "./open-questions.ts";
 import type { Tx } from "./store.ts";
@@ -116,6 +117,12 @@ async function run(tx: Tx, kit: Kit, start: Command): Promise<Directive> {
   for (;;) {
     const step = nextStep(planOf(command), new Set(Object.keys(command.stepResults)));
     if (step === undefined) return finish(tx, kit, command, task);
+    const left = await leaveOut(tx, command, task, step);
+    if (left !== undefined) {
+      if ("failure" in left) return failAndUndo(tx, kit, command, left.failure);
+      command = left.command;
+      continue;
+    }
     if (step.primitive === "connector_call") return nextAttempt(tx, kit, command, task, step);
     const definition = task.steps.find((one): one is ArtifactStep => one.id === step.stepId);
     if (definition?.kind !== "artifact") return failAndUndo(tx, kit, command, unknownTask(command));

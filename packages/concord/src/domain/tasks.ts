@@ -45,6 +45,8 @@ export interface ConnectorStep {
   readonly connector: string;
   readonly operation: string;
   readonly dependsOn?: readonly string[];
+  /** Pure: false leaves the step out, with the result `{"skipped": true}`. Judged from steps it depends on. */
+  readonly when?: (view: StepView) => boolean;
   /** Pure: the input of the call. Throw `ContractFailure` to end the command with a class and a sentence. */
   readonly input: (view: StepView) => JsonObject;
   /** Required when the operation has a side effect: the type under which it is recorded and undone. */
@@ -56,6 +58,7 @@ export interface ArtifactStep {
   readonly id: string;
   readonly artifactType: string;
   readonly dependsOn?: readonly string[];
+  readonly when?: (view: StepView) => boolean;
   readonly title: (view: StepView) => string;
   readonly content: (view: StepView) => JsonObject;
   /** Where the body lies, e.g. `s3://reports/2027-05.parquet`, when it is too large for `content` (ART-4). */

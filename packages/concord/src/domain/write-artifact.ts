@@ -15,7 +15,7 @@ import type { Kit } from "./kit.ts";
 import type { Tx } from "./store.ts";
 import type { ArtifactStep } from "./tasks.ts";
 
-type Written = { readonly command: Command } | { readonly failure: Failure };
+export type Written = { readonly command: Command } | { readonly failure: Failure };
 
 interface Draft {
   readonly title: string;

@@ -105,6 +105,13 @@ export function ledgerPage(
     .all(beforePlace ?? Number.MAX_SAFE_INTEGER, limit);
 }
 
+export function isReservationClosed(database: Database, turnId: string): boolean {
+  const row = database
+    .query("SELECT 1 FROM reservations WHERE turn_id = ? AND closed_at IS NOT NULL")
+    .get(turnId);
+  return row !== null;
+}
+
 export function heldReservations(database: Database): readonly Omit<HeldReservation, "tenantId">[] {
   return database
     .query<Omit<HeldReservation, "tenantId">, []>(

@@ -7,30 +7,50 @@ import type {
   Commit,
   DeltaRange,
   HistoryRow,
+  JournaledEvent,
   PendingSteer,
   Row,
   SessionSnapshot,
+  StoredEvent,
   StoredTurn,
   WaitingTurn,
 } from "./stored-session.ts";
 
 /** Stores one commit. Throws if it does not continue the log exactly where it ends (D1). */
 export function storeCommit(database: Database, commit: Commit): void {
-  const insert = database.query(
-    "INSERT INTO events (seq, type, turn_id, ts, frame, delta_of) VALUES (?, ?, ?, ?, ?, ?)",
-  );
-  let lastSeq = lastSeqOf(database);
-  for (const { seq, type, turnId, ts, frame, deltaOf } of commit.events) {
-    if (seq !== lastSeq + 1) throw new Error(`seq ${seq} does not follow ${lastSeq}`);
-    insert.run(seq, type, turnId, ts, frame, deltaOf);
-    lastSeq = seq;
-  }
+  storeEvents(database, commit.events);
   for (const messageId of commit.compacted) {
     run(database, "DELETE FROM events WHERE delta_of = ?", [messageId]);
   }
   for (const row of commit.rows) storeRow(database, row, commit.nowMs);
-  setMeta(database, "status", commit.status);
-  setMeta(database, "podium_event_id", String(commit.podiumEventId));
+  setPlace(database, commit);
+}
+
+/** Stores what waited in the journal. Throws like `storeCommit`. */
+export function storeFolded(database: Database, events: readonly JournaledEvent[]): void {
+  storeEvents(database, events);
+  const newest = events.at(-1);
+  if (newest !== undefined) setPlace(database, newest);
+}
+
+function storeEvents(database: Database, events: readonly StoredEvent[]): void {
+  const insert = database.query(
+    "INSERT INTO events (seq, type, turn_id, ts, frame, delta_of) VALUES (?, ?, ?, ?, ?, ?)",
+  );
+  let lastSeq = lastSeqOf(database);
+  for (const { seq, type, turnId, ts, frame, deltaOf } of events) {
+    if (seq !== lastSeq + 1) throw new Error(`seq ${seq} does not follow ${lastSeq}`);
+    insert.run(seq, type, turnId, ts, frame, deltaOf);
+    lastSeq = seq;
+  }
+}
+
+function setPlace(
+  database: Database,
+  { status, podiumEventId }: Pick<Commit, "status" | "podiumEventId">,
+): void {
+  setMeta(database, "status", status);
+  setMeta(database, "podium_event_id", String(podiumEventId));
 }
 
 /** What the database says beside its events; gives it `epoch` if it is new. */
@@ -129,7 +149,7 @@ function storeTurn(
   return run(
     database,
     `INSERT INTO turns (turn_id, user_id, text, actor, trace_id, idempotency_key, command_id, stop_actor,
-       created_at, price) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       created_at, price, cause) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     [
       turn.turnId,
       turn.actor.user,
@@ -141,6 +161,7 @@ function storeTurn(
       turn.stopActor === null ? null : JSON.stringify(turn.stopActor),
       nowMs,
       turn.price === null ? null : JSON.stringify(turn.price),
+      turn.cause === undefined ? null : JSON.stringify(turn.cause),
     ],
   );
 }
@@ -219,6 +240,7 @@ interface TurnColumns {
   readonly command_id: string | null;
   readonly stop_actor: string | null;
   readonly price: string | null;
+  readonly cause: string | null;
   readonly input_tokens: number;
   readonly output_tokens: number;
 }
@@ -226,8 +248,8 @@ interface TurnColumns {
 function loadOpenTurn(database: Database): StoredTurn | null {
   const row = database
     .query<TurnColumns, []>(
-      `SELECT turn_id, text, actor, trace_id, command_id, stop_actor, price, input_tokens, output_tokens
-       FROM turns WHERE outcome IS NULL`,
+      `SELECT turn_id, text, actor, trace_id, command_id, stop_actor, price, cause, input_tokens,
+         output_tokens FROM turns WHERE outcome IS NULL`,
     )
     .get();
   if (row === null) return null;
@@ -240,6 +262,7 @@ function loadOpenTurn(database: Database): StoredTurn | null {
     stopActor: row.stop_actor === null ? null : JSON.parse(row.stop_actor),
     price: row.price === null ? null : JSON.parse(row.price),
     usage: { inputTokens: row.input_tokens, outputTokens: row.output_tokens },
+    ...(row.cause === null ? {} : { cause: JSON.parse(row.cause) }),
   };
 }
 
@@ -268,7 +291,7 @@ function loadPending(database: Database, turnId: string): readonly string[] {
     .map((row) => row.approval_id);
 }
 
-function lastSeqOf(database: Database): number {
+export function lastSeqOf(database: Database): number {
   const row = database
     .query<{ seq: number | null }, []>("SELECT MAX(seq) AS seq FROM events")
     .get();

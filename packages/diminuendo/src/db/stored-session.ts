@@ -1,7 +1,7 @@
 /** Owns what one session's database keeps, as plain data that crosses a thread. */
 import type { Actor } from "@concert/service-kit/identity";
 import type { Price, Usage } from "../domain/prices.ts";
-import type { SessionStatus, WhenBusy } from "../protocol/index.ts";
+import type { SessionStatus, TurnCause, WhenBusy } from "../protocol/index.ts";
 
 /** A turn that is not over yet. */
 export interface StoredTurn {
@@ -19,6 +19,8 @@ export interface StoredTurn {
   readonly price: Price | null;
   /** Tokens used so far. */
   readonly usage: Usage;
+  /** Absent for a turn that a person asked for. */
+  readonly cause?: TurnCause;
 }
 export type TurnOutcome = "succeeded" | "cancelled" | "failed";
 
@@ -100,6 +102,12 @@ export interface StoredEvent {
   readonly frame: string;
   /** Of a delta, the message it belongs to: it goes when that message is complete. */
   readonly deltaOf: string | null;
+}
+
+/** An event that waits in the journal, with what its commit said of the session. */
+export interface JournaledEvent extends StoredEvent {
+  readonly status: SessionStatus;
+  readonly podiumEventId: number;
 }
 
 /** First and last `seq` of the deltas of a message that is not complete. */

@@ -14,7 +14,25 @@ export const HISTORY_PAGE_DEFAULT = 50;
 export const HISTORY_PAGE_MAX = 200;
 /** Turns and steering texts that may wait in one session. */
 export const QUEUED_TURNS_MAX = 16;
+export const AUTOMATIONS_PAGE_MAX = 200;
+/** The most of what an automation may ask for (docs/automations.md). */
+export const AUTOMATION_LIMITS = {
+  perTenant: 500,
+  nameChars: 100,
+  cronChars: 200,
+  promptChars: 16_000,
+  variables: 20,
+  variableChars: 4_000,
+  everyMinutes: 44_640,
+  retries: 10,
+  backoffSeconds: 3_600,
+  catchUp: 100,
+  runMinutes: 1_440,
+  runsPerDay: 1_440,
+  failuresInARow: 100,
+} as const;
 export const HEARTBEAT_INTERVAL_MS = 30_000;
+/** Unless the gateway is told otherwise (`--messages-max`). */
 export const RATE_LIMIT_MESSAGES = 60;
 export const RATE_LIMIT_WINDOW_MS = 10_000;
 
@@ -40,6 +58,11 @@ export const ERROR_CODES = [
   "FileNotFound",
   "MemberNotFound",
   "LastOwner",
+  "AutomationNotFound",
+  "InvalidAutomation",
+  "AutomationConflict",
+  "TooManyAutomations",
+  "InboxItemNotFound",
   "UpstreamUnavailable",
   "IdempotencyConflict",
   "NotSupported",
@@ -68,7 +91,10 @@ export const CLOSE_MEANINGS: Readonly<
   },
   forbidden: { reconnect: "no", why: "this person is no member of the tenant any more" },
   slowReader: { reconnect: "yes, with the cursor", why: "more than 1 MiB waited to be read" },
-  rateLimited: { reconnect: "yes, after a pause", why: "180 messages in 10 s, or 64 unanswered" },
+  rateLimited: {
+    reconnect: "yes, after a pause",
+    why: "180 messages in 10 s (three times the limit), or 64 unanswered",
+  },
   goingAway: { reconnect: "yes, after `going_away`'s pause", why: "the gateway ends" },
 };
 

@@ -18,6 +18,7 @@ import { FRAME_BYTES_MAX } from "../protocol/index.ts";
 import { corsHeaders, originAllowed, SECURITY_HEADERS } from "../security/origins.ts";
 import { RequestRates } from "../security/RequestRates.ts";
 import { ANY_HOST } from "./any-host.ts";
+import { AUTOMATION_ROUTES } from "./http/automation-routes.ts";
 import { BILLING_ROUTES } from "./http/billing-routes.ts";
 import { asApiError } from "./http/http-errors.ts";
 import { openApi } from "./http/openapi.ts";
@@ -38,6 +39,7 @@ const PUBLIC: readonly Route[] = [
   ...THREAD_ROUTES,
   ...BILLING_ROUTES,
   ...AG_UI_ROUTES,
+  ...AUTOMATION_ROUTES,
   OPENAPI,
 ];
 const ROUTES: RouteTable = new RouteTable([...PUBLIC, PEER_ROUTE]);

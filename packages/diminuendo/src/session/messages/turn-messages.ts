@@ -15,6 +15,7 @@ import {
   QUEUED_TURNS_MAX,
   type ServerMessage,
   type ServerMessageOf,
+  type TurnCause,
 } from "../../protocol/index.ts";
 import { type Refusal, refuse } from "../../security/Refusal.ts";
 import { Attachments } from "../Attachments.ts";
@@ -34,10 +35,20 @@ type StopTurn = ClientMessageOf<"stop_turn">;
 type Steer = ClientMessageOf<"steer">;
 type Accepted = ServerMessageOf<"turn_accepted">;
 
-export const runTurn = Effect.fn("runTurn")(function* (actor: Actor, message: RunTurn) {
+/** Of a turn that an automation asks for: its id says what it stands for. */
+export interface TurnOrigin {
+  readonly turnId: string;
+  readonly cause: TurnCause;
+}
+
+export const runTurn = Effect.fn("runTurn")(function* (
+  actor: Actor,
+  message: RunTurn,
+  origin?: TurnOrigin,
+) {
   const session = yield* sessionFor(actor, "session:write", message.sessionId);
   const { traceId } = (yield* CurrentTrace) ?? newTrace();
-  const turn = newTurn(actor, message.text, traceId);
+  const turn = { ...newTurn(actor, message.text, traceId), ...origin };
   const decide = Effect.fnUntraced(function* (model: SessionModel) {
     const first = yield* firstAnswer(actor, message);
     if (first !== null) return { answer: { told: first, isNew: false } };
