@@ -243,7 +243,8 @@ function submission(
     throw new ApiError(403, "forbidden", `Only a service may submit with ingress ${ingress}.`);
   }
   return {
-    taskName: body.task_name,
+    taskName: body.task_name ?? "",
+    ...(body.command_type === undefined ? {} : { commandType: body.command_type }),
     payload: body.payload,
     principal: person(caller.principal),
     ingress,
