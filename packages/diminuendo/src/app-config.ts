@@ -5,6 +5,13 @@ import * as Context from "effect/Context";
 import type { OidcSettings } from "./auth/oidc.ts";
 import type { PriceTable } from "./domain/prices.ts";
 
+export interface OtlpSettings {
+  readonly endpoint: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly serviceName: string;
+  readonly exportIntervalMs: number;
+}
+
 export interface FleetSettings {
   /** Where gateways hear each other: `redis://…`, `valkey://…` or `nats://…`. */
   readonly broadcastUrl: string;
@@ -38,6 +45,10 @@ export interface Settings {
   readonly store: "embedded" | "delegated";
   /** Where in Concordance a delegated store lies. */
   readonly storeRoot: string;
+  /** What one person may ask over HTTP. */
+  readonly httpRequestsPerMinute: number;
+  /** Where spans go; null: nowhere. */
+  readonly otlp: OtlpSettings | null;
   /** Null where this gateway is alone. */
   readonly fleet: FleetSettings | null;
   /** A session without a turn for this long lets go of its instance's socket. */

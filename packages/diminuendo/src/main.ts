@@ -14,6 +14,8 @@ import { AppConfig, type FleetSettings } from "./app-config.ts";
 import { Authenticator } from "./auth/Authenticator.ts";
 import { Members } from "./auth/Members.ts";
 import { delegatedStore } from "./db/delegated/DelegatedStore.ts";
+import { RunPortsLayer } from "./automations/owner-turns.ts";
+import { Scheduler } from "./automations/Scheduler.ts";
 import { StorageError, WorkerManager } from "./db/WorkerManager.ts";
 import { Broadcast, broadcastHealth } from "./fleet/Broadcast.ts";
 import { engineOf } from "./fleet/engines.ts";
@@ -24,13 +26,16 @@ import { fleetRouter } from "./fleet/fleet-router.ts";
 import { Hub } from "./fleet/in-process.ts";
 import { Owners } from "./fleet/Owners.ts";
 import { fleetOnward, TenantPlaces } from "./fleet/onward.ts";
+import { ownAutomations } from "./fleet/own-automations.ts";
 import { Peers } from "./fleet/Peers.ts";
 import { peerDesk } from "./fleet/peer-desk.ts";
 import { TenantNews } from "./fleet/TenantNews.ts";
 import { Health } from "./observability/Health.ts";
 import { loggingLayer } from "./observability/logging.ts";
 import { Metrics } from "./observability/Metrics.ts";
+import { TracingLayer } from "./observability/Tracing.ts";
 import { Breakers } from "./resilience/Breakers.ts";
+import { RequestRates } from "./security/RequestRates.ts";
 import { Attachments } from "./session/Attachments.ts";
 import { Billing } from "./session/Billing.ts";
 import { housekeeping } from "./session/housekeeping.ts";
@@ -39,6 +44,7 @@ import { Life } from "./session/life.ts";
 import { MessageRouterLayer } from "./session/MessageRouter.ts";
 import { ConfigListeners } from "./session/messages/config-messages.ts";
 import { Sessions } from "./session/Sessions.ts";
+import { TurnNews } from "./session/TurnNews.ts";
 import { SETTINGS, settingsOf } from "./settings.ts";
 import { Broadcaster } from "./transport/Broadcaster.ts";
 import { sayGoodbye, startServer } from "./transport/gateway-server.ts";
@@ -64,6 +70,7 @@ const Storage =
   settings.store === "embedded"
     ? WorkerManager.layer
     : delegatedStore(gatewayId).pipe(Layer.provide(WorkerManager.layer));
+const Traced = TracingLayer.pipe(Layer.provideMerge(Observed));
 const Upstream = Layer.mergeAll(
   PodiumClient.layer,
   PodiumFiles.layer,
@@ -71,19 +78,24 @@ const Upstream = Layer.mergeAll(
   ConcordanceClient.layer,
 );
 const Auth = Authenticator.layer.pipe(Layer.provideMerge(Members.layer));
-const Around = Layer.mergeAll(Auth, Health.layer, Broadcaster.layer, Upstream);
+const Around = Layer.mergeAll(Auth, Health.layer, RequestRates.layer, Broadcaster.layer, Upstream);
 const Bonds = Layer.mergeAll(Attachments.layer, Billing.layer);
-const Inner = ConfigListeners.layer.pipe(Layer.provideMerge(Bonds));
+const Automations = Scheduler.layer.pipe(
+  Layer.provideMerge(RunPortsLayer),
+  Layer.provideMerge(Bonds),
+);
+const Inner = ConfigListeners.layer.pipe(Layer.provideMerge(Automations));
 
 /** One gateway that has every tenant. */
 const Alone = MessageRouterLayer.pipe(
   Layer.provideMerge(Inner),
   Layer.provideMerge(Sessions.layer),
+  Layer.provideMerge(TurnNews.layer),
   Layer.provideMerge(Around),
   Layer.provideMerge(broadcastHealth),
   Layer.provideMerge(Layer.mergeAll(Storage, SocketServer.layer)),
   Layer.provide(Broadcast.layer(new Hub().engine(), gatewayId)),
-  Layer.provideMerge(Observed),
+  Layer.provideMerge(Traced),
 );
 
 /** One of several: the same, with a store, a fan-out and a router that know of the others. */
@@ -104,12 +116,14 @@ const oneOfSeveral = (fleet: FleetSettings) => {
     Layer.provideMerge(MessageRouterLayer),
     Layer.provideMerge(Inner),
     Layer.provideMerge(Sessions.layer),
+    Layer.provideMerge(TurnNews.layer),
     Layer.provideMerge(elsewhere),
+    Layer.provideMerge(ownAutomations),
     Layer.provideMerge(Layer.mergeAll(Followers.layer, TenantNews.layer)),
     Layer.provideMerge(Around),
     Layer.provideMerge(Layer.mergeAll(fleetOnward, broadcastHealth)),
     Layer.provideMerge(Store),
-    Layer.provideMerge(Observed),
+    Layer.provideMerge(Traced),
   );
 };
 
@@ -123,6 +137,7 @@ const program = Effect.gen(function* () {
   yield* Effect.forkScoped(housekeeping);
   const port = yield* startServer;
   yield* life.withClients(port);
+  yield* Effect.forkScoped((yield* Scheduler).run);
   const { host } = settings.listen;
   yield* Effect.logInfo(
     `listening on http://${host}:${port}${settings.devMode ? " in dev mode" : ""}`,

@@ -138,6 +138,39 @@ export const SETTINGS = {
     help: "Ensemble; asked for its health only.",
     default: "http://127.0.0.1:5180",
   }),
+  httpRequestsPerMinute: integer({
+    flag: "http-requests-per-minute",
+    env: "DIMINUENDO_HTTP_REQUESTS_PER_MINUTE",
+    help: "HTTP requests of one person in a minute; more are refused with 429 and Retry-After.",
+    default: 600,
+    min: 1,
+    max: 1_000_000,
+  }),
+  otlpEndpoint: url({
+    flag: "otlp-endpoint",
+    env: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    help: "OpenTelemetry collector (OTLP over HTTP, JSON) that traces go to; without it none leave.",
+  }),
+  otlpHeaders: headers({
+    flag: "otlp-headers",
+    env: "OTEL_EXPORTER_OTLP_HEADERS",
+    help: "Headers for the collector.",
+  }),
+  otlpServiceName: text({
+    flag: "otlp-service-name",
+    env: "OTEL_SERVICE_NAME",
+    help: "What the gateway is called in traces.",
+    placeholder: "name",
+    default: "diminuendo-gateway",
+  }),
+  otlpIntervalMs: integer({
+    flag: "otlp-interval-ms",
+    env: "OTEL_BSP_SCHEDULE_DELAY",
+    help: "How long spans are gathered before they are sent.",
+    default: 5_000,
+    min: 10,
+    max: 60_000,
+  }),
   internalSecret: secret({
     flag: "internal-secret",
     env: "CONCERT_INTERNAL_SECRET",
@@ -198,6 +231,8 @@ export function settingsOf(read: config.Settings<typeof SETTINGS>): Settings {
     allowedOrigins: read.allowedOrigins,
     prices: read.prices,
     internalSecret: read.internalSecret,
+    httpRequestsPerMinute: read.httpRequestsPerMinute,
+    otlp: otlpOf(read),
     podium: { url: read.podiumUrl, key: read.podiumKey },
     concord: { url: read.concordUrl, key: read.concordKey },
     concordance: { url: read.concordanceUrl, key: read.concordanceKey },
@@ -224,6 +259,12 @@ function oidcOf(read: config.Settings<typeof SETTINGS>): Settings["oidc"] {
   const { tenantClaim: tenant, rolesClaim: roles, permissionsClaim: permissions } = read;
   const claims = { tenant, roles, permissions };
   return { issuer: read.oidcIssuer, audience: read.oidcAudience, claims };
+}
+
+function otlpOf(read: config.Settings<typeof SETTINGS>): Settings["otlp"] {
+  const { otlpEndpoint: endpoint, otlpHeaders: sent, otlpServiceName: serviceName } = read;
+  if (endpoint === undefined) return null;
+  return { endpoint, headers: sent, serviceName, exportIntervalMs: read.otlpIntervalMs };
 }
 
 interface Named {
@@ -273,6 +314,27 @@ function prices(spec: Named): config.Setting<PriceTable> {
         throw new config.SettingError(`names no readable price table: ${String(error)}`);
       }
     },
+  };
+}
+
+/** As OpenTelemetry writes them: percent-encoded values. */
+function headers(spec: Named): config.Setting<Readonly<Record<string, string>>> {
+  return {
+    ...spec,
+    placeholder: "name=value,…",
+    secret: true,
+    defaultValue: {},
+    parse: (value) =>
+      Object.fromEntries(
+        value
+          .split(",")
+          .filter((item) => item.trim() !== "")
+          .map((item) => {
+            const at = item.indexOf("=");
+            if (at < 1) throw new config.SettingError(`needs name=value, separated by commas`);
+            return [item.slice(0, at).trim(), decodeURIComponent(item.slice(at + 1).trim())];
+          }),
+      ),
   };
 }
 

@@ -6,7 +6,8 @@ import { describe, setDefaultTimeout, test } from "bun:test";
 import { Fleet } from "./support/fleet.ts";
 import type { GatewayProcess } from "./support/gateway-process.ts";
 import { has } from "./support/programs.ts";
-import { livesThrough, type Random } from "./support/simulated-clients.ts";
+import type { Random } from "./support/random.ts";
+import { livesThrough } from "./support/simulated-clients.ts";
 
 setDefaultTimeout(300_000);
 

@@ -45,7 +45,7 @@ function keyOf(flags: ConnectionFlags, folder: string, env: Env): Omit<Connectio
 }
 
 export interface Question {
-  readonly method?: "GET" | "POST";
+  readonly method?: "GET" | "POST" | "PATCH" | "DELETE";
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly body?: unknown;

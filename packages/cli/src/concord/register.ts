@@ -6,7 +6,8 @@ import { ConcordError } from "@concert/concord/client";
 import { Argument, type Command, Option } from "commander";
 import { dataDirOption } from "../commands/up-options.ts";
 import { apiOf, type ConnectionFlags, connectionOf, refusalText } from "./api.ts";
-import { FAMILIES, type Operation, type Outcome } from "./families.ts";
+import { FAMILIES } from "./families.ts";
+import type { Operation, Outcome } from "./operation.ts";
 
 type Flags = ConnectionFlags & { readonly json: boolean };
 

@@ -6,6 +6,7 @@
 import type { Database } from "bun:sqlite";
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { performAutomation } from "./automation-commands.ts";
 import { closeReservation, reserve, topUp } from "./billing-tables.ts";
 import { assertClaim, claimTenant, Superseded } from "./claims.ts";
 import { databasePath, nameOf, openForWriting, SAFE_NAME } from "./database-files.ts";
@@ -22,6 +23,7 @@ import {
 import { applyEntry, positionOf, putFile } from "./replica.ts";
 import { loadSnapshot, storeCommit } from "./session-tables.ts";
 import type { Answer, Ask, DatabaseName, ReplicaCommand, WriterCommand } from "./storage.ts";
+import { setSpendingLimit } from "./spending-tables.ts";
 
 declare const self: Worker;
 
@@ -49,7 +51,7 @@ self.onmessage = (message: MessageEvent<Ask<WriterCommand | ReplicaCommand>>) =>
     if (ask.kind === "stop") handles.closeAll();
     return reply({ id, ok: true, value: null });
   }
-  if ("of" in ask) return reply(asReplica(id, ask));
+  if ("copyOf" in ask) return reply(asReplica(id, ask));
   if (!SAFE_NAME.test(nameOf(ask).id)) {
     return reply({ id, ok: false, error: "the id cannot name a database" });
   }
@@ -93,14 +95,15 @@ function commitGroup(path: string, group: readonly Waiting[]): void {
 /** Nothing waits for a batch here: the delegate's log has brought the commands together already. */
 function asReplica(id: number, ask: ReplicaCommand): Answer {
   try {
-    const path = databasePath(dataDir, ask.of);
+    const path = databasePath(dataDir, ask.copyOf);
     if (ask.kind === "import") {
       handles.close(path);
       mkdirSync(dirname(path), { recursive: true });
       putFile(path, Bun.gunzipSync(new Uint8Array(ask.bytes)));
       return { id, ok: true, value: null };
     }
-    const database = handles.get(path, () => openMigrated(path, ask.of.shape));
+    const { shape } = ask.copyOf;
+    const database = handles.get(path, () => openMigrated(path, shape));
     if (ask.kind === "position") return { id, ok: true, value: positionOf(database) };
     if (ask.kind === "export") {
       return { id, ok: true, value: Bun.gzipSync(new Uint8Array(database.serialize())) };
@@ -143,10 +146,14 @@ function perform(database: Database, command: WriterCommand): unknown {
       return topUp(database, command);
     case "claim_tenant":
       return claimTenant(database, command);
+    case "set_spending_limit":
+      return setSpendingLimit(database, command);
     case "session_dropped":
       return sessionDropped(database, command.sessionId);
     case "drop_session":
       throw new Error("drop_session is no statement");
+    default:
+      return performAutomation(database, command);
   }
 }
 

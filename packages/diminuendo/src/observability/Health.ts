@@ -9,6 +9,7 @@ import { AppConfig } from "../app-config.ts";
 import { Breakers } from "../resilience/Breakers.ts";
 import type { BreakerState } from "../resilience/breaker.ts";
 import { Metrics } from "./Metrics.ts";
+import { Tracing, type TracingState } from "./Tracing.ts";
 
 const PROBE_TIMEOUT_MS = 2_000;
 
@@ -37,6 +38,8 @@ export interface HealthReport {
   readonly service: "diminuendo";
   readonly uptimeMs: number;
   readonly dependencies: Readonly<Record<string, DependencyHealth>>;
+  /** A collector that fails harms nothing, and therefore does not count in `ok`. */
+  readonly tracing: TracingState;
   readonly instance: Readonly<Record<string, number>>;
 }
 
@@ -56,6 +59,7 @@ export class Health extends Context.Service<
       const { podium, concord, concordance, ensembleUrl } = yield* AppConfig;
       const metrics = yield* Metrics;
       const breakers = yield* Breakers;
+      const tracing = yield* Tracing;
       const broadcast = yield* BroadcastHealth;
       const startedAtMs = performance.now();
       const needed = {
@@ -82,6 +86,7 @@ export class Health extends Context.Service<
             service: "diminuendo",
             uptimeMs: Math.round(performance.now() - startedAtMs),
             dependencies,
+            tracing: tracing.state(),
             instance: { ...(yield* metrics.values), rssBytes: process.memoryUsage.rss() },
           };
         }),

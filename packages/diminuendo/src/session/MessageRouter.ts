@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { Authenticator, type AuthThrottled, identityOf } from "../auth/Authenticator.ts";
 import type { Members } from "../auth/Members.ts";
+import { type AutomationNeeds, aboutAutomations } from "../automations/messages/index.ts";
 import type { WorkerManager } from "../db/WorkerManager.ts";
 import type { Metrics } from "../observability/Metrics.ts";
 import type { ClientMessage, ServerMessage } from "../protocol/index.ts";
@@ -32,7 +33,7 @@ import { readFiles } from "./messages/file-messages.ts";
 import { getHistory } from "./messages/history-message.ts";
 import { joinSession, leaveSession } from "./messages/join-messages.ts";
 import { deleteSession, relabelSession } from "./messages/lifecycle-messages.ts";
-import { followLog, logOf } from "./messages/log-streams.ts";
+import { followLog, logOf, seekInLog } from "./messages/log-streams.ts";
 import { manageMembers } from "./messages/member-messages.ts";
 import { createSession, listSessions } from "./messages/session-messages.ts";
 import { runTurn, steer, stopTurn } from "./messages/turn-messages.ts";
@@ -51,7 +52,8 @@ type Needs =
   | PodiumClient
   | PodiumFiles
   | Members
-  | ConfigListeners;
+  | ConfigListeners
+  | AutomationNeeds;
 
 export const MessageRouterLayer = Layer.effect(
   Router,
@@ -77,6 +79,8 @@ export const MessageRouterLayer = Layer.effect(
         ),
       follow: (reader, actor, place) =>
         Effect.provideContext(followLog(reader, actor, place), needs),
+      seek: (actor, sessionId, isWanted) =>
+        Effect.provideContext(seekInLog(actor, sessionId, isWanted), needs),
       log: (actor, sessionId) => Effect.provideContext(logOf(actor, sessionId), needs),
       config: (connection, actor, request) =>
         Effect.provideContext(handleConfig(connection, actor, request), needs),
@@ -173,5 +177,7 @@ const ask = (
         type: "pong" as const,
         ts: message.ts ?? nowMs,
       }));
+    default:
+      return aboutAutomations(cause, actor, message);
   }
 };

@@ -33,8 +33,8 @@ export class World {
   concordanceUrl = this.concordance.url;
 
   constructor() {
-    this.podium.onApprovalWanted = (approvalId, commandId) =>
-      this.concord.open(approvalId, commandId);
+    this.podium.onApprovalWanted = (approvalId, commandId, tenant) =>
+      this.concord.open(approvalId, commandId, tenant);
     this.concord.onResolved = ({ approvalId, decision }, actor) =>
       this.podium.resolved(approvalId.replace("appr_", ""), approvalId, decision ?? "", actor.user);
   }

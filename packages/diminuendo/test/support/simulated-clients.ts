@@ -6,23 +6,13 @@ import { expect } from "bun:test";
 import type { SessionEvent } from "../../src/protocol/index.ts";
 import { TOKENS } from "./gateway-process.ts";
 import { compact, expectMessagesAsStreamed, expectWholeLog } from "./log-view.ts";
+import { type Random, randomOf } from "./random.ts";
 import { TestClient } from "./test-client.ts";
 
 const CLIENTS = 5;
 const STEPS = 60;
 const MISHAPS_MAX = 4;
 const PATIENCE_MS = 120_000;
-
-export type Random = (below: number) => number;
-
-/** The same numbers each time for the same seed. */
-export function randomOf(seed: number): Random {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return (state >>> 8) % below;
-  };
-}
 
 /** A person with a view that outlives connections, and what the gateway has promised them. */
 class Person {
