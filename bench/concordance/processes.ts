@@ -30,7 +30,7 @@ export function spawnMember(
 }
 
 /** User and system time so far of all these processes, in milliseconds. */
-export function cpuMsOf(members: readonly Member[]): number {
+export function cpuMsOf(members: readonly Pick<Member, "pid">[]): number {
   return members.reduce((sum, { pid }) => sum + cpuMs(pid), 0);
 }
 

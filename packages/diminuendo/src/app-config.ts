@@ -34,6 +34,8 @@ export interface Settings {
   readonly oidc: OidcSettings | null;
   /** The client's address is what a proxy in front of us says it is. */
   readonly trustProxy: boolean;
+  /** Messages that one connection may send in ten seconds. */
+  readonly messagesMax: number;
   readonly allowedOrigins: readonly string[];
   readonly prices: PriceTable;
   readonly internalSecret: string;
@@ -41,14 +43,14 @@ export interface Settings {
   readonly concord: { readonly url: string; readonly key: string };
   readonly concordance: { readonly url: string; readonly key: string };
   readonly ensembleUrl: string;
-  /** `embedded`: the data directory is the truth. `delegated`: it holds copies of what Concordance has. */
-  readonly store: "embedded" | "delegated";
-  /** Where in Concordance a delegated store lies. */
-  readonly storeRoot: string;
   /** What one person may ask over HTTP. */
   readonly httpRequestsPerMinute: number;
   /** Where spans go; null: nowhere. */
   readonly otlp: OtlpSettings | null;
+  /** `embedded`: the data directory is the truth. `delegated`: it holds copies of what Concordance has. */
+  readonly store: "embedded" | "delegated";
+  /** Where in Concordance a delegated store lies. */
+  readonly storeRoot: string;
   /** Null where this gateway is alone. */
   readonly fleet: FleetSettings | null;
   /** A session without a turn for this long lets go of its instance's socket. */

@@ -13,9 +13,9 @@ import * as ManagedRuntime from "effect/ManagedRuntime";
 import { AppConfig, type FleetSettings } from "./app-config.ts";
 import { Authenticator } from "./auth/Authenticator.ts";
 import { Members } from "./auth/Members.ts";
-import { delegatedStore } from "./db/delegated/DelegatedStore.ts";
 import { RunPortsLayer } from "./automations/owner-turns.ts";
 import { Scheduler } from "./automations/Scheduler.ts";
+import { delegatedStore } from "./db/delegated/DelegatedStore.ts";
 import { StorageError, WorkerManager } from "./db/WorkerManager.ts";
 import { Broadcast, broadcastHealth } from "./fleet/Broadcast.ts";
 import { engineOf } from "./fleet/engines.ts";
@@ -65,12 +65,12 @@ const ConfigLayer = Layer.succeed(AppConfig, settings);
 const Observed = Breakers.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(ConfigLayer, Metrics.layer)),
 );
+const Traced = TracingLayer.pipe(Layer.provideMerge(Observed));
 /** Where the truth lies: in the data directory, or in Concordance with copies there. */
 const Storage =
   settings.store === "embedded"
     ? WorkerManager.layer
     : delegatedStore(gatewayId).pipe(Layer.provide(WorkerManager.layer));
-const Traced = TracingLayer.pipe(Layer.provideMerge(Observed));
 const Upstream = Layer.mergeAll(
   PodiumClient.layer,
   PodiumFiles.layer,

@@ -7,6 +7,7 @@ import type { Settings } from "./app-config.ts";
 import { parseIdentity, parseTokens } from "./auth/identities.ts";
 import { PriceTable } from "./domain/prices.ts";
 import DEFAULT_PRICES from "./prices.json" with { type: "json" };
+import { RATE_LIMIT_MESSAGES } from "./protocol/index.ts";
 
 const { choice, integer, list, listen, secret, text, toggle, url } = config;
 
@@ -90,6 +91,14 @@ export const SETTINGS = {
     help: "Web origins that may connect, e.g. https://console.example.com.",
     placeholder: "origin,origin",
     default: [],
+  }),
+  messagesMax: integer({
+    flag: "messages-max",
+    env: "DIMINUENDO_MESSAGES_MAX",
+    help: "Messages one connection may send in 10 s; three times as many close it.",
+    default: RATE_LIMIT_MESSAGES,
+    min: 1,
+    max: 10_000,
   }),
   prices: prices({
     flag: "price-table",
@@ -228,6 +237,7 @@ export function settingsOf(read: config.Settings<typeof SETTINGS>): Settings {
     identities: read.apiKeys,
     oidc: oidcOf(read),
     trustProxy: read.trustProxy,
+    messagesMax: read.messagesMax,
     allowedOrigins: read.allowedOrigins,
     prices: read.prices,
     internalSecret: read.internalSecret,

@@ -37,6 +37,7 @@ test(`${FRAMES} frames of any kind: no crash, no inner failure, memory flat (see
   const frames = new Frames(await sampled(SEED, 2_000), random);
   const seen: Seen = { codes: new Map(), unreadable: [], answers: 0 };
   const rss: number[] = [await rssOf(gateway)];
+  tell(`before: ${rss[0]} bytes`);
   const each = Math.ceil(FRAMES / STEPS / FRAMES_EACH);
   for (let step = 0; step < STEPS; step += 1) {
     for (let done = 0; done < each; done += AT_ONCE) {

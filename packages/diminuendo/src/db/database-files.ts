@@ -39,9 +39,10 @@ export function tenantIds(dataDir: string): readonly string[] {
 export function openForWriting(path: string): Database {
   mkdirSync(join(path, ".."), { recursive: true });
   const database = new Database(path, { create: true, readwrite: true, strict: true });
+  // First of all: already the change of the journal may meet a reader.
+  database.run("PRAGMA busy_timeout = 5000");
   database.run("PRAGMA journal_mode = WAL");
   database.run("PRAGMA synchronous = FULL");
-  database.run("PRAGMA busy_timeout = 5000");
   return database;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Owns the shape of the two kinds of database and how an older file becomes a current one, on first access.
+ * Owns the shape of the three kinds of database and how an older file becomes a current one, on first access.
  * A released step is never edited, only followed by another; `PRAGMA user_version` counts the steps done.
  */
 import type { Database } from "bun:sqlite";
@@ -129,12 +129,25 @@ const SESSION = [
   `ALTER TABLE turns ADD COLUMN cause TEXT;`,
 ];
 
-const STEPS = { registry: REGISTRY, session: SESSION } as const;
+const JOURNAL = [
+  `CREATE TABLE events (
+     session_id TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL, turn_id TEXT, ts INTEGER NOT NULL,
+     frame TEXT NOT NULL, delta_of TEXT, status TEXT NOT NULL, podium_event_id INTEGER NOT NULL,
+     PRIMARY KEY (session_id, seq)
+   ) WITHOUT ROWID;`,
+];
+
+const STEPS = { registry: REGISTRY, session: SESSION, journal: JOURNAL } as const;
 
 type Shape = keyof typeof STEPS;
 
 export function isCurrent(database: Database, shape: Shape): boolean {
   return stepsDone(database) === STEPS[shape].length;
+}
+
+/** Whether nobody has given it any shape yet. */
+export function isEmpty(database: Database): boolean {
+  return stepsDone(database) === 0;
 }
 
 /**

@@ -75,7 +75,7 @@ export type DatabaseName =
 /** An entry of the log that a delegate keeps for a database: commands that happen together or not at all. */
 export interface ApplyEntry {
   readonly kind: "apply";
-  readonly copyOf: DatabaseName;
+  readonly of: DatabaseName;
   /** Right after the last one applied. */
   readonly position: number;
   readonly commands: readonly {
@@ -91,12 +91,12 @@ export type Applied =
 export interface ReplicaCommands {
   readonly apply: [ApplyEntry, Applied];
   /** The last entry that the copy here has; 0 when there is none. */
-  readonly position: [{ readonly kind: "position"; readonly copyOf: DatabaseName }, number];
+  readonly position: [{ readonly kind: "position"; readonly of: DatabaseName }, number];
   /** The database as a file, compressed. */
-  readonly export: [{ readonly kind: "export"; readonly copyOf: DatabaseName }, Uint8Array];
+  readonly export: [{ readonly kind: "export"; readonly of: DatabaseName }, Uint8Array];
   /** Replaces the database by such a file. */
   readonly import: [
-    { readonly kind: "import"; readonly copyOf: DatabaseName; readonly bytes: Uint8Array },
+    { readonly kind: "import"; readonly of: DatabaseName; readonly bytes: Uint8Array },
     null,
   ];
 }
@@ -216,7 +216,7 @@ export interface ReaderQueries extends AutomationQueries {
     Standing,
   ];
   /** The reader lets go of a database's file, so that it can be replaced. */
-  readonly let_go: [{ readonly kind: "let_go"; readonly copyOf: DatabaseName }, null];
+  readonly let_go: [{ readonly kind: "let_go"; readonly of: DatabaseName }, null];
   /** The reader lets go of the session's file, so that it can be deleted. */
   readonly drop_session: [{ readonly kind: "drop_session"; readonly sessionId: string }, null];
   readonly people: [

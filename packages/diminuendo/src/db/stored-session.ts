@@ -104,6 +104,12 @@ export interface StoredEvent {
   readonly deltaOf: string | null;
 }
 
+/** An event that waits in the journal, with what its commit said of the session. */
+export interface JournaledEvent extends StoredEvent {
+  readonly status: SessionStatus;
+  readonly podiumEventId: number;
+}
+
 /** First and last `seq` of the deltas of a message that is not complete. */
 export type DeltaRange = readonly [number, number];
 

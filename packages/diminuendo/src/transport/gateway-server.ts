@@ -28,7 +28,7 @@ type Needs = RouteNeeds | Authenticator | RequestRates;
 
 /** Starts to serve and answers the port. */
 export const startServer = Effect.gen(function* () {
-  const { listen, trustProxy, ...rule } = yield* AppConfig;
+  const { listen, trustProxy, messagesMax, ...rule } = yield* AppConfig;
   const server = yield* SocketServer;
   const router = yield* Router;
   const metrics = yield* Metrics;
@@ -37,7 +37,7 @@ export const startServer = Effect.gen(function* () {
   const answer = yield* FiberSet.makeRuntimePromise<Needs, Response>();
   yield* metrics.gauge("diminuendo_connections", () => server.connections.size);
   const port = yield* server.start(
-    { listen, trustProxy },
+    { listen, trustProxy, messagesMax },
     {
       http: (request, address) => answer(handleHttp(request, address)),
       admit: (request) =>

@@ -66,7 +66,7 @@ const inTurn = Effect.fnUntraced(function* (connection: Connection, frame: Clien
   yield* Effect.ensuring(handle(connection, frame), Effect.sync(done));
 });
 
-const tooMany = refuse("RATE_LIMITED", "More than 60 messages in 10 seconds; wait a little.");
+const tooMany = refuse("RATE_LIMITED", "Too many messages in 10 seconds; wait a little.");
 const binary = refuse("INVALID_MESSAGE", "Send text frames; this one is binary.");
 const tooLarge = refuse("MESSAGE_TOO_LARGE", `A frame has at most ${FRAME_BYTES_MAX} bytes.`);
 const unauthenticated = refuse(

@@ -162,14 +162,14 @@ function placeOf(query: ReaderQuery): DatabaseName {
 function copyOf(here: WorkerManager["Service"]): Copy {
   const run = Effect.runPromise;
   return {
-    position: (of) => run(here.replica({ kind: "position", copyOf: of })),
+    position: (of) => run(here.replica({ kind: "position", of })),
     apply: (entry) => run(here.replica(entry)),
-    export: (of) => run(here.replica({ kind: "export", copyOf: of })),
+    export: (of) => run(here.replica({ kind: "export", of })),
     import: async (of, bytes) => {
-      await run(here.read({ kind: "let_go", copyOf: of }));
-      await run(here.replica({ kind: "import", copyOf: of, bytes }));
+      await run(here.read({ kind: "let_go", of }));
+      await run(here.replica({ kind: "import", of, bytes }));
       // Whoever read meanwhile has opened the file that is gone.
-      await run(here.read({ kind: "let_go", copyOf: of }));
+      await run(here.read({ kind: "let_go", of }));
     },
   };
 }

@@ -159,7 +159,7 @@ export class Replica {
 
   async #apply({ position, bytes }: Logged): Promise<Applied> {
     const commands = JSON.parse(Buffer.from(Bun.gunzipSync(new Uint8Array(bytes))).toString());
-    const applied = await this.#copy.apply({ kind: "apply", copyOf: this.#of, position, commands });
+    const applied = await this.#copy.apply({ kind: "apply", of: this.#of, position, commands });
     this.#position = position;
     this.#logBytes += bytes.length;
     return applied;
