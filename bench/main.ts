@@ -2,6 +2,7 @@
 
 import { benchConcord } from "./concord/index.ts";
 import { benchConcordance } from "./concordance/index.ts";
+import { benchGateway } from "./gateway/index.ts";
 import { benchIdleWatchers } from "./idle-watchers.ts";
 import { benchStart } from "./start.ts";
 import { benchTurn } from "./turn.ts";
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<stri
   start: benchStart,
   concord: benchConcord,
   concordance: benchConcordance,
+  gateway: benchGateway,
   "idle-watchers": benchIdleWatchers,
 };
 

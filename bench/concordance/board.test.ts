@@ -1,6 +1,9 @@
 /** Figures become medians, ratios and verdicts; a row that was not measured on the other side is not met. */
 import { expect, test } from "bun:test";
 import { Board } from "./board.ts";
+import { loadOf } from "./native.ts";
+import { assertInstalled } from "./processes.ts";
+import { marks } from "./watchers.ts";
 
 const lineOf = (board: Board, label: string) =>
   board
@@ -44,4 +47,42 @@ test("without the other side there is no verdict in its favour", () => {
   expect(line).toContain("not measured");
   expect(line).toEndWith("| **short** |");
   expect(() => board.record("no-such-row", "etcd", 1)).toThrow("no row");
+});
+
+test("what a cheaper client gets out of etcd is shown and judges nothing", () => {
+  const board = new Board();
+  board.record("put-8-rate", "Concordance", 9_000);
+  board.record("put-8-rate", "etcd", 3_000);
+  board.record("put-8-rate", "etcd gRPC", 3_000);
+  board.record("put-8-rate", "etcd h2load", 8_000);
+  const line = lineOf(board, "put, 8 clients");
+  expect(line).toContain("| 8,000/s | 3.00×, 3.00× |");
+  expect(line).toEndWith("| met |");
+});
+
+test("one failed call of etcd's client voids the cell, and so do none at all", () => {
+  const figures = { perSecond: 2, requests: 4, p50Ms: 1, p90Ms: 1, p99Ms: 1, maxMs: 1 };
+  const printed = (errors: number, requests: number) =>
+    JSON.stringify({ ...figures, requests, errors, firstWhy: errors > 0 ? "deadline" : "" });
+  expect(loadOf(printed(0, 4))).toEqual(figures);
+  expect(() => loadOf(printed(1, 4))).toThrow("1 calls failed: deadline");
+  expect(() => loadOf(printed(0, 0))).toThrow("none was answered");
+});
+
+test("a tool or source that is missing is named with its package", () => {
+  const [there, missing] = [import.meta.path, "/no/such/clientv3"];
+  expect(() => assertInstalled({ [there]: "a", [missing]: "golang-etcd-server-dev" })).toThrow(
+    "apt-get install golang-etcd-server-dev",
+  );
+  expect(() => assertInstalled({ [there]: "a", sh: "dash" })).not.toThrow();
+});
+
+test("every mark in a stream is found once, however the stream is cut", () => {
+  const stream = Buffer.from("<x<<1>>y< <<22>>><<333>>z<<4>><");
+  for (let size = 1; size <= stream.length; size += 1) {
+    const seen: number[] = [];
+    const read = marks((event) => seen.push(event));
+    for (let at = 0; at < stream.length; at += size) read(stream.subarray(at, at + size));
+    expect(seen).toEqual([1, 22, 333, 4]);
+  }
 });

@@ -1,8 +1,12 @@
 /** Owns the figures of one run and what they are judged by: rows, targets, verdicts. Pure. */
 import { quantile, table } from "../support/table.ts";
 
-/** `etcd` is its JSON gateway, `etcd gRPC` its native interface; both talk to the same members. */
-export type Column = "Concordance" | "etcd" | "etcd gRPC";
+/**
+ * `etcd` is its JSON gateway, `etcd gRPC` its native interface through its own client (events: a bare socket),
+ * `etcd h2load` the same interface through a load generator that costs less, which judges nothing. All talk to the
+ * same members.
+ */
+export type Column = "Concordance" | "etcd" | "etcd gRPC" | "etcd h2load";
 type Unit = "/s" | "ms" | "MiB" | "µs" | "";
 
 export interface Row {
@@ -27,7 +31,7 @@ const row = (id: string, label: string, unit: Unit, ...must: Target[]): Row => (
   must,
 });
 
-const [JSON_COLUMN, GRPC] = ["etcd", "etcd gRPC"] as const;
+const [JSON_COLUMN, GRPC, CHEAP] = ["etcd", "etcd gRPC", "etcd h2load"] as const;
 export const ROWS: readonly Row[] = [
   row("put-1-p50", "put, 1 client, p50", "ms", atMost(0.55, GRPC), atMost(0.55, JSON_COLUMN)),
   row("put-1-p99", "put, 1 client, p99", "ms", atMost(1, GRPC), atMost(1, JSON_COLUMN)),
@@ -86,14 +90,14 @@ export class Board {
   /** The table of all rows that were measured, and the notes. */
   text(): string {
     const measured = ROWS.filter(({ id }) => this.#median(id, "Concordance") !== null);
-    const head = ["", "Concordance", "etcd JSON", "etcd gRPC", "ratio", "must", "verdict"];
+    const head = ["", "Concordance", "etcd JSON", GRPC, CHEAP, "ratio", "must", "verdict"];
     const lines = measured.map((one) => this.#line(one));
     return [table(head, lines), ...this.notes].join("\n\n");
   }
 
   #line(one: Row): readonly string[] {
     const judged = one.must.map((target) => this.#judge(one.id, target));
-    const columns = (["Concordance", JSON_COLUMN, GRPC] as const).map((column) =>
+    const columns = (["Concordance", JSON_COLUMN, GRPC, CHEAP] as const).map((column) =>
       this.#cell(one, column),
     );
     const verdict = judged.length === 0 ? "" : judged.every(({ met }) => met) ? "met" : "**short**";

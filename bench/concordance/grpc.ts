@@ -1,6 +1,6 @@
 /**
- * Owns just enough gRPC to show etcd at its best: its messages as protobuf bytes, load through `h2load`, and
- * a socket that opens streams and hands over what arrives. It reads no HTTP/2 frame: whoever listens looks
+ * Owns just enough gRPC to spare etcd the cost of its own client: its messages as protobuf bytes, load through
+ * `h2load`, and a socket that opens streams and hands over what arrives. It reads no HTTP/2 frame: whoever listens looks
  * for marks inside the values.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { quantile } from "../support/table.ts";
 import { run } from "./processes.ts";
-import type { Member } from "./subject.ts";
+import { CONNECTIONS_MAX, type Member } from "./subject.ts";
 import type { Load } from "./wrk.ts";
 
 /** Field numbers of etcd's `rpc.proto`: KV.Put, KV.Range, Watch.Watch. */
@@ -22,9 +22,6 @@ export const watchMessage = (key: string, rangeEnd: string) =>
 export const PUT = "/etcdserverpb.KV/Put";
 export const RANGE = "/etcdserverpb.KV/Range";
 export const WATCH = "/etcdserverpb.Watch/Watch";
-
-/** Connections of one native client; beyond them, calls share connections as streams. */
-const CONNECTIONS_MAX = 16;
 
 /** The same call from `clients` callers at once, for a while. Throws when a call was not answered with 200. */
 export async function h2load(

@@ -11,12 +11,20 @@ import { etcd, etcdVersion } from "./etcd.ts";
 import { type Blow, benchFailover } from "./failover.ts";
 import { benchExpiry, benchFollowerDown, benchKillAll } from "./faults.ts";
 import { benchFootprint } from "./footprint.ts";
+import { CLIENT_SOURCE } from "./native.ts";
 import { assertInstalled } from "./processes.ts";
 import type { Subject } from "./subject.ts";
 import { benchThroughput } from "./throughput.ts";
 import { benchWatch } from "./watchers.ts";
 
-const TOOLS = { etcd: "etcd-server", etcdctl: "etcd-client", wrk: "wrk", h2load: "nghttp2-client" };
+const TOOLS = {
+  etcd: "etcd-server",
+  etcdctl: "etcd-client",
+  wrk: "wrk",
+  h2load: "nghttp2-client",
+  go: "golang-go",
+  [CLIENT_SOURCE]: "golang-etcd-server-dev",
+};
 const GROUPS = ["put", "get", "list", "watch", "failover", "faults", "footprint", "ttl"] as const;
 type Group = (typeof GROUPS)[number];
 const BLOWS: readonly Blow[] = ["SIGKILL", "SIGSTOP", "SIGTERM"];
@@ -100,6 +108,8 @@ async function circumstances(effort: Effort, f1Before: number, f1After: number):
   const verdict = moved > 0.2 ? "moved by more than 20 %: do not trust this run" : "steady";
   return [
     `${machine}, etcd ${await etcdVersion()}; median (minimum–maximum) of ${effort.rounds} rounds of ${effort.seconds} s.`,
+    "etcd gRPC: its own client, clientv3, up to 16 connections (watchers: bare sockets, as for Concordance); judged. " +
+      "etcd h2load: a load generator that costs less and sends one key; for information.",
     `F1 (4 KiB written in place and synced): ${f1Before.toFixed(0)}/s before, ${f1After.toFixed(0)}/s after: ${verdict}.`,
     `Load average at the end: ${loadavg()
       .map((one) => one.toFixed(1))

@@ -1,6 +1,7 @@
 /** Owns processes of a benchmark: spawned, measured through /proc, ended by their own handle. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { isAbsolute } from "node:path";
 import type { Member } from "./subject.ts";
 
 /** Of `/proc/<pid>/stat`; the same on every Linux that runs Bun. */
@@ -29,7 +30,7 @@ export function spawnMember(
 }
 
 /** User and system time so far of all these processes, in milliseconds. */
-export function cpuMsOf(members: readonly Member[]): number {
+export function cpuMsOf(members: readonly Pick<Member, "pid">[]): number {
   return members.reduce((sum, { pid }) => sum + cpuMs(pid), 0);
 }
 
@@ -60,9 +61,13 @@ export async function freePorts(count: number): Promise<readonly number[]> {
   return ports;
 }
 
-/** Runs a tool to its end. Throws its standard error when it fails. */
-export async function run(command: readonly string[]): Promise<string> {
-  const child = Bun.spawn([...command], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+/** Runs a tool to its end, with `settings` in its environment. Throws its standard error when it fails. */
+export async function run(
+  command: readonly string[],
+  settings: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const env = { ...process.env, ...settings };
+  const child = Bun.spawn([...command], { stdin: "ignore", stdout: "pipe", stderr: "pipe", env });
   const [stdout, stderr] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
@@ -71,9 +76,11 @@ export async function run(command: readonly string[]): Promise<string> {
   throw new Error(`${command[0]} failed: ${stderr || stdout}`);
 }
 
-/** Throws, with what to install, when a tool of the benchmark is not on this machine. */
+/** Throws, with what to install, when a tool of the benchmark, or the file at a path, is not on this machine. */
 export function assertInstalled(tools: Readonly<Record<string, string>>): void {
-  const missing = Object.entries(tools).filter(([tool]) => Bun.which(tool) === null);
+  const isThere = (tool: string) =>
+    isAbsolute(tool) ? existsSync(tool) : Bun.which(tool) !== null;
+  const missing = Object.entries(tools).filter(([tool]) => !isThere(tool));
   if (missing.length === 0) return;
   const names = missing.map(([tool]) => tool).join(", ");
   const packages = missing.map(([, name]) => name).join(" ");

@@ -48,6 +48,8 @@ export interface Subject {
   start(): Promise<Cluster>;
 }
 
+/** Connections of one native client of etcd; beyond them, calls share connections. */
+export const CONNECTIONS_MAX = 16;
 export const KEYS = 10_000;
 export const KEY_BYTES = 43;
 export const VALUE_BYTES = 256;

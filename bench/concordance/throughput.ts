@@ -3,6 +3,7 @@ import type { Board, Column } from "./board.ts";
 import { metricOf } from "./concordance.ts";
 import { etcdKey } from "./etcd.ts";
 import { h2load, PUT, putMessage, RANGE, rangeMessage } from "./grpc.ts";
+import { type NativeLoad, nativeLoad } from "./native.ts";
 import { cpuMsOf } from "./processes.ts";
 import {
   type Cluster,
@@ -68,8 +69,9 @@ class Cells {
     if (grown < load.requests) throw new Error(`${grown} revisions for ${load.requests} puts`);
     this.#put(this.#subject.name, clients, load);
     if (this.#subject.name !== "etcd") return;
+    this.#put("etcd gRPC", clients, await this.#native("put", clients));
     const message = putMessage(etcdKey(randomKey()), randomValue());
-    this.#put("etcd gRPC", clients, await this.#grpc(PUT, message, clients));
+    this.#put("etcd h2load", clients, await this.#cheap(PUT, message, clients));
   }
 
   async get(consistency: Consistency, clients: number): Promise<void> {
@@ -77,8 +79,9 @@ class Cells {
     const load = await this.#http(requests, clients, consistency);
     this.#get(this.#subject.name, consistency, clients, load);
     if (this.#subject.name !== "etcd") return;
+    this.#get("etcd gRPC", consistency, clients, await this.#native(consistency, clients));
     const message = rangeMessage(etcdKey(randomKey()), consistency === "local");
-    this.#get("etcd gRPC", consistency, clients, await this.#grpc(RANGE, message, clients));
+    this.#get("etcd h2load", consistency, clients, await this.#cheap(RANGE, message, clients));
   }
 
   async list(clients: number): Promise<void> {
@@ -118,10 +121,23 @@ class Cells {
     return load;
   }
 
-  async #grpc(path: string, message: Uint8Array, clients: number): Promise<Load> {
+  async #native(operation: NativeLoad["operation"], clients: number): Promise<Load> {
+    const load = await nativeLoad(this.#leader, {
+      operation,
+      clients,
+      warmUpSeconds: WARM_UP_SECONDS,
+      seconds: this.#seconds,
+      keys: prepared(() => etcdKey(randomKey())),
+      values: prepared(randomValue),
+    });
+    progress("etcd gRPC", `${operation} ${clients}`, load, Number.NaN);
+    return load;
+  }
+
+  async #cheap(path: string, message: Uint8Array, clients: number): Promise<Load> {
     await h2load(this.#leader, path, message, clients, WARM_UP_SECONDS);
     const load = await h2load(this.#leader, path, message, clients, this.#seconds);
-    progress("etcd gRPC", `${path} ${clients}`, load, Number.NaN);
+    progress("etcd h2load", `${path} ${clients}`, load, Number.NaN);
     return load;
   }
 }

@@ -124,7 +124,7 @@ describe("hotel contracts", () => {
     });
   });
 
-  test("EX-12 the booking has its key and its way back", () => {
+  test("EX-12 X-28 X-29 the booking has its key and its way back", () => {
     const { keyTemplate, sideEffect } = catalog.operation("hotel_booking", "book_hotel");
     expect([sideEffect, keyTemplate]).toEqual([true, "book_hotel:{booking_draft_id}"]);
     expect(catalog.compensationOf("hotel_booking.book")?.name).toBe("cancel_reservation");

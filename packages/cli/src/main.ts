@@ -4,6 +4,7 @@
  * Refuses to own: what a command does (commands/).
  */
 import { Command, Option } from "commander";
+import { type AcpFlags, acp } from "./commands/acp.ts";
 import { config } from "./commands/config.ts";
 import { demo } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
@@ -42,6 +43,25 @@ program
   .description("show what runs on a data directory")
   .addOption(dataDirOption())
   .action(({ dataDir }: { dataDir: string }) => finish(Promise.resolve(status(dataDir))));
+
+program
+  .command("acp")
+  .description(
+    "be an agent of the Agent Client Protocol on standard input and output, for an editor",
+  )
+  .addOption(new Option("--url <url>", "the gateway").env("CONCERT_GATEWAY_URL"))
+  .addOption(
+    new Option("--token-file <file>", "holds who you are; else CONCERT_TOKEN").env(
+      "CONCERT_TOKEN_FILE",
+    ),
+  )
+  .addOption(
+    new Option("--agent <type>", "which agent new sessions are with")
+      .env("CONCERT_AGENT_TYPE")
+      .default("concierge"),
+  )
+  .addOption(dataDirOption())
+  .action((flags: AcpFlags) => finish(acp(flags)));
 
 // Its options are those of `concordance ctl`, which also tells its own help.
 program

@@ -8,6 +8,7 @@ import { freePort, startTestPostgres, type TestPostgres } from "@concert/concord
 const ROOT = join(import.meta.dir, "../../..");
 const MAIN = join(ROOT, "packages/cli/src/main.ts");
 const WITHIN_MS = 90_000;
+const SECRET = `whsec_${Buffer.alloc(32, 5).toString("base64")}`;
 
 let folder = "";
 let postgres: TestPostgres;
@@ -27,7 +28,17 @@ beforeAll(async () => {
       `--contracts=${join(ROOT, "packages/concord/test/support/contracts.ts")}`,
       "--api-keys=anna=t1:anna:owner|operator:buy,fred=t1:fred:finance:",
     ],
-    { stdout: "ignore", stderr: "inherit", env: { ...process.env, LOG_LEVEL: "error" } },
+    {
+      stdout: "ignore",
+      stderr: "inherit",
+      env: {
+        ...process.env,
+        LOG_LEVEL: "error",
+        CONCORD_WEBHOOK_CLI: SECRET,
+        CONCORD_WEBHOOK_PRIVATE_RANGES: "127.0.0.1/32",
+        CONCORD_WEBHOOK_PLAIN_HTTP: "true",
+      },
+    },
   );
   while (
     !(await fetch(`${url}/ready`).then(
@@ -185,6 +196,38 @@ describe("concert, asking a running Concord", () => {
       );
       const help = await concert("approvals", "resolve", "--help");
       expect([help.code, help.out]).toEqual([0, expect.stringContaining("approved or rejected")]);
+    },
+    WITHIN_MS,
+  );
+
+  test(
+    "a webhook is made, hears of what happens, and its deliveries are listed and sent again",
+    async () => {
+      const heard: string[] = [];
+      const receiver = Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        fetch: (request) => {
+          heard.push(request.headers.get("webhook-id") ?? "");
+          return new Response(null, { status: 204 });
+        },
+      });
+      expect((await json("webhook", "secret")).secret).toMatch(/^whsec_/);
+      const ref = "env:CONCORD_WEBHOOK_CLI";
+      const to = `http://127.0.0.1:${receiver.port}/`;
+      const made = await json("webhook", "create", to, ref, "--events", "webhook_updated");
+      await json("webhook", "update", made.webhook_id, "--description", "the shop");
+      while (heard.length === 0) await Bun.sleep(50);
+      const { items } = await json("webhook", "deliveries", "--webhook-id", made.webhook_id);
+      await json("webhook", "redeliver", items[0].delivery_id);
+      while (heard.length < 2) await Bun.sleep(50);
+      expect(new Set(heard)).toEqual(new Set([items[0].event_id]));
+      expect((await concert("webhook", "list")).out).toContain(made.webhook_id);
+      expect((await json("webhook", "disable", made.webhook_id)).status).toBe("disabled");
+      expect((await json("webhook", "delete", made.webhook_id)).status).toBe("deleted");
+      const refused = await concert("webhook", "create", "http://10.0.0.1/", ref);
+      expect([refused.code, refused.err]).toEqual([1, expect.stringContaining("private address")]);
+      receiver.stop(true);
     },
     WITHIN_MS,
   );

@@ -8,9 +8,11 @@ import { type Logger, pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { envSecrets } from "./adapters/connectors/secrets.ts";
 import { celPolicy } from "./adapters/policies/cel.ts";
+import { createWebhookSender, type SenderOptions } from "./adapters/webhooks/sender.ts";
 import type { Command, Principal } from "./core/command.ts";
 import { Refusal } from "./core/errors.ts";
 import { decodeId } from "./core/ids.ts";
+import type { RetryPolicy } from "./core/retry.ts";
 import { isResting } from "./core/vocabulary.ts";
 import type { AgentRuntime } from "./domain/agents.ts";
 import { createApprovalService } from "./domain/approval-service.ts";
@@ -24,9 +26,14 @@ import { createNotificationService } from "./domain/notifications.ts";
 import { createPolicyService } from "./domain/policy-service.ts";
 import { RateGate } from "./domain/RateGate.ts";
 import type { EventFeed } from "./domain/reading.ts";
+import { createRedactionService } from "./domain/redaction-service.ts";
 import { createScheduleService, runTick } from "./domain/schedule-service.ts";
 import type { Store } from "./domain/store.ts";
 import type { TaskCatalog } from "./domain/tasks.ts";
+import {
+  createWebhookEndpointService,
+  type WebhookServiceParts,
+} from "./domain/webhook-service.ts";
 import { packEvidence } from "./evidence/bundle.ts";
 import { sealAudit, verifyAudit } from "./postgres/audit-chain.ts";
 import { isConnectionLost } from "./postgres/connection.ts";
@@ -35,16 +42,19 @@ import { migrate, missingMigrations } from "./postgres/migrate.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
 import { readEvidence } from "./postgres/projections/evidence.ts";
 import { listIncidents } from "./postgres/projections/incidents.ts";
+import { readLineage } from "./postgres/projections/lineage.ts";
 import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
 import { listNotifications, readNotification } from "./postgres/projections/notifications.ts";
 import { readPolicyCases } from "./postgres/projections/policy-cases.ts";
 import { listRecord } from "./postgres/projections/record.ts";
 import { readTimeline } from "./postgres/projections/timeline.ts";
 import { tenantsWithCommands } from "./postgres/projections/upkeep.ts";
-import { createPgStore } from "./postgres/store.ts";
+import { listDeliveries, listEndpoints } from "./postgres/projections/webhooks.ts";
+import { createPgStore, type OutboxFactory } from "./postgres/store.ts";
 import { type Contracts, loadCatalog } from "./registry/define-contracts.ts";
 import { describeConnectors } from "./registry/describe-connectors.ts";
 import { createDbosRuntime } from "./runtime/dbos/index.ts";
+import { createWebhookDispatcher, defineDeliverWebhook } from "./runtime/deliver-webhook.ts";
 import type { DurableRuntime, ScheduleSpec } from "./runtime/protocol/index.ts";
 import { createReconciler } from "./runtime/reconcile.ts";
 import { defineRunCommand, outboxOver } from "./runtime/run-command.ts";
@@ -70,11 +80,20 @@ export interface ConcordOptions {
    */
   readonly workflowVersion?: string;
   readonly secrets?: SecretResolver;
+  readonly webhooks?: WebhookOptions;
   readonly log?: Logger;
   /** What keeps work going across crashes. Default: DBOS over the same database. */
   readonly runtime?: RuntimeFactory;
   /** For tests that move time. Default: the system clock. */
   readonly nowMs?: () => number;
+}
+
+/** How events leave (see docs/webhooks.md). */
+export interface WebhookOptions extends SenderOptions {
+  /** Default: eight attempts within nine hours. Each wait is made up to a fifth longer by chance. */
+  readonly retry?: RetryPolicy;
+  /** After so many deliveries in a row that were given up, the endpoint is disabled. Default 5. */
+  readonly failuresMax?: number;
 }
 
 /** What a runtime is made from; it may not begin anything before its `start`. */
@@ -90,6 +109,11 @@ export type RuntimeFactory = (parts: RuntimeParts) => DurableRuntime<pg.ClientBa
 
 const AUDITORS = ["owner", "auditor"] as const;
 const RUN_RETENTION_DAYS = 30;
+const WEBHOOK_RETRY: RetryPolicy = {
+  attemptsMax: 8,
+  waitsSeconds: [5, 30, 120, 600, 1_800, 7_200, 21_600],
+};
+const WEBHOOK_FAILURES_MAX = 5;
 const SEAL_EVERY_MS = 5_000;
 const POOL_SIZE = 20;
 /** A database that does not answer is away, and is told as such. */
@@ -106,11 +130,17 @@ export function createConcord(options: ConcordOptions): Concord {
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
   });
   pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
-  const { given, runtime, catalog, kit, store, reconciler, secrets } = engineOf(options, pool, log);
+  const { given, runtime, catalog, kit, store, reconciler, secrets, outbox, sender } = engineOf(
+    options,
+    pool,
+    log,
+  );
   const events = createEventFeed(pool, (error) =>
     log.warn({ err: error }, "the event feed lost its connection"),
   );
   const commands = createCommandService(store, kit);
+  const { newId } = kit;
+  const dispatcher = createWebhookDispatcher({ pool, store, newId, outbox, runtime, events, log });
   const { schedules } = runtime;
   const everyTenant = () => tenantsWithCommands(pool);
   const scheduling = { kit, store, commands, schedules, everyTenant };
@@ -127,21 +157,8 @@ export function createConcord(options: ConcordOptions): Concord {
       list: (principal, filter) => listApprovals(pool, principal.tenant, filter),
     },
     ...reads({ pool, store, kit, commands, runtime }),
-    notifications: createNotificationService({
-      list: (principal, filter) => listNotifications(pool, principal, filter),
-      read: (principal, id) => readNotification(pool, principal, id),
-    }),
+    ...services({ pool, store, kit, catalog, secrets, sender }),
     connectors: () => describeConnectors(catalog),
-    policies: createPolicyService(
-      catalog,
-      (tenantId, filter) => readPolicyCases(pool, kit.hash, tenantId, filter),
-      celPolicy,
-    ),
-    incidents: {
-      ...createIncidentService(store, kit),
-      list: (principal, filter) => listIncidents(pool, principal.tenant, filter),
-    },
-    record: (principal, filter) => listRecord(pool, principal.tenant, filter),
     schedules: createScheduleService(scheduling),
     webhooks: {
       find: catalog.webhook,
@@ -162,6 +179,7 @@ export function createConcord(options: ConcordOptions): Concord {
       await reconciler.start();
       await schedules?.apply(specsOf(catalog));
       await events.start();
+      dispatcher.start();
       state.sealing = setInterval(() => {
         sealAudit(pool).catch((error) => log.warn({ err: error }, "could not seal the record"));
       }, SEAL_EVERY_MS);
@@ -171,10 +189,51 @@ export function createConcord(options: ConcordOptions): Concord {
       state.isStarted = false;
       clearInterval(state.sealing);
       reconciler.stop();
+      await dispatcher.stop();
       await events.stop();
       await runtime.stop();
       await pool.end();
     },
+  };
+}
+
+type Services = Pick<
+  Concord,
+  "incidents" | "notifications" | "policies" | "record" | "redactions" | "webhookEndpoints"
+>;
+
+interface ServiceParts extends Omit<WebhookServiceParts, "lists"> {
+  readonly pool: pg.Pool;
+  readonly catalog: TaskCatalog;
+}
+
+function services({ pool, store, kit, catalog, secrets, sender }: ServiceParts): Services {
+  return {
+    notifications: createNotificationService({
+      list: (principal, filter) => listNotifications(pool, principal, filter),
+      read: (principal, id) => readNotification(pool, principal, id),
+    }),
+    policies: createPolicyService(
+      catalog,
+      (tenantId, filter) => readPolicyCases(pool, kit.hash, tenantId, filter),
+      celPolicy,
+    ),
+    incidents: {
+      ...createIncidentService(store, kit),
+      list: (principal, filter) => listIncidents(pool, principal.tenant, filter),
+    },
+    record: (principal, filter) => listRecord(pool, principal.tenant, filter),
+    redactions: createRedactionService(store, kit),
+    webhookEndpoints: createWebhookEndpointService({
+      store,
+      kit,
+      secrets,
+      sender,
+      lists: {
+        endpoints: (principal, filter) => listEndpoints(pool, principal.tenant, filter),
+        deliveries: (tenantId, filter) => listDeliveries(pool, tenantId, filter),
+      },
+    }),
   };
 }
 
@@ -200,7 +259,8 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
   }));
   const catalog = loadCatalog([...given, upkeep], { runtime });
   const kit = createKit(catalog, options.nowMs ?? Date.now);
-  const store = createPgStore(pool, kit.newId, (client) => outboxOver(runtime.messages(client)));
+  const outbox: OutboxFactory = (client) => outboxOver(runtime.messages(client));
+  const store = createPgStore(pool, kit.newId, outbox);
   defineRunCommand(runtime, {
     over: store.over,
     store,
@@ -209,8 +269,11 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
     agentRuntime: options.agentRuntimes?.podium,
     onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
   });
+  const { retry = WEBHOOK_RETRY, failuresMax = WEBHOOK_FAILURES_MAX } = options.webhooks ?? {};
+  const sender = createWebhookSender(secrets, options.webhooks ?? {});
+  defineDeliverWebhook(runtime, { store, kit, sender, retry, failuresMax, unit: Math.random });
   const reconciler = createReconciler(runtime, store, log);
-  return { given, runtime, catalog, kit, store, reconciler, secrets };
+  return { given, runtime, catalog, kit, store, reconciler, secrets, outbox, sender };
 }
 
 type Reads = Pick<Concord, "artifacts" | "evidence" | "explain" | "timeline" | "verifyAudit">;
@@ -224,17 +287,19 @@ interface ReadParts {
 }
 
 function reads({ pool, store, kit, commands, runtime }: ReadParts): Reads {
+  const artifact = async (principal: Principal, id: string) => {
+    const artifactId = decodeId("artifact", id);
+    const found =
+      artifactId === undefined
+        ? undefined
+        : await store.read((tx) => tx.artifacts.find(artifactId, principal.tenant));
+    if (found === undefined) throw new Refusal("not_found", "There is no such artifact.");
+    return found;
+  };
   return {
     artifacts: {
-      get: async (principal, id) => {
-        const artifactId = decodeId("artifact", id);
-        const found =
-          artifactId === undefined
-            ? undefined
-            : await store.read((tx) => tx.artifacts.find(artifactId, principal.tenant));
-        if (found === undefined) throw new Refusal("not_found", "There is no such artifact.");
-        return found;
-      },
+      get: artifact,
+      lineage: async (principal, id) => readLineage(pool, await artifact(principal, id)),
     },
     evidence: async (principal, id) => {
       const command = await commands.get(principal, id);

@@ -40,6 +40,7 @@ export {
   createConcord,
   type RuntimeFactory,
   type RuntimeParts,
+  type WebhookOptions,
 } from "./concord.ts";
 export type { Command, CommandContext, ExecutionPlan, Principal } from "./core/command.ts";
 export { ContractFailure, Refusal, type RefusalCode } from "./core/errors.ts";
@@ -77,6 +78,7 @@ export type {
 export { NO_RETRY, type RetryPolicy } from "./core/retry.ts";
 export type { ReviewPacket, ReviewSummary } from "./core/review-packet.ts";
 export * from "./core/vocabulary.ts";
+export { contractsFromYaml, declaredContracts } from "./declarations/index.ts";
 export type {
   AgentCall,
   AgentMove,
@@ -87,7 +89,7 @@ export type {
   TranscriptEntry,
 } from "./domain/agents.ts";
 export type { Approval, Decision } from "./domain/approvals.ts";
-export type { Artifact } from "./domain/artifacts.ts";
+export type { Artifact, Lineage } from "./domain/artifacts.ts";
 export type { DomainEvent } from "./domain/audit.ts";
 export type {
   CallContext,
@@ -105,6 +107,7 @@ export type { ScheduleDefinition } from "./domain/schedules.ts";
 export type {
   ApprovalTypeDefinition,
   ArtifactStep,
+  ArtifactTypeDefinition,
   CompensationDefinition,
   CompensationView,
   ConnectorStep,

@@ -55,3 +55,26 @@ test("AUD-2 a server without the owner's rights does the whole work, also after 
   );
   expect(rows).toEqual([{ usename: LOGIN }]);
 });
+
+test("AUD-2 it takes something out of the record by the one way there is, and by no other", async () => {
+  const eve = createConcordClient({ url: server.url, key: KEYS.eve });
+  const payload = { order_id: "role-redaction", item: "lamp-for-eve", amount: 1 };
+  const { command_id: id } = await eve.submit({ task_name: "buy", payload });
+  await expect.poll(async () => (await eve.get(id)).status, { timeout: 40_000 }).toBe("succeeded");
+  const answer = await fetch(`${server.url}/redactions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${KEYS.eve}`, "content-type": "application/json" },
+    body: JSON.stringify({ target: id, places: ["/payload/item"], reason: "asked for" }),
+  });
+  expect(answer.status).toBe(200);
+  expect((await eve.get(id)).payload).toMatchObject({ item: "[redacted]" });
+  await owner.query(`SET ROLE ${LOGIN}`);
+  for (const statement of [
+    "UPDATE concord.domain_events SET payload = '{}'",
+    "INSERT INTO concord.event_redactions SELECT event_id, 1, '', '' FROM concord.domain_events",
+    "DELETE FROM concord.event_redactions",
+  ]) {
+    await expect(owner.query(statement), statement).rejects.toThrow("permission denied");
+  }
+  await owner.query("RESET ROLE");
+});

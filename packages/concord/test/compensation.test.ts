@@ -90,7 +90,7 @@ describe("taking a success back", () => {
     expect(types).not.toContain("compensation_drift");
   });
 
-  test("CMP-1 CMP-21 a link is an effect of its own, with its own key and its own workflow; the old one stays as it was", async () => {
+  test("CMP-1 CMP-21 X-12 a link is an effect of its own, with its own key and its own workflow; the old one stays as it was", async () => {
     const command = await done(await submit(), "succeeded");
     await cancel(command);
     const ended = await done(command, "cancelled");

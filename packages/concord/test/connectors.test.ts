@@ -403,7 +403,7 @@ describe("calls", () => {
 });
 
 describe("the record of calls", () => {
-  test("CON-6 every fact of a call has its column", async () => {
+  test("CON-6 X-32 every fact of a call has its column", async () => {
     const rows = await h.rows<{ name: string; type: string; nullable: string }>(
       `SELECT column_name AS name, data_type AS type, is_nullable AS nullable FROM information_schema.columns
        WHERE table_schema = 'concord' AND table_name = 'connector_invocations'`,
@@ -433,7 +433,7 @@ describe("the record of calls", () => {
     expect(Object.fromEntries(found)).toMatchObject(wanted);
   });
 
-  test("CON-7 while a vendor is called its row is committed and no transaction is open", async () => {
+  test("CON-7 RUN-16 while a vendor is called its row is committed and no transaction is open", async () => {
     const { command } = await h.concord.commands.submit({
       taskName: "read_page",
       payload: { id: "slow", call: { url: `${vendorUrl}/stall` } },

@@ -1,7 +1,8 @@
 /** The runtime contract on DBOS over a real Postgres. */
 import pg from "pg";
 import { pino } from "pino";
-import { afterAll, beforeAll, describe, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { RUNTIME_CAPABILITIES } from "../src/index.ts";
 import { migrate } from "../src/postgres/migrate.ts";
 import { createDbosRuntime } from "../src/runtime/dbos/index.ts";
 import { runtimeContract, startTestPostgres, type TestPostgres } from "../src/testing/index.ts";
@@ -25,5 +26,10 @@ afterAll(async () => {
 });
 
 describe("DBOS", () => {
+  test("X-14 RUN-2 it offers all but versions side by side and compensation by itself; signals count as there", () => {
+    const missing = RUNTIME_CAPABILITIES.filter((one) => !subject.runtime.capabilities.has(one));
+    expect(missing).toEqual(["saga_compensation_native", "workflow_versioning"]);
+  });
+
   for (const one of runtimeContract) test(one.name, () => one.run(subject));
 });

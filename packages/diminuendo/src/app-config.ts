@@ -5,6 +5,24 @@ import * as Context from "effect/Context";
 import type { OidcSettings } from "./auth/oidc.ts";
 import type { PriceTable } from "./domain/prices.ts";
 
+export interface OtlpSettings {
+  readonly endpoint: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly serviceName: string;
+  readonly exportIntervalMs: number;
+}
+
+export interface FleetSettings {
+  /** Where gateways hear each other: `redis://…`, `valkey://…` or `nats://…`. */
+  readonly broadcastUrl: string;
+  /** What keeps several fleets on one server apart. */
+  readonly channel: string;
+  /** Where the other gateways reach this one; null: where it listens. */
+  readonly peerUrl: string | null;
+  /** A gateway that says nothing for this long has lost its tenants. */
+  readonly leaseMs: number;
+}
+
 export interface Settings {
   readonly listen: ListenAddress;
   readonly dataDir: string;
@@ -16,6 +34,8 @@ export interface Settings {
   readonly oidc: OidcSettings | null;
   /** The client's address is what a proxy in front of us says it is. */
   readonly trustProxy: boolean;
+  /** Messages that one connection may send in ten seconds. */
+  readonly messagesMax: number;
   readonly allowedOrigins: readonly string[];
   readonly prices: PriceTable;
   readonly internalSecret: string;
@@ -23,6 +43,16 @@ export interface Settings {
   readonly concord: { readonly url: string; readonly key: string };
   readonly concordance: { readonly url: string; readonly key: string };
   readonly ensembleUrl: string;
+  /** What one person may ask over HTTP. */
+  readonly httpRequestsPerMinute: number;
+  /** Where spans go; null: nowhere. */
+  readonly otlp: OtlpSettings | null;
+  /** `embedded`: the data directory is the truth. `delegated`: it holds copies of what Concordance has. */
+  readonly store: "embedded" | "delegated";
+  /** Where in Concordance a delegated store lies. */
+  readonly storeRoot: string;
+  /** Null where this gateway is alone. */
+  readonly fleet: FleetSettings | null;
   /** A session without a turn for this long lets go of its instance's socket. */
   readonly idleMs: number;
 }

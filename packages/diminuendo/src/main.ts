@@ -10,22 +10,39 @@ import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Layer from "effect/Layer";
 import * as ManagedRuntime from "effect/ManagedRuntime";
-import { AppConfig } from "./app-config.ts";
+import { AppConfig, type FleetSettings } from "./app-config.ts";
 import { Authenticator } from "./auth/Authenticator.ts";
 import { Members } from "./auth/Members.ts";
 import { RunPortsLayer } from "./automations/owner-turns.ts";
 import { Scheduler } from "./automations/Scheduler.ts";
+import { delegatedStore } from "./db/delegated/DelegatedStore.ts";
 import { StorageError, WorkerManager } from "./db/WorkerManager.ts";
+import { Broadcast, broadcastHealth } from "./fleet/Broadcast.ts";
+import { engineOf } from "./fleet/engines.ts";
+import { fleetStore } from "./fleet/FleetStore.ts";
+import { elsewhere, Followers } from "./fleet/Followers.ts";
+import { fleetLife } from "./fleet/fleet-life.ts";
+import { fleetRouter } from "./fleet/fleet-router.ts";
+import { Hub } from "./fleet/in-process.ts";
+import { Owners } from "./fleet/Owners.ts";
+import { fleetOnward, TenantPlaces } from "./fleet/onward.ts";
+import { ownAutomations } from "./fleet/own-automations.ts";
+import { Peers } from "./fleet/Peers.ts";
+import { peerDesk } from "./fleet/peer-desk.ts";
+import { TenantNews } from "./fleet/TenantNews.ts";
 import { Health } from "./observability/Health.ts";
 import { loggingLayer } from "./observability/logging.ts";
 import { Metrics } from "./observability/Metrics.ts";
+import { TracingLayer } from "./observability/Tracing.ts";
 import { Breakers } from "./resilience/Breakers.ts";
+import { RequestRates } from "./security/RequestRates.ts";
 import { Attachments } from "./session/Attachments.ts";
 import { Billing } from "./session/Billing.ts";
 import { housekeeping } from "./session/housekeeping.ts";
+import { newId } from "./session/ids.ts";
+import { Life } from "./session/life.ts";
 import { MessageRouterLayer } from "./session/MessageRouter.ts";
 import { ConfigListeners } from "./session/messages/config-messages.ts";
-import { recoverSessions } from "./session/recovery.ts";
 import { Sessions } from "./session/Sessions.ts";
 import { TurnNews } from "./session/TurnNews.ts";
 import { SETTINGS, settingsOf } from "./settings.ts";
@@ -43,12 +60,17 @@ const SUMMARY = "session gateway: one WebSocket per client, nothing missed acros
 const settings = settingsOf(settingsOrExit(PROGRAM, SUMMARY, SETTINGS));
 const log = createLogger(PROGRAM);
 
+const gatewayId = newId("gw");
 const ConfigLayer = Layer.succeed(AppConfig, settings);
 const Observed = Breakers.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(ConfigLayer, Metrics.layer)),
 );
-const Storage = WorkerManager.layer.pipe(Layer.provideMerge(Observed));
-const Broadcast = Broadcaster.layer.pipe(Layer.provideMerge(SocketServer.layer));
+const Traced = TracingLayer.pipe(Layer.provideMerge(Observed));
+/** Where the truth lies: in the data directory, or in Concordance with copies there. */
+const Storage =
+  settings.store === "embedded"
+    ? WorkerManager.layer
+    : delegatedStore(gatewayId).pipe(Layer.provide(WorkerManager.layer));
 const Upstream = Layer.mergeAll(
   PodiumClient.layer,
   PodiumFiles.layer,
@@ -56,30 +78,66 @@ const Upstream = Layer.mergeAll(
   ConcordanceClient.layer,
 );
 const Auth = Authenticator.layer.pipe(Layer.provideMerge(Members.layer));
-const Base = Layer.mergeAll(Auth, Health.layer, Broadcast, Upstream).pipe(
-  Layer.provideMerge(Storage),
-);
-const SessionsLayer = Sessions.layer.pipe(
-  Layer.provideMerge(TurnNews.layer),
-  Layer.provideMerge(Base),
-);
-const Bonds = Layer.mergeAll(Attachments.layer, Billing.layer).pipe(
-  Layer.provideMerge(SessionsLayer),
-);
+const Around = Layer.mergeAll(Auth, Health.layer, RequestRates.layer, Broadcaster.layer, Upstream);
+const Bonds = Layer.mergeAll(Attachments.layer, Billing.layer);
 const Automations = Scheduler.layer.pipe(
   Layer.provideMerge(RunPortsLayer),
   Layer.provideMerge(Bonds),
 );
-const RouterDeps = ConfigListeners.layer.pipe(Layer.provideMerge(Automations));
-const AppLayer = MessageRouterLayer.pipe(Layer.provideMerge(RouterDeps));
+const Inner = ConfigListeners.layer.pipe(Layer.provideMerge(Automations));
+
+/** One gateway that has every tenant. */
+const Alone = MessageRouterLayer.pipe(
+  Layer.provideMerge(Inner),
+  Layer.provideMerge(Sessions.layer),
+  Layer.provideMerge(TurnNews.layer),
+  Layer.provideMerge(Around),
+  Layer.provideMerge(broadcastHealth),
+  Layer.provideMerge(Layer.mergeAll(Storage, SocketServer.layer)),
+  Layer.provide(Broadcast.layer(new Hub().engine(), gatewayId)),
+  Layer.provideMerge(Traced),
+);
+
+/** One of several: the same, with a store, a fan-out and a router that know of the others. */
+const oneOfSeveral = (fleet: FleetSettings) => {
+  const Heard = Layer.mergeAll(
+    Broadcast.layer(engineOf(fleet), gatewayId),
+    TenantPlaces.layer,
+    SocketServer.layer,
+  );
+  const Store = fleetStore.pipe(
+    Layer.provideMerge(Peers.layer),
+    Layer.provideMerge(Owners.layer(gatewayId)),
+    Layer.provide(Storage),
+    Layer.provideMerge(Heard),
+  );
+  return fleetRouter.pipe(
+    Layer.provideMerge(Layer.mergeAll(peerDesk, fleetLife)),
+    Layer.provideMerge(MessageRouterLayer),
+    Layer.provideMerge(Inner),
+    Layer.provideMerge(Sessions.layer),
+    Layer.provideMerge(TurnNews.layer),
+    Layer.provideMerge(elsewhere),
+    Layer.provideMerge(ownAutomations),
+    Layer.provideMerge(Layer.mergeAll(Followers.layer, TenantNews.layer)),
+    Layer.provideMerge(Around),
+    Layer.provideMerge(Layer.mergeAll(fleetOnward, broadcastHealth)),
+    Layer.provideMerge(Store),
+    Layer.provideMerge(Traced),
+  );
+};
+
+const AppLayer: typeof Alone = settings.fleet === null ? Alone : oneOfSeveral(settings.fleet);
 
 const runtime = ManagedRuntime.make(AppLayer.pipe(Layer.provideMerge(loggingLayer(log))));
 
 const program = Effect.gen(function* () {
-  yield* recoverSessions;
+  const life = yield* Life;
+  yield* life.beforeClients;
   yield* Effect.forkScoped(housekeeping);
-  yield* Effect.forkScoped((yield* Scheduler).run);
   const port = yield* startServer;
+  yield* life.withClients(port);
+  yield* Effect.forkScoped((yield* Scheduler).run);
   const { host } = settings.listen;
   yield* Effect.logInfo(
     `listening on http://${host}:${port}${settings.devMode ? " in dev mode" : ""}`,
@@ -90,6 +148,7 @@ const program = Effect.gen(function* () {
 
 const shutdown = Effect.gen(function* () {
   yield* sayGoodbye;
+  yield* (yield* Life).afterClients;
   const workers = yield* WorkerManager;
   yield* Effect.ignore(workers.flush);
   yield* workers.stop;

@@ -7,8 +7,9 @@ import type { Settings } from "./app-config.ts";
 import { parseIdentity, parseTokens } from "./auth/identities.ts";
 import { PriceTable } from "./domain/prices.ts";
 import DEFAULT_PRICES from "./prices.json" with { type: "json" };
+import { RATE_LIMIT_MESSAGES } from "./protocol/index.ts";
 
-const { integer, list, listen, secret, text, toggle, url } = config;
+const { choice, integer, list, listen, secret, text, toggle, url } = config;
 
 const readPrices = Schema.decodeUnknownSync(PriceTable);
 
@@ -91,6 +92,14 @@ export const SETTINGS = {
     placeholder: "origin,origin",
     default: [],
   }),
+  messagesMax: integer({
+    flag: "messages-max",
+    env: "DIMINUENDO_MESSAGES_MAX",
+    help: "Messages one connection may send in 10 s; three times as many close it.",
+    default: RATE_LIMIT_MESSAGES,
+    min: 1,
+    max: 10_000,
+  }),
   prices: prices({
     flag: "price-table",
     env: "DIMINUENDO_PRICE_TABLE",
@@ -138,11 +147,76 @@ export const SETTINGS = {
     help: "Ensemble; asked for its health only.",
     default: "http://127.0.0.1:5180",
   }),
+  httpRequestsPerMinute: integer({
+    flag: "http-requests-per-minute",
+    env: "DIMINUENDO_HTTP_REQUESTS_PER_MINUTE",
+    help: "HTTP requests of one person in a minute; more are refused with 429 and Retry-After.",
+    default: 600,
+    min: 1,
+    max: 1_000_000,
+  }),
+  otlpEndpoint: url({
+    flag: "otlp-endpoint",
+    env: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    help: "OpenTelemetry collector (OTLP over HTTP, JSON) that traces go to; without it none leave.",
+  }),
+  otlpHeaders: headers({
+    flag: "otlp-headers",
+    env: "OTEL_EXPORTER_OTLP_HEADERS",
+    help: "Headers for the collector.",
+  }),
+  otlpServiceName: text({
+    flag: "otlp-service-name",
+    env: "OTEL_SERVICE_NAME",
+    help: "What the gateway is called in traces.",
+    placeholder: "name",
+    default: "diminuendo-gateway",
+  }),
+  otlpIntervalMs: integer({
+    flag: "otlp-interval-ms",
+    env: "OTEL_BSP_SCHEDULE_DELAY",
+    help: "How long spans are gathered before they are sent.",
+    default: 5_000,
+    min: 10,
+    max: 60_000,
+  }),
   internalSecret: secret({
     flag: "internal-secret",
     env: "CONCERT_INTERNAL_SECRET",
     help: "Signs who acts, towards the other services; at least 16 characters.",
     default: "concert-dev-internal-secret",
+  }),
+  store: choice({
+    flag: "store",
+    env: "DIMINUENDO_STORE",
+    help: "Who keeps sessions: this directory, or Concordance with copies in this directory.",
+    choices: ["embedded", "delegated"],
+    default: "embedded",
+  }),
+  broadcast: broadcastUrl({
+    flag: "broadcast",
+    env: "DIMINUENDO_BROADCAST",
+    help: "Where several gateways over the same data hear each other; without it this one is alone.",
+  }),
+  broadcastChannel: text({
+    flag: "broadcast-channel",
+    env: "DIMINUENDO_BROADCAST_CHANNEL",
+    help: "The fleet's name: keeps several fleets apart that share a server.",
+    placeholder: "name",
+    default: "diminuendo",
+  }),
+  peerUrl: url({
+    flag: "peer-url",
+    env: "DIMINUENDO_PEER_URL",
+    help: "Where the other gateways reach this one; where it listens, unless told.",
+  }),
+  leaseSeconds: integer({
+    flag: "lease-seconds",
+    env: "DIMINUENDO_LEASE_SECONDS",
+    help: "A gateway of several that says nothing for this long has lost its tenants.",
+    default: 6,
+    min: 2,
+    max: 60,
   }),
   idleMinutes: integer({
     flag: "idle-minutes",
@@ -163,14 +237,30 @@ export function settingsOf(read: config.Settings<typeof SETTINGS>): Settings {
     identities: read.apiKeys,
     oidc: oidcOf(read),
     trustProxy: read.trustProxy,
+    messagesMax: read.messagesMax,
     allowedOrigins: read.allowedOrigins,
     prices: read.prices,
     internalSecret: read.internalSecret,
+    httpRequestsPerMinute: read.httpRequestsPerMinute,
+    otlp: otlpOf(read),
     podium: { url: read.podiumUrl, key: read.podiumKey },
     concord: { url: read.concordUrl, key: read.concordKey },
     concordance: { url: read.concordanceUrl, key: read.concordanceKey },
     ensembleUrl: read.ensembleUrl,
+    store: read.store,
+    storeRoot: `gateways/${read.broadcastChannel}/store`,
+    fleet: fleetOf(read),
     idleMs: read.idleMinutes * 60_000,
+  };
+}
+
+function fleetOf(read: config.Settings<typeof SETTINGS>): Settings["fleet"] {
+  if (read.broadcast === undefined) return null;
+  return {
+    broadcastUrl: read.broadcast,
+    channel: read.broadcastChannel,
+    peerUrl: read.peerUrl ?? null,
+    leaseMs: read.leaseSeconds * 1_000,
   };
 }
 
@@ -179,6 +269,12 @@ function oidcOf(read: config.Settings<typeof SETTINGS>): Settings["oidc"] {
   const { tenantClaim: tenant, rolesClaim: roles, permissionsClaim: permissions } = read;
   const claims = { tenant, roles, permissions };
   return { issuer: read.oidcIssuer, audience: read.oidcAudience, claims };
+}
+
+function otlpOf(read: config.Settings<typeof SETTINGS>): Settings["otlp"] {
+  const { otlpEndpoint: endpoint, otlpHeaders: sent, otlpServiceName: serviceName } = read;
+  if (endpoint === undefined) return null;
+  return { endpoint, headers: sent, serviceName, exportIntervalMs: read.otlpIntervalMs };
 }
 
 interface Named {
@@ -197,6 +293,24 @@ function identity(spec: Named & { readonly default: string }): config.Setting<Ac
   };
 }
 
+const ENGINE_URL = /^(rediss?|valkeys?|nats|tls):\/\/[^/\s]+/;
+
+/** May hold a password. */
+function broadcastUrl(spec: Named): config.Setting<string | undefined> {
+  return {
+    ...spec,
+    placeholder: "redis://…|nats://…",
+    secret: true,
+    defaultValue: undefined,
+    parse: (value) => {
+      if (ENGINE_URL.test(value)) return value;
+      throw new config.SettingError(
+        "needs redis://host:port, valkey://host:port or nats://host:port (rediss, valkeys, tls with TLS)",
+      );
+    },
+  };
+}
+
 function prices(spec: Named): config.Setting<PriceTable> {
   return {
     ...spec,
@@ -210,6 +324,27 @@ function prices(spec: Named): config.Setting<PriceTable> {
         throw new config.SettingError(`names no readable price table: ${String(error)}`);
       }
     },
+  };
+}
+
+/** As OpenTelemetry writes them: percent-encoded values. */
+function headers(spec: Named): config.Setting<Readonly<Record<string, string>>> {
+  return {
+    ...spec,
+    placeholder: "name=value,…",
+    secret: true,
+    defaultValue: {},
+    parse: (value) =>
+      Object.fromEntries(
+        value
+          .split(",")
+          .filter((item) => item.trim() !== "")
+          .map((item) => {
+            const at = item.indexOf("=");
+            if (at < 1) throw new config.SettingError(`needs name=value, separated by commas`);
+            return [item.slice(0, at).trim(), decodeURIComponent(item.slice(at + 1).trim())];
+          }),
+      ),
   };
 }
 

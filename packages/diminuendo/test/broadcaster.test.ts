@@ -34,7 +34,7 @@ async function setUp(waitingBytes = 0) {
   });
   const layer = Broadcaster.layer.pipe(Layer.provide(Layer.succeed(SocketServer, server)));
   const broadcaster = await Effect.runPromise(Broadcaster.pipe(Effect.provide(layer)));
-  const connection = new Connection(socket as unknown as Socket, () => {});
+  const connection = new Connection(socket as unknown as Socket, 60, () => {});
   return { broadcaster, connection, sent, closed };
 }
 

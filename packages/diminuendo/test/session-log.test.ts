@@ -200,7 +200,7 @@ test("D1 D2 whoever joins wherever gets every event after it, once, in order, wh
           );
         } else if (step.do === "join") {
           const socket = new FakeSocket(hub);
-          const connection = new Connection(socket as unknown as Socket, () => {});
+          const connection = new Connection(socket as unknown as Socket, 60, () => {});
           connection.actor = actor;
           // A client has seen what was published, never what is still on its way.
           const afterSeq = Math.max(0, published - step.back);

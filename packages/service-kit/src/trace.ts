@@ -14,11 +14,17 @@ export function newTrace(): TraceContext {
   return { traceId: hex(16), spanId: hex(8) };
 }
 
+/** The caller's own hop, or null when the header is absent or malformed. */
+export function callerOf(traceparent: string | null | undefined): TraceContext | null {
+  const [, traceId, spanId] = TRACEPARENT.exec(traceparent ?? "") ?? [];
+  if (traceId === undefined || spanId === undefined || /^0+$/.test(traceId)) return null;
+  return { traceId, spanId };
+}
+
 /** Joins the caller's trace as a new hop, or starts one when the header is absent or malformed. */
 export function joinTrace(traceparent: string | null | undefined): TraceContext {
-  const traceId = TRACEPARENT.exec(traceparent ?? "")?.[1];
-  if (traceId === undefined || /^0+$/.test(traceId)) return newTrace();
-  return { traceId, spanId: hex(8) };
+  const caller = callerOf(traceparent);
+  return caller === null ? newTrace() : { traceId: caller.traceId, spanId: hex(8) };
 }
 
 /** A context that continues a stored trace id, e.g. one read back from a command row. */

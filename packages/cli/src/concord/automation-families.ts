@@ -13,7 +13,7 @@ import {
   PAGING,
   parsed,
   path,
-} from "./families.ts";
+} from "./operation.ts";
 import { columns, fields, type Row } from "./render.ts";
 
 const AUTOMATIONS = "/api/automations";

@@ -4,99 +4,21 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { verifyEvidence } from "@concert/concord/evidence";
-import type { Api, Service } from "./api.ts";
+import {
+  type Family,
+  ID,
+  listing,
+  NOT_INTACT,
+  type Operation,
+  one,
+  page,
+  parsed,
+  path,
+  REASON,
+  showing,
+} from "./operation.ts";
 import { columns, fields, type Row } from "./render.ts";
-
-export interface Flag {
-  /** As commander writes it, e.g. `--status <status>`. */
-  readonly flags: string;
-  readonly help: string;
-}
-
-export interface Given {
-  readonly args: readonly string[];
-  readonly flags: Readonly<Record<string, string | boolean | undefined>>;
-}
-
-export interface Outcome {
-  /** For `--json`. */
-  readonly value: unknown;
-  /** For people. */
-  readonly text: string;
-  /** 0 unless what was checked is not as it should be: then 3. */
-  readonly exitCode?: 0 | 3;
-}
-
-export interface Operation {
-  readonly name: string;
-  readonly summary: string;
-  readonly args?: readonly { readonly name: string; readonly help: string }[];
-  readonly flags?: readonly Flag[];
-  /** Needs no running Concord. */
-  readonly offline?: true;
-  run(api: Api, given: Given): Promise<Outcome>;
-}
-
-export interface Family {
-  readonly name: string;
-  /** Who is asked; default Concord. */
-  readonly service?: Service;
-  readonly summary: string;
-  readonly operations: readonly Operation[];
-}
-
-export const ID = (what: string) => ({ name: "id", help: `the id of the ${what}` });
-export const PAGING: readonly Flag[] = [
-  { flags: "--limit <n>", help: "how many at most (1 to 200)" },
-  { flags: "--cursor <cursor>", help: "go on where an earlier page ended" },
-];
-const REASON: Flag = { flags: "--reason <text>", help: "why, for the record" };
-const NOT_INTACT = 3;
-
-export const path = (text: TemplateStringsArray, ...parts: readonly (string | undefined)[]) =>
-  text.map((one, n) => one + (n < parts.length ? encodeURIComponent(parts[n] ?? "") : "")).join("");
-
-/** A page as columns, and how to get the next one. */
-function page(answer: unknown, names: readonly string[], nothing: string): Outcome {
-  const { items, next_cursor: next } = answer as {
-    items: readonly Row[];
-    next_cursor?: string | null;
-  };
-  const more = typeof next === "string" ? `\n\nMore: --cursor ${next}` : "";
-  return { value: answer, text: `${columns(items, names, nothing)}${more}` };
-}
-
-export const one = (answer: unknown): Outcome => ({ value: answer, text: fields(answer as Row) });
-
-function listing(
-  what: string,
-  at: string,
-  names: readonly string[],
-  filters: readonly Flag[],
-): Operation {
-  return {
-    name: "list",
-    summary: `list ${what}, newest first`,
-    flags: [...filters, ...PAGING],
-    run: async (api, { flags }) => {
-      const query = Object.fromEntries(Object.entries(flags).map(([k, v]) => [snake(k), v]));
-      return page(await api.ask({ path: at, query }), names, `There are no ${what}.`);
-    },
-  };
-}
-
-function showing(what: string, at: string): Operation {
-  return {
-    name: "show",
-    summary: `show one ${what}`,
-    args: [ID(what)],
-    run: async (api, { args: [id] }) => one(await api.ask({ path: `${at}/${path`${id}`}` })),
-  };
-}
-
-function snake(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
+import { WEBHOOK } from "./webhooks.ts";
 
 const COMMAND: Family = {
   name: "command",
@@ -216,6 +138,29 @@ const APPROVALS: Family = {
   ],
 };
 
+const REDACT: Operation = {
+  name: "redact",
+  summary: "take something out of the record, for good; the chain stays whole",
+  args: [
+    { name: "target", help: "the id of a command, approval, artifact or event" },
+    { name: "places", help: "JSON Pointers by commas, e.g. /payload/guest/email" },
+  ],
+  flags: [
+    { flags: "--reason <text>", help: "why, for the record; needed" },
+    { flags: "--only-there", help: "leave it wherever else it stands about the same command" },
+  ],
+  run: async (api, { args: [target, places = ""], flags }) => {
+    const { reason, onlyThere } = flags;
+    const body = {
+      target,
+      places: places.split(",").filter(Boolean),
+      reason: typeof reason === "string" ? reason : "",
+      everywhere: onlyThere !== true,
+    };
+    return one(await api.ask({ method: "POST", path: "/redactions", body }));
+  },
+};
+
 const AUDIT: Family = {
   name: "audit",
   summary: "the record: read it, and check that nobody changed it",
@@ -245,6 +190,7 @@ const AUDIT: Family = {
         return { ...one(answer), exitCode: answer["intact"] === true ? 0 : NOT_INTACT };
       },
     },
+    REDACT,
   ],
 };
 
@@ -422,17 +368,9 @@ export const FAMILIES: readonly Family[] = [
   SCHEDULE,
   INCIDENT,
   EVIDENCE,
+  WEBHOOK,
 ];
 
 function decisionOf(one: unknown): string {
   return String((one as { readonly decision?: string } | undefined)?.decision ?? "");
-}
-
-export function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`that is not JSON: ${reason}`);
-  }
 }

@@ -14,7 +14,8 @@ import {
   type Service,
 } from "./api.ts";
 import { AUTOMATION_FAMILIES } from "./automation-families.ts";
-import { FAMILIES, type Operation, type Outcome } from "./families.ts";
+import { FAMILIES } from "./families.ts";
+import type { Operation, Outcome } from "./operation.ts";
 
 type Flags = ConnectionFlags & { readonly json: boolean };
 

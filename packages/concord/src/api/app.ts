@@ -20,10 +20,12 @@ import { metricsText } from "./metrics.ts";
 import { addNotifications } from "./notifications.ts";
 import { addPolicies } from "./policies.ts";
 import { addRecord } from "./record.ts";
+import { addRedactions } from "./redactions.ts";
 import * as routes from "./routes.ts";
 import { addSchedules } from "./schedules.ts";
 import {
   approvalView,
+  artifactLineageView,
   artifactView,
   auditReportView,
   commandView,
@@ -32,6 +34,7 @@ import {
   toolView,
 } from "./views.ts";
 import { addWaits, dependencyOf } from "./waits.ts";
+import { addWebhookEndpoints } from "./webhook-endpoints.ts";
 import { addWebhooks } from "./webhooks.ts";
 
 const UNSEEN_BY_SERVICE: readonly string[] = ["invalid_json", "invalid_request"];
@@ -72,8 +75,10 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addConnectors(app, concord, auth);
   addNotifications(app, concord, auth);
   addRecord(app, concord);
+  addRedactions(app, concord, auth);
   addSchedules(app, concord, auth);
   addWebhooks(app, concord);
+  addWebhookEndpoints(app, concord, auth);
   const described = document(app);
   app.get("/openapi.json", (context) => context.json(described));
   return app;
@@ -202,6 +207,12 @@ function addTheRest(app: ConcordApp, concord: Concord): void {
     const principal = person(context.get("principal"));
     const artifact = await answering(concord, () => concord.artifacts.get(principal, id));
     return context.json(artifactView(artifact), 200);
+  });
+  app.openapi(routes.artifactLineageRoute, async (context) => {
+    const { id } = context.req.valid("param");
+    const principal = person(context.get("principal"));
+    const lineage = await answering(concord, () => concord.artifacts.lineage(principal, id));
+    return context.json(artifactLineageView(lineage), 200);
   });
   app.openapi(routes.toolsRoute, (context) =>
     context.json({ items: concord.tools().map(toolView) }, 200),

@@ -41,6 +41,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorMeaning>> = {
   cancellation_closed: at(409, "It can no longer be cancelled; details are in the message."),
   incident_closed: at(409, "Somebody closed the incident before."),
   dependency_cycle: at(409, "The command to wait for waits for this one."),
+  endpoint_disabled: at(409, "The webhook is disabled; enable it first."),
   request_too_large: at(413, "The body is larger than 1 MiB."),
   internal_error: at(500, "Something failed on our side; the log has it under the trace id."),
   unavailable: at(503, "Storage is away for the moment; try again after Retry-After seconds."),

@@ -9,6 +9,7 @@ import {
 import { refusals } from "./refusals.ts";
 import {
   ApprovalView,
+  ArtifactLineageView,
   ArtifactView,
   AuditReportView,
   CommandView,
@@ -261,6 +262,18 @@ export const getArtifactRoute = createRoute({
   request: { params: Id },
   responses: {
     200: json("The artifact", ArtifactView),
+    ...refusals("invalid_request", "not_found"),
+  },
+});
+export const artifactLineageRoute = createRoute({
+  method: "get",
+  path: "/artifacts/{id}/lineage",
+  operationId: "getArtifactLineage",
+  summary: "Where a result comes from, and what came of it.",
+  security: PERSON,
+  request: { params: Id },
+  responses: {
+    200: json("One step each way", ArtifactLineageView),
     ...refusals("invalid_request", "not_found"),
   },
 });

@@ -5,7 +5,7 @@ import type { PlanStep } from "./command.ts";
 import { classifyHttpStatus, isRetryable } from "./errors.ts";
 import { decodeId, encodeId, ID_PREFIXES, type IdKind } from "./ids.ts";
 import { canonicalJson, type Json, unstorable } from "./json.ts";
-import { nextStep, planProblems } from "./planning.ts";
+import { nextStep, planProblems, stepsBefore } from "./planning.ts";
 import { waitBeforeRetryMs } from "./retry.ts";
 import { renderTemplate } from "./template.ts";
 import { compileSchema } from "./validation.ts";
@@ -117,6 +117,15 @@ describe("plans", () => {
     );
   });
 
+  test("ART-5 what was done for a step: all it depends on, or what is listed before it", () => {
+    const steps = [step("a"), step("b", "a"), step("c"), step("d", "b"), step("e")];
+    expect(stepsBefore(steps, "d")).toEqual(["a", "b"]);
+    expect(stepsBefore(steps, "e")).toEqual(["a", "b", "c", "d"]);
+    expect(stepsBefore(steps, "a")).toEqual([]);
+    expect(stepsBefore(steps, "nothing")).toEqual([]);
+    expect(stepsBefore([step("x", "y"), step("y", "x")], "x")).toEqual(["x", "y"]);
+  });
+
   test("the next step is the first whose dependencies are done", () => {
     const plan = { steps: [step("b", "a"), step("a")] };
     expect(nextStep(plan, new Set())?.stepId).toBe("a");
@@ -183,7 +192,7 @@ describe("ids, json, errors, retry", () => {
     expect(classifyHttpStatus(status)).toBe(expected);
   });
 
-  test("RTY-3 RTY-4 EX-21 four attempts wait 30, 120, 600; a final class never repeats", () => {
+  test("RTY-3 RTY-4 EX-21 X-13 four attempts wait 30, 120, 600; a final class never repeats", () => {
     const policy = { attemptsMax: 4, waitsSeconds: [30, 120, 600] };
     const waits = [1, 2, 3, 4].map((attempt) => waitBeforeRetryMs(policy, attempt, "timeout"));
     expect(waits).toEqual([30_000, 120_000, 600_000, undefined]);

@@ -20,6 +20,7 @@ export const REFUSAL_CODES = [
   "cancellation_closed",
   "incident_closed",
   "dependency_cycle",
+  "endpoint_disabled",
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 

@@ -8,6 +8,8 @@ export const ID_PREFIXES = {
   event: "evt",
   incident: "inc",
   notification: "ntf",
+  webhook: "whk",
+  delivery: "dlv",
 } as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 
@@ -21,6 +23,8 @@ export type EffectId = Id<"effect">;
 export type EventId = Id<"event">;
 export type IncidentId = Id<"incident">;
 export type NotificationId = Id<"notification">;
+export type WebhookId = Id<"webhook">;
+export type DeliveryId = Id<"delivery">;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

@@ -65,7 +65,7 @@ describe("policy combination", () => {
     );
   });
 
-  test("POL-5 the strictest outcome wins over every other one", () => {
+  test("POL-5 X-19 the strictest outcome wins over every other one", () => {
     const of = (outcome: PolicyDecision["decision"], policy: string): PolicyDecision => ({
       policy,
       version: "1",

@@ -43,6 +43,11 @@ const TOLD: Readonly<Record<string, Told>> = {
     tell: (p) => `Moved from ${text(p["from"])} to ${text(p["to"])}`,
     detail: (p) => text(p["reason"]) || text(p["error"]) || null,
   },
+  transition_refused: {
+    kind: "status",
+    tell: (p) => `Refused: it is ${text(p["status"])}`,
+    detail: (p) => text(p["message"]) || null,
+  },
   policy_evaluated: {
     kind: "policy",
     tell: (p) =>
@@ -52,6 +57,12 @@ const TOLD: Readonly<Record<string, Told>> = {
     detail: (p) => list(p["reasons"]) || null,
   },
   payload_redacted: { kind: "policy", tell: (p) => `Masked ${list(p["places"])}` },
+  step_skipped: { kind: "other", tell: (p) => `Left out ${text(p["step_id"])}: nothing to do` },
+  record_redacted: {
+    kind: "other",
+    tell: (p) => `${text(p["redacted_by"])} had something taken out of the record`,
+    detail: (p) => text(p["reason"]) || null,
+  },
   plan_created: {
     kind: "plan",
     tell: (p) =>

@@ -18,8 +18,8 @@ export interface Act {
   readonly principal: Principal;
   readonly traceId: string;
   readonly payload: JsonObject;
-  /** The command it is about. */
-  readonly target: Command;
+  /** The command it is about, when it is about one. */
+  readonly target: Command | undefined;
   /** The rule that allows or refuses it, as the record names it. */
   readonly policy: string;
   readonly ingress?: IngressType;
@@ -42,7 +42,10 @@ export async function beginAct(tx: Tx, kit: Kit, act: Act): Promise<Command> {
       actor: principal,
       runAs: "user",
       requestId: `req_${kit.newId().replaceAll("-", "")}`,
-      metadata: { target_command_id: encodeId("command", act.target.commandId) },
+      metadata:
+        act.target === undefined
+          ? {}
+          : { target_command_id: encodeId("command", act.target.commandId) },
     },
     requestHash: digest(kit.hash, payload),
     idempotencyKey: act.idempotencyKey ?? null,

@@ -4,6 +4,7 @@ import { Refusal, type RefusalCode } from "../core/errors.ts";
 import { type CommandId, decodeId } from "../core/ids.ts";
 import { unstorable } from "../core/json.ts";
 import type { IngressType } from "../core/vocabulary.ts";
+import { eventOf } from "./audit.ts";
 import { cancelCommand } from "./cancellation.ts";
 import { addDependencies, type DependencyRequest } from "./dependencies.ts";
 import { provideInput } from "./input-service.ts";
@@ -80,26 +81,46 @@ export function createCommandService(store: Store, kit: Kit): CommandService {
       return outcome;
     },
     provideInput: async (principal, id, input) => {
-      const { commandId } = await findMine(store, principal, id, "answer");
-      const outcome = await store.transaction((tx) =>
-        provideInput(tx, kit, commandId, principal, input),
+      const command = await findMine(store, principal, id, "answer");
+      const outcome = await refusedOnRecord(store, command, principal, () =>
+        store.transaction((tx) => provideInput(tx, kit, command.commandId, principal, input)),
       );
       if (outcome instanceof Refusal) throw outcome;
       return outcome;
     },
     dependOn: async (principal, id, dependencies) => {
-      const { commandId } = await findMine(store, principal, id, "change");
-      return store.transaction(async (tx) => {
+      const found = await findMine(store, principal, id, "change");
+      const waiting = async (tx: Tx) => {
         // The graph first: an edge locks its parent a little, which somebody who waits for the graph may hold.
         await tx.dependencies.lockGraph(principal.tenant);
-        const command = await tx.commands.lock(commandId);
-        if (command === undefined) throw new Error(`there is no command ${commandId}`);
+        const command = await tx.commands.lock(found.commandId);
+        if (command === undefined) throw new Error(`there is no command ${found.commandId}`);
         await addDependencies(tx, command, principal, dependencies);
         await wake(tx, command);
         return { ...command, hasDependencies: true };
-      });
+      };
+      return refusedOnRecord(store, found, principal, () => store.transaction(waiting));
     },
   };
+}
+
+/** STM-4: what a person asks of a command whose status does not allow it changes nothing, and is on record. */
+async function refusedOnRecord<T>(
+  store: Store,
+  command: Command,
+  principal: Principal,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Refusal && error.code === "illegal_transition") {
+      const refused = { status: command.status, message: error.message };
+      const event = eventOf(command, "transition_refused", refused, { actor: principal.user });
+      await store.transaction((tx) => tx.events.append([event]));
+    }
+    throw error;
+  }
 }
 
 async function findMine(

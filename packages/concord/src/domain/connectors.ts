@@ -78,6 +78,8 @@ export interface OperationDefinition {
   readonly scope?: string;
   readonly timeoutMs: number;
   readonly retry: RetryPolicy;
+  /** For how long the vendor remembers a key; every attempt has to fall within it (RTY-8). Default: for ever. */
+  readonly keyHonouredForSeconds?: number;
   /** What the durable runtime must offer for it (RUN-4). */
   readonly requires?: readonly RuntimeCapability[];
   /** Side effects say how they are undone, or why they need not be (CMP-3, CMP-19). */

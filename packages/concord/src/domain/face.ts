@@ -2,7 +2,7 @@
 import type { Command, Principal } from "../core/command.ts";
 import type { ApprovalService } from "./approval-service.ts";
 import type { Approval } from "./approvals.ts";
-import type { Artifact } from "./artifacts.ts";
+import type { Artifact, Lineage } from "./artifacts.ts";
 import type { DomainEvent } from "./audit.ts";
 import type { CommandService } from "./command-service.ts";
 import type { ConnectorSummary } from "./describing.ts";
@@ -22,8 +22,10 @@ import type {
   RecordFilter,
   Timeline,
 } from "./reading.ts";
+import type { RedactionService } from "./redaction-service.ts";
 import type { ScheduleService } from "./schedule-service.ts";
 import type { Tool } from "./tasks.ts";
+import type { WebhookEndpointService } from "./webhook-endpoints.ts";
 import type { WebhookDefinition } from "./webhooks.ts";
 
 export interface Concord {
@@ -41,6 +43,8 @@ export interface Concord {
   readonly artifacts: {
     /** Throws `not_found`, also for another tenant's artifact. `id` is the outside form. */
     get(principal: Principal, id: string): Promise<Artifact>;
+    /** Where it comes from and what came of it. Throws `not_found`. */
+    lineage(principal: Principal, id: string): Promise<Lineage>;
   };
   /** Why the command is where it is. Throws `not_found`. */
   readonly explain: (principal: Principal, id: string) => Promise<Explanation>;
@@ -61,7 +65,11 @@ export interface Concord {
   readonly connectors: () => readonly ConnectorSummary[];
   /** The record of the caller's tenant, newest first. Throws `invalid_cursor`. */
   readonly record: (principal: Principal, filter: RecordFilter) => Promise<Page<DomainEvent>>;
+  readonly redactions: RedactionService;
   readonly schedules: ScheduleService;
+  /** Webhooks that leave: who hears of which events, and what became of each delivery. */
+  readonly webhookEndpoints: WebhookEndpointService;
+  /** Webhooks that come in. */
   readonly webhooks: {
     find(provider: string): WebhookDefinition | undefined;
     /** What signs its deliveries, looked up now; undefined when it is not set. */

@@ -9,8 +9,9 @@ import { buildReviewPacket, packetJson } from "../core/review-packet.ts";
 import { eventOf } from "./audit.ts";
 import { guarded } from "./contract-code.ts";
 import { isoTime, type Kit } from "./kit.ts";
+import { approvalsNeeded } from "./make-plan.ts";
 import { moveCommand } from "./move.ts";
-import { approvalsNeeded, type PlannedCommand, workflowIdOf } from "./plan-command.ts";
+import { type PlannedCommand, workflowIdOf } from "./plan-command.ts";
 import type { NewApproval, Tx } from "./store.ts";
 import type { ApprovalTypeDefinition, Task } from "./tasks.ts";
 
@@ -130,6 +131,9 @@ async function keepPreview(
     commandId: command.commandId,
     stepId: `preview:${round}`,
     artifactType: "approval_packet",
+    version: 1,
+    parentArtifactId: null,
+    location: null,
     title,
     status: "draft",
     content,

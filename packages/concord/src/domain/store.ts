@@ -5,11 +5,20 @@
 import type { Command, Effect, ExecutionPlan, PlannedEffect, Principal } from "../core/command.ts";
 import type { CompensationManifest } from "../core/compensation.ts";
 import type { Failure } from "../core/errors.ts";
-import type { ApprovalId, ArtifactId, CommandId, EffectId, IncidentId } from "../core/ids.ts";
+import type {
+  ApprovalId,
+  ArtifactId,
+  CommandId,
+  DeliveryId,
+  EffectId,
+  IncidentId,
+  WebhookId,
+} from "../core/ids.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { PolicyDecision } from "../core/policy.ts";
 import type {
   ApprovalStatus,
+  ArtifactStatus,
   CommandStatus,
   ErrorClass,
   IncidentAction,
@@ -18,11 +27,13 @@ import type {
 import type { AgentMove, RecordedCall, RecordedMove, TokenUsage } from "./agents.ts";
 import type { Approval, Delegation, Vote } from "./approvals.ts";
 import type { Artifact } from "./artifacts.ts";
-import type { NewEvent } from "./audit.ts";
+import type { DomainEvent, NewEvent } from "./audit.ts";
 import type { InboxMessage } from "./connectors.ts";
 import type { Dependency } from "./dependencies.ts";
 import type { Incident } from "./incidents.ts";
 import type { InputRequest } from "./input.ts";
+import type { RedactionRepository } from "./redaction-service.ts";
+import type { WebhookDelivery, WebhookEndpoint } from "./webhook-endpoints.ts";
 
 export type NewCommand = {
   /** The key that the task derived, without the number of its generation; null when the caller brought one. */
@@ -255,8 +266,13 @@ export interface DependencyRepository {
 }
 
 export interface ArtifactRepository {
-  insert(artifact: Omit<Artifact, "version" | "createdAt">): Promise<void>;
+  /** False when what it replaces has a newer version already. */
+  insert(artifact: Omit<Artifact, "createdAt">): Promise<boolean>;
   find(id: ArtifactId, tenantId: string): Promise<Artifact | undefined>;
+  /** Compare-and-set; false when it is no longer in `from`. */
+  move(id: ArtifactId, from: ArtifactStatus, to: ArtifactStatus): Promise<boolean>;
+  /** That the command was decided with it in view (ART-5). */
+  noteRead(commandId: CommandId, id: ArtifactId): Promise<void>;
   /** X-20: the artifacts of a command that was undone are kept, and marked. */
   archiveCancelled(commandId: CommandId): Promise<readonly ArtifactId[]>;
 }
@@ -307,6 +323,49 @@ export interface TurnRepository {
   recordCall(commandId: CommandId, ordinal: number, call: RecordedCall): Promise<void>;
 }
 
+export type NewEndpoint = Pick<
+  WebhookEndpoint,
+  | "endpointId"
+  | "tenantId"
+  | "commandId"
+  | "url"
+  | "description"
+  | "eventTypes"
+  | "secretRef"
+  | "createdBy"
+>;
+
+/** What is known after an attempt; what is not named stays. */
+export type DeliveryRecord = Partial<
+  Pick<WebhookDelivery, "responseCode" | "error" | "nextAttemptAt">
+> &
+  Pick<WebhookDelivery, "log"> & { readonly status?: "delivered" | "failed" };
+
+export interface WebhookRepository {
+  /** Hears of what commits from now on. */
+  insertEndpoint(endpoint: NewEndpoint): Promise<WebhookEndpoint>;
+  /** Deleted ones left out. */
+  countEndpoints(tenantId: string): Promise<number>;
+  endpoint(id: WebhookId): Promise<WebhookEndpoint | undefined>;
+  /** Lock an endpoint before its deliveries. */
+  lockEndpoint(id: WebhookId): Promise<WebhookEndpoint | undefined>;
+  /** Writes what may change. Hold its lock. */
+  changeEndpoint(endpoint: WebhookEndpoint): Promise<WebhookEndpoint>;
+  /** Goes on from this moment, as if it had just been made. */
+  skipMissed(id: WebhookId): Promise<void>;
+  delivery(id: DeliveryId): Promise<WebhookDelivery | undefined>;
+  lockDelivery(id: DeliveryId): Promise<WebhookDelivery | undefined>;
+  /** The event it is about. */
+  event(eventId: string): Promise<DomainEvent>;
+  countAttempt(id: DeliveryId): Promise<void>;
+  record(id: DeliveryId, record: DeliveryRecord): Promise<void>;
+  hold(id: DeliveryId): Promise<void>;
+  /** A new round, `pending`. */
+  restart(id: DeliveryId): Promise<WebhookDelivery>;
+  /** All that are held, as `restart`. */
+  restartHeld(id: WebhookId): Promise<readonly WebhookDelivery[]>;
+}
+
 export interface EventRepository {
   append(events: readonly NewEvent[]): Promise<void>;
 }
@@ -321,6 +380,8 @@ export interface Outbox {
   ): Promise<void>;
   /** A hint to re-read rows; harmless when nobody waits. */
   wake(workflowId: string): Promise<void>;
+  /** Starts a round of a delivery. */
+  deliver(deliveryId: DeliveryId, round: number, tenantId: string): Promise<void>;
 }
 
 export interface Tx {
@@ -335,6 +396,8 @@ export interface Tx {
   readonly policyDecisions: PolicyDecisionRepository;
   readonly notifications: NotificationRepository;
   readonly turns: TurnRepository;
+  readonly webhooks: WebhookRepository;
+  readonly redactions: RedactionRepository;
   readonly events: EventRepository;
   readonly outbox: Outbox;
 }

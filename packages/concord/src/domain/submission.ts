@@ -8,7 +8,7 @@ import { type Failure, failureOf, Refusal } from "../core/errors.ts";
 import { asId, type CommandId, decodeId } from "../core/ids.ts";
 import { isJsonObject, type Json, type JsonObject, toJson, unstorable } from "../core/json.ts";
 import { issuesText } from "../core/validation.ts";
-import type { IngressType } from "../core/vocabulary.ts";
+import { INGRESS_TYPES, type IngressType } from "../core/vocabulary.ts";
 import { eventOf } from "./audit.ts";
 import { addDependencies, type DependencyRequest } from "./dependencies.ts";
 import { claimKey, conflict, type KeyClaim, requestHashOf } from "./derived-key.ts";
@@ -62,6 +62,9 @@ export function checkRequest(
       "unknown_task",
       `No task "${request.taskName}" is registered; known: ${known}.`,
     );
+  }
+  if (!INGRESS_TYPES.includes(request.ingress)) {
+    throw invalid(`"${request.ingress}" is no ingress; known: ${INGRESS_TYPES.join(", ")}`);
   }
   if (task.ingressTypes !== undefined && !task.ingressTypes.includes(request.ingress)) {
     throw invalid(`${task.name} does not accept ${request.ingress}`);
@@ -230,7 +233,11 @@ async function gatherFacts(
     artifact: async (text) => {
       const id = decodeId("artifact", text);
       if (id === undefined) return undefined;
-      return fromStorage(() => tx.artifacts.find(id, command.tenantId));
+      return fromStorage(async () => {
+        const found = await tx.artifacts.find(id, command.tenantId);
+        if (found !== undefined) await tx.artifacts.noteRead(command.commandId, id);
+        return found;
+      });
     },
     recentCommands: (seconds) => fromStorage(() => tx.commands.countRecent(command, seconds)),
   };

@@ -15,6 +15,8 @@ export interface EvidenceReport {
   readonly events: number;
   /** Events too young to be sealed when the file was made: held by the digest only. */
   readonly unsealed: number;
+  /** Events from which something was taken out on request; the record says by whom and why. */
+  readonly redacted: number;
   /** The last link of the chain in the file, hexadecimal. */
   readonly head: string | null;
   /** What is wrong and where; empty when intact. */
@@ -29,8 +31,10 @@ export function verifyEvidence(text: string, knownHead?: string): EvidenceReport
   if (typeof evidence === "string") return broken(evidence);
   const { events, seals } = evidence;
   const parsed = events.map((event) => parseEvent(event.text));
+  // What is not sealed could have been written by anybody, so it vouches for nothing.
+  const redactions = redactionsOf(parsed.filter((_event, n) => events[n]?.seal_no !== null));
   const problems = [
-    ...sealedProblems(evidence),
+    ...sealedProblems(evidence, redactions),
     ...chainProblems(seals),
     ...parsed.flatMap((event, n) => (event === undefined ? [`event ${n + 1} cannot be read`] : [])),
     ...rowProblems(
@@ -48,6 +52,7 @@ export function verifyEvidence(text: string, knownHead?: string): EvidenceReport
     commands: evidence.commands.length,
     events: events.length,
     unsealed: events.filter((event) => event.seal_no === null).length,
+    redacted: events.filter(({ text: one }) => redactions.has(digestOf(one))).length,
     head: seals.at(-1)?.hash ?? null,
     problems: problems.slice(0, PROBLEMS_MAX),
   };
@@ -62,8 +67,8 @@ function opened(text: string): Evidence | string {
 }
 
 function broken(problem: string): EvidenceReport {
-  const nothing = { commandId: "", tenantId: "", commands: 0, events: 0, unsealed: 0, head: null };
-  return { intact: false, ...nothing, problems: [problem] };
+  const nothing = { commandId: "", tenantId: "", commands: 0, events: 0, unsealed: 0, redacted: 0 };
+  return { intact: false, ...nothing, head: null, problems: [problem] };
 }
 
 const sha256 = (...parts: readonly (Buffer | string)[]) => {
@@ -72,15 +77,41 @@ const sha256 = (...parts: readonly (Buffer | string)[]) => {
   return hash.digest();
 };
 
+const digestOf = (text: string) => sha256(text).toString("hex");
+
+/** From the digest of an event's text to the one it had before something was taken out, as other events say. */
+type Redactions = ReadonlyMap<string, string>;
+
+function redactionsOf(events: readonly (JsonObject | undefined)[]): Redactions {
+  const told = events.flatMap((event) => {
+    const payload = event?.["event_type"] === "record_redacted" ? event["payload"] : undefined;
+    const list = isJsonObject(payload) ? payload["events"] : undefined;
+    return Array.isArray(list) ? list.filter(isJsonObject) : [];
+  });
+  return new Map(told.map(({ before, after }) => [String(after), String(before)]));
+}
+
+/** The digest that a seal may know: the text's own, or one that it had before. */
+function placeOf(digests: readonly string[], text: string, redactions: Redactions): number {
+  const seen = new Set<string>();
+  for (let one: string | undefined = digestOf(text); one !== undefined && !seen.has(one); ) {
+    const place = digests.indexOf(one);
+    if (place >= 0) return place;
+    seen.add(one);
+    one = redactions.get(one);
+  }
+  return -1;
+}
+
 /** Each event that says it is sealed is among those its seal covers, in the seal's order. */
-function sealedProblems({ events, seals }: Evidence): readonly string[] {
+function sealedProblems({ events, seals }: Evidence, redactions: Redactions): readonly string[] {
   const places = new Map<number, number>();
   return events.flatMap((event, n) => {
     if (event.seal_no === null) return [];
     const seal = seals.find((one) => one.seal_no === event.seal_no);
     const digests = seal?.event_digests;
     if (digests === undefined || digests === null) return [`event ${n + 1}: its seal is missing`];
-    const place = digests.indexOf(sha256(event.text).toString("hex"));
+    const place = placeOf(digests, event.text, redactions);
     if (place < 0)
       return [`event ${n + 1} was changed: its seal ${event.seal_no} does not know it`];
     const before = places.get(event.seal_no) ?? -1;

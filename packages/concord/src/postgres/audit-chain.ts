@@ -4,15 +4,17 @@
  *
  * A seal covers the tenant's events after the seal before it, in the order of the feed, up to the oldest open
  * transaction; nothing can commit into that range later. hash = sha256(previous hash, count, digest of digests).
+ * Where something was taken out on request (domain/redaction-service.ts) the chain goes on over the digest from before;
+ * what stands there now has to be what an event of the record, sealed like any other, says it is.
  * What somebody with the owner's rights could still do is cut off the end of both tables: whoever keeps a head
  * (`known`) sees that too.
  */
 import { createHash } from "node:crypto";
 import type { Pool } from "pg";
 import type { AuditReport } from "../domain/reading.ts";
+import { LOCK_KEYS } from "./lock-keys.ts";
 import { inTransaction } from "./transaction.ts";
 
-const LOCK_KEY = 727_420_002;
 const BATCH_EVENTS = 5_000;
 const PAGE_SEALS = 500;
 const PROBLEMS_MAX = 20;
@@ -51,7 +53,9 @@ const SEAL = `
 export async function sealAudit(pool: Pool): Promise<number> {
   for (let total = 0; ; ) {
     const count = await inTransaction(pool, async (client) => {
-      const lock = await client.query("SELECT pg_try_advisory_xact_lock($1) AS mine", [LOCK_KEY]);
+      const lock = await client.query("SELECT pg_try_advisory_xact_lock($1) AS mine", [
+        LOCK_KEYS.sealAudit,
+      ]);
       if (lock.rows[0]?.mine !== true) return 0;
       const { rows } = await client.query<{ count: number }>(SEAL, [START]);
       return rows[0]?.count ?? 0;
@@ -110,6 +114,7 @@ export async function verifyAudit(
     }
     if (rows.length < PAGE_SEALS) break;
   }
+  problems.push(...(await redactionProblems(pool, tenantId)));
   if (!isKnown) problems.push("the head that was kept is not in the chain: its end was cut off");
   const unsealed = await unsealedCount(pool, tenantId);
   const intact = problems.length === 0;
@@ -133,6 +138,38 @@ function problemsOf(row: SealRow, number: number, previous: Buffer): readonly st
       ? []
       : [`${at}: the seal itself was changed`]),
   ];
+}
+
+/** Events that are not what the record says became of them, and redactions that it does not know. */
+const REDACTIONS = `
+  SELECT e.event_id, bool_and(coalesce(r.before_digest = previous.after_digest, r.redaction_no = 1)) AS follows,
+    (array_agg(r.after_digest ORDER BY r.redaction_no DESC))[1] = concord.text_digest(e) AS is_last,
+    bool_and(EXISTS (SELECT 1 FROM concord.domain_events told
+      WHERE told.tenant_id = e.tenant_id AND told.command_id IS NOT DISTINCT FROM e.command_id
+        AND told.event_type = 'record_redacted' AND told.payload -> 'events' @> jsonb_build_array(jsonb_build_object(
+          'event_id', 'evt_' || replace(e.event_id::text, '-', ''),
+          'before', encode(r.before_digest, 'hex'), 'after', encode(r.after_digest, 'hex'))))) AS is_told
+  FROM concord.event_redactions r JOIN concord.domain_events e USING (event_id)
+  LEFT JOIN concord.event_redactions previous
+    ON previous.event_id = r.event_id AND previous.redaction_no = r.redaction_no - 1
+  WHERE e.tenant_id = $1 GROUP BY e.event_id ORDER BY e.event_id`;
+
+interface RedactionRow {
+  readonly event_id: string;
+  readonly follows: boolean;
+  readonly is_last: boolean;
+  readonly is_told: boolean;
+}
+
+async function redactionProblems(pool: Pool, tenantId: string): Promise<readonly string[]> {
+  const { rows } = await pool.query<RedactionRow>(REDACTIONS, [tenantId]);
+  const problems = rows.flatMap(({ event_id: id, follows, is_last, is_told }) => [
+    ...(is_last && follows ? [] : [`event ${id}: it was changed after something was taken out`]),
+    ...(is_told
+      ? []
+      : [`event ${id}: something was taken out, and no event of the record says so`]),
+  ]);
+  return problems.slice(0, PROBLEMS_MAX);
 }
 
 async function unsealedCount(pool: Pool, tenantId: string): Promise<number> {

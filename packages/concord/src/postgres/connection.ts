@@ -13,10 +13,14 @@ const LOST_CODES = new Set([
 const LOST_TEXT =
   /connection terminated|connection error|connection ended|is not queryable|server closed the connection|timeout exceeded when trying to connect/i;
 
-/** ERR-4: the connection or the server went away; the statement may be tried again. */
+/** What a connection says whose statements were planned for tables that have changed since; a new one knows them. */
+const STALE_TEXT = /cached plan must not change result type/;
+
+/** ERR-4: the connection or the server went away, or is behind the schema; the statement may be tried again. */
 export function isConnectionLost(error: unknown): boolean {
   if (typeof error !== "object" || error === null) return false;
   const code = "code" in error ? String(error.code) : "";
   const message = "message" in error ? String(error.message) : "";
-  return LOST_CODES.has(code) || code.startsWith("08") || LOST_TEXT.test(message);
+  if (LOST_CODES.has(code) || code.startsWith("08")) return true;
+  return LOST_TEXT.test(message) || STALE_TEXT.test(message);
 }

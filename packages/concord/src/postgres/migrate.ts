@@ -3,19 +3,19 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { runner } from "node-pg-migrate";
 import type { Pool } from "pg";
+import { LOCK_KEYS } from "./lock-keys.ts";
 
 const DIRECTORY = fileURLToPath(new URL("./migrations", import.meta.url));
 const TABLE = "migrations";
 /** What a server may run as, once an owner migrated; see migrations/0005. */
 export const APPLICATION_ROLE = "concord_app";
-const LOCK_KEY = 727_420_001;
 
 export async function migrate(pool: Pool): Promise<void> {
   const client = await pool.connect();
   let unlocked = false;
   try {
     // The tool's own lock gives up at once when taken; ours waits for the other process to finish.
-    await client.query("SELECT pg_advisory_lock($1)", [LOCK_KEY]);
+    await client.query("SELECT pg_advisory_lock($1)", [LOCK_KEYS.migrate]);
     await runner({
       dbClient: client,
       dir: DIRECTORY,
@@ -28,7 +28,7 @@ export async function migrate(pool: Pool): Promise<void> {
       checkOrder: false,
       log: () => undefined,
     });
-    await client.query("SELECT pg_advisory_unlock($1)", [LOCK_KEY]);
+    await client.query("SELECT pg_advisory_unlock($1)", [LOCK_KEYS.migrate]);
     unlocked = true;
   } finally {
     // The lock belongs to the session: a connection that may still hold it is closed, never reused.

@@ -1,6 +1,7 @@
 /** Owns the messages that wait to be passed on to a runtime outside Postgres: written in a commit, taken in order. */
 import type { ClientBase, Pool } from "pg";
 import type { Json } from "../core/json.ts";
+import { LOCK_KEYS } from "./lock-keys.ts";
 import { inTransaction } from "./transaction.ts";
 
 export interface WaitingMessage {
@@ -9,7 +10,6 @@ export interface WaitingMessage {
   readonly message: Json;
 }
 
-const LOCK_KEY = 727_420_003;
 const CHANNEL = "concord_runtime_messages";
 
 export async function leaveMessage(
@@ -33,7 +33,9 @@ export async function passOnMessages(
   pass: (messages: readonly WaitingMessage[]) => Promise<void>,
 ): Promise<number> {
   return inTransaction(pool, async (client) => {
-    const lock = await client.query("SELECT pg_try_advisory_xact_lock($1) AS mine", [LOCK_KEY]);
+    const lock = await client.query("SELECT pg_try_advisory_xact_lock($1) AS mine", [
+      LOCK_KEYS.passOnMessages,
+    ]);
     if (lock.rows[0]?.mine !== true) return 0;
     const { rows } = await client.query<{ message_no: string; workflow_id: string; message: Json }>(
       "SELECT message_no, workflow_id, message FROM concord.runtime_messages ORDER BY message_no LIMIT $1",

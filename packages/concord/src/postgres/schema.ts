@@ -10,6 +10,8 @@ import type { ClientBase } from "pg";
 import type { JsonObject } from "../core/json.ts";
 import type { RequiredApproval } from "../core/policy.ts";
 import type { Delegation, Vote } from "../domain/approvals.ts";
+import type { DeliveryAttempt } from "../domain/webhook-endpoints.ts";
+import { type Compiled, openTransaction, query } from "./transaction.ts";
 
 /** JSONB: read as a value, written as text, since pg would turn an array into a Postgres array. */
 type Jsonb<T> = ColumnType<T, string, string>;
@@ -173,7 +175,9 @@ export interface ArtifactTable {
   command_id: string;
   step_id: string;
   artifact_type: string;
-  version: Generated<number>;
+  version: number;
+  parent_artifact_id: string | null;
+  location: string | null;
   title: string;
   status: string;
   content: Jsonb<JsonObject>;
@@ -182,6 +186,11 @@ export interface ArtifactTable {
   metadata: JsonbDefault<JsonObject>;
   creator: string;
   created_at: Time;
+}
+
+export interface ArtifactReadTable {
+  command_id: string;
+  artifact_id: string;
 }
 
 export interface InvocationTable {
@@ -219,6 +228,44 @@ export interface NotificationTable {
   body: string;
   created_at: Time;
   read_at: TimeOrNull;
+}
+
+export interface WebhookEndpointTable {
+  endpoint_id: string;
+  tenant_id: string;
+  command_id: string;
+  url: string;
+  description: string;
+  event_types: Jsonb<readonly string[]>;
+  secret_ref: string;
+  previous_secret_ref: string | null;
+  previous_until: TimeOrNull;
+  status: Generated<string>;
+  disabled_reason: string | null;
+  failures: Generated<number>;
+  after_transaction: string;
+  after_seq: string;
+  created_by: string;
+  created_at: Time;
+  updated_at: Time;
+}
+
+export interface WebhookDeliveryTable {
+  delivery_id: string;
+  endpoint_id: string;
+  tenant_id: string;
+  event_id: string;
+  event_type: string;
+  status: Generated<string>;
+  round: Generated<number>;
+  attempts: Generated<number>;
+  response_code: number | null;
+  error: string | null;
+  log: JsonbDefault<readonly DeliveryAttempt[]>;
+  next_attempt_at: TimeOrNull;
+  created_at: Time;
+  updated_at: Time;
+  completed_at: TimeOrNull;
 }
 
 export interface AgentMoveTable {
@@ -275,8 +322,11 @@ export interface Tables {
   "concord.artifacts": ArtifactTable;
   "concord.connector_invocations": InvocationTable;
   "concord.notifications": NotificationTable;
+  "concord.webhook_endpoints": WebhookEndpointTable;
+  "concord.webhook_deliveries": WebhookDeliveryTable;
   "concord.agent_moves": AgentMoveTable;
   "concord.agent_calls": AgentCallTable;
+  "concord.artifact_reads": ArtifactReadTable;
   "concord.domain_events": EventTable;
 }
 
@@ -289,7 +339,22 @@ export function overPool(pool: PostgresPool): Db {
 
 /** A query builder over one connection whose transaction somebody else began and will end. */
 export function overClient(client: ClientBase): Db {
-  const borrowed = { query: client.query.bind(client), release: () => undefined };
+  return overQueries(async (compiled) => {
+    await openTransaction(client)?.before(compiled.sql);
+    return query(client, compiled);
+  });
+}
+
+/** The same for reads that may miss what the transaction has kept back so far. */
+export function overClientAsStored(client: ClientBase): Db {
+  return overQueries((compiled) => query(client, compiled));
+}
+
+function overQueries(run: (compiled: Compiled) => Promise<unknown>): Db {
+  const borrowed = {
+    query: (sql: string, parameters: readonly unknown[]) => run({ sql, parameters }),
+    release: () => undefined,
+  };
   const pool = { connect: async () => borrowed, end: async () => undefined };
   return overPool(pool as unknown as PostgresPool);
 }

@@ -2,6 +2,7 @@
 import type { ClientBase, Pool } from "pg";
 import type { Outbox, Store, Tx } from "../domain/store.ts";
 import { isConnectionLost } from "./connection.ts";
+import { HeldRows } from "./held-rows.ts";
 import { approvalRepository } from "./repositories/approvals.ts";
 import { commandRepository } from "./repositories/commands.ts";
 import { effectRepository } from "./repositories/effects.ts";
@@ -13,10 +14,12 @@ import {
   invocationRepository,
   policyDecisionRepository,
 } from "./repositories/records.ts";
+import { redactionRepository } from "./repositories/redactions.ts";
 import { turnRepository } from "./repositories/turns.ts";
 import { dependencyRepository, inputRepository } from "./repositories/waits.ts";
-import { overClient } from "./schema.ts";
-import { inTransaction } from "./transaction.ts";
+import { webhookRepository } from "./repositories/webhooks.ts";
+import { overClient, overClientAsStored } from "./schema.ts";
+import { inTransaction, laterOver } from "./transaction.ts";
 
 /** Makes the outbox of a transaction from its connection. */
 export type OutboxFactory = (client: ClientBase) => Outbox;
@@ -27,20 +30,31 @@ export interface PgStore extends Store {
 }
 
 export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFactory): PgStore {
+  // Making them takes longer than many a query, and a connection is used again and again.
+  const known = new WeakMap<ClientBase, Tx>();
   const over = (client: ClientBase): Tx => {
+    const tx = known.get(client) ?? repositories(client);
+    known.set(client, tx);
+    return tx;
+  };
+  const repositories = (client: ClientBase): Tx => {
     const db = overClient(client);
+    const held = new HeldRows(db, client);
+    const later = laterOver(client);
     return {
-      commands: commandRepository(db),
-      effects: effectRepository(db),
-      invocations: invocationRepository(db),
+      commands: commandRepository(db, held),
+      effects: effectRepository(db, later),
+      invocations: invocationRepository(db, later),
       approvals: approvalRepository(db),
       incidents: incidentRepository(db),
       inputs: inputRepository(db),
-      dependencies: dependencyRepository(db),
+      dependencies: dependencyRepository(db, held),
       artifacts: artifactRepository(db),
-      policyDecisions: policyDecisionRepository(db),
+      policyDecisions: policyDecisionRepository(db, later),
       notifications: notificationRepository(db),
-      turns: turnRepository(db),
+      turns: turnRepository(db, overClientAsStored(client)),
+      webhooks: webhookRepository(db),
+      redactions: redactionRepository(client),
       events: eventRepository(db, client, newId),
       outbox: outbox(client),
     };

@@ -1,13 +1,32 @@
 /**
- * Owns transactions: begin, run, commit; all or nothing. What may be written last, all at once, waits for the commit
- * (`OpenTransaction`): one statement instead of one for each row.
+ * Owns transactions: begin, run, commit; all or nothing. Writes whose outcome nobody waits for are kept back
+ * (`OpenTransaction.later`) and sent together, as one statement, right before the commit, or before the first
+ * statement that touches a table one of them writes: so everything reads its own writes, at fewer round trips.
  */
 import type { ClientBase, Pool, PoolClient } from "pg";
+import { isConnectionLost } from "./connection.ts";
+
+/** A statement as Kysely compiles it. */
+export interface Compiled {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+/** A write that may be sent later. */
+export interface LaterWrite {
+  /** Without its schema. */
+  readonly table: string;
+  /** A change of rows must not share a statement with an earlier write to its table: it would not see it. */
+  readonly kind: "insert" | "update";
+  /** Asked for when it is sent, so that it may grow until then. */
+  readonly compile: () => Compiled;
+}
 
 /** One transaction, from its begin to its end; another one on the same connection is another object. */
 export interface OpenTransaction {
-  /** Runs `work` right before the commit, in the order asked for; never when it rolls back. */
-  beforeCommit(work: () => Promise<void>): void;
+  /** Sends `write` at the latest with the commit; never when it rolls back. */
+  later(write: LaterWrite): Promise<void>;
+  /** Sends what was kept back if `text` names a table of it. Call before every other statement. */
+  before(text: string): Promise<void>;
 }
 
 const open = new WeakMap<ClientBase, OpenTransaction>();
@@ -17,34 +36,98 @@ export function openTransaction(client: ClientBase): OpenTransaction | undefined
   return open.get(client);
 }
 
+/** Sends a write with the commit of the transaction that is open then; at once when nobody began one here. */
+export type Later = (write: LaterWrite) => Promise<void>;
+
+export function laterOver(client: ClientBase): Later {
+  return async (write) => {
+    const transaction = openTransaction(client);
+    if (transaction === undefined) await query(client, write.compile());
+    else await transaction.later(write);
+  };
+}
+
 /** Begins, runs, commits; rolls back and rethrows on any failure. */
 export async function inTransaction<T>(
   pool: Pool,
   work: (client: PoolClient) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
-  const last: (() => Promise<void>)[] = [];
-  open.set(client, {
-    beforeCommit: (write) => {
-      last.push(write);
-    },
-  });
+  const kept = new KeptWrites(client);
+  open.set(client, kept);
   try {
     await client.query("BEGIN");
     const value = await work(client);
-    for (const write of last) await write();
+    await kept.send();
     await client.query("COMMIT");
     open.delete(client);
     client.release();
     return value;
   } catch (error) {
     open.delete(client);
-    // A connection that cannot roll back is not given to anybody else.
-    const broken = await client.query("ROLLBACK").then(
-      () => false,
+    // A connection that cannot roll back is not given to anybody else, nor one that is behind the schema.
+    const rolledBack = await client.query("ROLLBACK").then(
       () => true,
+      () => false,
     );
-    client.release(broken);
+    client.release(!rolledBack || isConnectionLost(error));
     throw error;
   }
+}
+
+class KeptWrites implements OpenTransaction {
+  readonly #client: ClientBase;
+  #writes: LaterWrite[] = [];
+
+  constructor(client: ClientBase) {
+    this.#client = client;
+  }
+
+  async later(write: LaterWrite): Promise<void> {
+    const depends =
+      write.kind === "update" && this.#writes.some((one) => one.table === write.table);
+    if (depends) await this.send();
+    this.#writes.push(write);
+  }
+
+  async before(text: string): Promise<void> {
+    if (this.#writes.some(({ table }) => text.includes(table))) await this.send();
+  }
+
+  async send(): Promise<void> {
+    const writes = this.#writes;
+    this.#writes = [];
+    if (writes.length === 0) return;
+    await query(this.#client, inOne(writes.map(({ compile }) => compile())));
+  }
+}
+
+/** All of them as one statement: each is done whole, none sees what another does. */
+function inOne(writes: readonly Compiled[]): Compiled {
+  const [first] = writes;
+  if (writes.length === 1 && first !== undefined) return first;
+  const parameters: unknown[] = [];
+  const parts = writes.map((write, index) => {
+    const before = parameters.length;
+    parameters.push(...write.parameters);
+    const sql = write.sql.replaceAll(/\$(\d+)/g, (_, number) => `$${Number(number) + before}`);
+    return `write_${index} AS (${sql})`;
+  });
+  return { sql: `WITH ${parts.join(", ")} SELECT 1`, parameters };
+}
+
+const STATEMENTS_MAX = 500;
+const names = new Map<string, string>();
+
+/**
+ * Runs a statement under a name, so that a connection parses and plans it once. The texts are few, but for lists of
+ * many lengths: whatever comes after the first ones is sent without a name.
+ */
+export function query(client: ClientBase, { sql: text, parameters }: Compiled) {
+  let name = names.get(text);
+  if (name === undefined && names.size < STATEMENTS_MAX) {
+    name = `concord_${names.size + 1}`;
+    names.set(text, name);
+  }
+  return client.query({ text, values: [...parameters], ...(name === undefined ? {} : { name }) });
 }

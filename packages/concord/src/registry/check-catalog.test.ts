@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { anyonePolicy } from "../core/policies.ts";
 import { NO_RETRY } from "../core/retry.ts";
+import { ARTIFACT_TYPES, QUEUES } from "../core/vocabulary.ts";
 import type { OperationDefinition } from "../domain/connectors.ts";
 import type { TaskDefinition } from "../domain/tasks.ts";
+import { RUNTIME_CAPABILITIES, type RuntimeCapability } from "../runtime/protocol/index.ts";
 import type { Catalog } from "./catalog.ts";
 import { CatalogError } from "./check-catalog.ts";
 import { defineContracts, loadCatalog } from "./define-contracts.ts";
@@ -38,22 +40,22 @@ function problemsOf(
   change: (catalog: Catalog) => void,
   operation: Partial<OperationDefinition> = {},
   base: TaskDefinition | null = task,
+  offers: readonly RuntimeCapability[] = RUNTIME_CAPABILITIES,
 ): readonly string[] {
+  const contracts = defineContracts((catalog) => {
+    catalog.policy(anyonePolicy("anyone", "it is a test"));
+    catalog.connector({
+      name: "store",
+      connectorType: "http",
+      riskLevel: "low",
+      auth: { mode: "none" },
+      operations: { write: { ...write, ...operation } },
+    });
+    if (base !== null) catalog.task(base);
+    change(catalog);
+  });
   try {
-    loadCatalog([
-      defineContracts((catalog) => {
-        catalog.policy(anyonePolicy("anyone", "it is a test"));
-        catalog.connector({
-          name: "store",
-          connectorType: "http",
-          riskLevel: "low",
-          auth: { mode: "none" },
-          operations: { write: { ...write, ...operation } },
-        });
-        if (base !== null) catalog.task(base);
-        change(catalog);
-      }),
-    ]);
+    loadCatalog([contracts], { runtime: { name: "engine", capabilities: new Set(offers) } });
     return [];
   } catch (error) {
     if (error instanceof CatalogError) return error.problems;
@@ -218,5 +220,111 @@ describe("catalog load", () => {
   test("names are unique", () => {
     expect(problemsOf((c) => c.task(task))[0]).toContain("registered twice");
     expect(problemsOf((c) => c.task({ ...task, name: "agent.turn" }))[0]).toContain("agent.turn");
+  });
+
+  test("V-12 CAN-1 reserved cancellation modes, and any other word, are refused", () => {
+    const moded = (mode: string) =>
+      problemsOf(() => {}, {}, { ...task, cancellationMode: mode as "graceful" });
+    for (const mode of ["graceful", "compensate_then_stop"]) expect(moded(mode)).toEqual([]);
+    for (const mode of ["immediate", "checkpoint_then_stop", "soon"]) {
+      expect(moded(mode)).toEqual([
+        `task "write": the cancellation mode "${mode}" is not available`,
+      ]);
+    }
+  });
+
+  test("QUE-5 CMD-8 a queue or an ingress that does not exist is refused", () => {
+    const queued = (queue: string) => problemsOf(() => {}, {}, { ...task, queue: queue as never });
+    for (const queue of QUEUES) expect(queued(queue)).toEqual([]);
+    expect(queued("scheduled_jobs")).toHaveLength(1);
+    expect(queued("scheduled_jobs")[0]).toContain(`known: ${QUEUES.join(", ")}`);
+    const from = (...ingressTypes: string[]) =>
+      problemsOf(() => {}, {}, { ...task, ingressTypes: ingressTypes as never });
+    expect(from("api_request", "file_event")).toEqual([]);
+    expect(from("api_request", "pigeon")).toEqual([
+      'task "write" names the unknown ingress "pigeon"',
+    ]);
+  });
+
+  test("ART-2 a task writes artifacts of types that are known or registered, once and soundly", () => {
+    const writing = (artifactType: string) => ({
+      ...task,
+      steps: [
+        { kind: "artifact", id: "a", artifactType, title: () => "", content: () => ({}) } as const,
+      ],
+    });
+    for (const type of ARTIFACT_TYPES) expect(problemsOf(() => {}, {}, writing(type))).toEqual([]);
+    expect(problemsOf(() => {}, {}, writing("minutes"))).toEqual([
+      'task "write" writes the unknown artifact type "minutes"; register it',
+    ]);
+    const minutes = { name: "minutes", description: "What was said." };
+    expect(problemsOf((c) => c.artifactType(minutes), {}, writing("minutes"))).toEqual([]);
+    const problems = problemsOf((catalog) => {
+      catalog.artifactType({ ...minutes, contentSchema: { type: "strin" } });
+      catalog.artifactType({ ...minutes, retentionDays: 0 });
+    });
+    for (const part of ['"minutes" is registered twice', "cannot be compiled", "not above 0"]) {
+      expect(problems.some((one) => one.includes(part))).toBe(true);
+    }
+  });
+
+  test("RTY-8 attempts that could outlast the vendor's memory of a key are refused", () => {
+    const retry = { attemptsMax: 3, waitsSeconds: [10, 20] };
+    // Three attempts of one second, and the waits between them.
+    const remembered = (keyHonouredForSeconds: number) =>
+      problemsOf(() => {}, { retry, timeoutMs: 1_000, keyHonouredForSeconds });
+    expect(remembered(33)).toEqual([]);
+    expect(remembered(32)).toHaveLength(1);
+    expect(remembered(32)[0]).toContain("can take 33 s");
+    expect(problemsOf(() => {}, { retry, timeoutMs: 86_400_000 })).toEqual([]);
+  });
+});
+
+describe("what the runtime has to offer", () => {
+  const without = (...missing: readonly RuntimeCapability[]) =>
+    RUNTIME_CAPABILITIES.filter((one) => !missing.includes(one));
+  const schedule = { name: "nightly", description: "Nightly.", task: "write", cron: "0 3 * * *" };
+
+  test("RUN-4 each gap is told before anything starts, with who needs it", () => {
+    const problems = problemsOf(
+      (catalog) => {
+        catalog.task({ ...task, name: "versioned", requires: ["workflow_versioning"] });
+        catalog.schedule({ ...schedule, tenants: ["t1"] });
+      },
+      { requires: ["effect_interception"] },
+      task,
+      without("signals", "effect_interception", "schedules", "workflow_versioning"),
+    );
+    expect(problems).toEqual([
+      "every command needs signals, which engine does not offer",
+      'task "versioned" needs workflow_versioning, which engine does not offer',
+      'operation "store.write" needs effect_interception, which engine does not offer',
+      'schedule "nightly" needs schedules, which engine does not offer',
+    ]);
+  });
+
+  test("CMP-7 compensation by the engine itself is refused where the engine has none", () => {
+    const requires = ["saga_compensation_native"] as const;
+    expect(problemsOf(() => {}, { requires })).toEqual([]);
+    expect(problemsOf(() => {}, { requires }, task, without(...requires))).toEqual([
+      'operation "store.write" needs saga_compensation_native, which engine does not offer',
+    ]);
+  });
+
+  test("SCH-5 a time that is none or never comes, and a task that is none or does not take ticks", () => {
+    const scheduled = (more: object) =>
+      problemsOf((catalog) => {
+        catalog.task({ ...task, name: "by_hand", ingressTypes: ["user_request"] });
+        catalog.schedule({ ...schedule, tenants: ["t1"], ...more });
+      });
+    expect(scheduled({})).toEqual([]);
+    expect(scheduled({ cron: "every day" })[0]).toContain('"every day" is no cron text');
+    expect(scheduled({ cron: "0 0 30 2 *" })[0]).toContain("never comes");
+    expect(scheduled({ task: "nothing" })[0]).toContain('unknown task "nothing"');
+    expect(scheduled({ task: "by_hand" })[0]).toContain("does not accept scheduled_trigger");
+    const elsewhere = { ...task, queue: "cron_jobs" as never };
+    expect(
+      problemsOf((c) => c.schedule({ ...schedule, tenants: ["t1"] }), {}, elsewhere)[0],
+    ).toContain('"cron_jobs"');
   });
 });

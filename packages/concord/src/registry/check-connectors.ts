@@ -1,6 +1,7 @@
-/** Owns refusing a connector that cannot work or that holds what it must not (CON-2, CON-9, CON-12, CMP-19, RTY-5). */
+/** Owns refusing a connector that cannot work or that holds what it must not (CON-2, CON-9, CON-12, CMP-19, RTY-5, RTY-8). */
 import type { JsonObject } from "../core/json.ts";
 import { findSensitive } from "../core/policy/data-safety.ts";
+import { longestMs } from "../core/retry.ts";
 import { compileSchema } from "../core/validation.ts";
 import type {
   ConnectorAuth,
@@ -74,10 +75,24 @@ function operationProblems(
     ...(sideEffect && compensation === undefined
       ? [`${at} has a side effect; say compensation: "required", or why it is not needed`]
       : []),
+    ...windowProblems(at, operation),
     ...(scope !== undefined && granted?.includes(scope) !== true
       ? [`${at} needs the scope "${scope}", which its connector's auth does not name`]
       : []),
     ...schemaProblem(`${at}: inputSchema`, operation.inputSchema),
     ...schemaProblem(`${at}: outputSchema`, operation.outputSchema),
+  ];
+}
+
+/** RTY-8: an attempt under a key that the vendor has forgotten does the thing a second time. */
+function windowProblems(
+  at: string,
+  { keyHonouredForSeconds, retry, timeoutMs }: OperationDefinition,
+): readonly string[] {
+  if (keyHonouredForSeconds === undefined) return [];
+  const neededSeconds = Math.ceil(longestMs(retry, timeoutMs) / 1000);
+  if (neededSeconds <= keyHonouredForSeconds) return [];
+  return [
+    `${at}: its attempts can take ${neededSeconds} s, and the vendor remembers a key for ${keyHonouredForSeconds} s; allow fewer attempts or shorter waits`,
   ];
 }

@@ -53,6 +53,7 @@ export function loadCatalog(
   const builtIn = [agentTurnTask()];
   const builtInNames = builtIn.map((task) => task.name);
   const problems = [
+    ...registrations.problems,
     ...catalogProblems(registrations, builtInNames, compensationDepthMax),
     ...scheduleProblems(registrations, builtInNames),
     ...webhookProblems(registrations),

@@ -29,16 +29,17 @@ export type Outside = Exclude<Directive, { kind: "attempt" }> | null;
 export async function proceed(parts: ProceedParts, commandId: CommandId): Promise<Outside> {
   const { store, kit } = parts;
   const untilMs = kit.nowMs() + STEP_LASTS_MS;
+  let next: Next | undefined;
   for (;;) {
-    const next = await store.transaction((tx) => decide(tx, parts, commandId));
+    next ??= await store.transaction((tx) => decide(tx, parts, commandId));
     if ("outside" in next) return next.outside;
     if ("waitMs" in next) {
-      await new Promise((resolve) => setTimeout(resolve, next.waitMs));
+      const { waitMs } = next;
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      next = undefined;
       continue;
     }
-    const after = await call(parts, next.call);
-    if (after.kind !== "attempt") return after;
-    if (kit.nowMs() >= untilMs) return null;
+    next = await call(parts, next.call, untilMs);
   }
 }
 
@@ -49,8 +50,11 @@ type Next =
   | { readonly waitMs: number };
 
 /** Commits what is decided, and the intent to call when that is what comes next. */
-async function decide(tx: Tx, { kit, vendors }: ProceedParts, commandId: CommandId): Promise<Next> {
-  const directive = await advance(tx, kit, commandId);
+async function decide(tx: Tx, parts: ProceedParts, commandId: CommandId): Promise<Next> {
+  return enter(tx, parts, await advance(tx, parts.kit, commandId));
+}
+
+async function enter(tx: Tx, { kit, vendors }: ProceedParts, directive: Directive): Promise<Next> {
   if (directive.kind !== "attempt") return { outside: directive };
   const begun = await begin(tx, kit, vendors.gate, directive);
   // Settled without a call: the rows know more than they did.
@@ -58,7 +62,8 @@ async function decide(tx: Tx, { kit, vendors }: ProceedParts, commandId: Command
   return "waitMs" in begun ? begun : { call: begun };
 }
 
-async function call(parts: ProceedParts, begun: Call): Promise<Directive> {
+/** Calls, and commits what came of it with what comes next: until `untilMs`, that may be the next call. */
+async function call(parts: ProceedParts, begun: Call, untilMs: number): Promise<Next> {
   const { store, kit, vendors, assertOwned } = parts;
   await assertOwned();
   const startedMs = kit.nowMs();
@@ -68,7 +73,9 @@ async function call(parts: ProceedParts, begun: Call): Promise<Directive> {
   try {
     return await store.transaction(async (tx) => {
       const command = await outcome(tx);
-      return command === undefined ? DONE : advanceFrom(tx, kit, command);
+      const directive = command === undefined ? DONE : await advanceFrom(tx, kit, command);
+      if (directive.kind === "attempt" && kit.nowMs() >= untilMs) return { outside: null };
+      return enter(tx, parts, directive);
     });
   } catch (error) {
     // A commit whose answer was lost may have been one: the step is entered again and finds out.

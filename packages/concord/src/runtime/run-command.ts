@@ -12,6 +12,7 @@ import { moveCommand } from "../domain/move.ts";
 import type { Outbox, Store, Tx } from "../domain/store.ts";
 import { performThought } from "../domain/thinking.ts";
 import { isConnectionLost } from "../postgres/connection.ts";
+import { deliverySpec } from "./deliver-webhook.ts";
 import { patiently } from "./patience.ts";
 import { type Outside, proceed } from "./proceed.ts";
 import type { DurableRuntime, RuntimeMessages, WorkflowContext } from "./protocol/index.ts";
@@ -54,6 +55,8 @@ export function outboxOver(messages: RuntimeMessages): Outbox {
     start: (workflowId, commandId, queue, { tenant }) =>
       messages.submit({ workflow: RUN_COMMAND, workflowId, input: commandId, queue, tenant }),
     wake: (workflowId) => messages.signal(workflowId, WAKE_TOPIC, {}),
+    deliver: (deliveryId, round, tenant) =>
+      messages.submit(deliverySpec({ deliveryId, round }, tenant)),
   };
 }
 

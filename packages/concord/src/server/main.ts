@@ -9,7 +9,8 @@ import { secretsFrom } from "../adapters/connectors/secrets.ts";
 import { createConcordApp } from "../api/app.ts";
 import { parseOperatorKey } from "../api/auth.ts";
 import { listen } from "../api/serve.ts";
-import { createConcord } from "../concord.ts";
+import { createConcord, type WebhookOptions } from "../concord.ts";
+import { declaredContracts, isYaml } from "../declarations/index.ts";
 import { CatalogError } from "../registry/check-catalog.ts";
 import { type Contracts, isContracts } from "../registry/define-contracts.ts";
 import { SETTINGS, SUMMARY } from "./settings.ts";
@@ -59,6 +60,7 @@ async function createOrExit(
       executorId: settings.executorId,
       workflowVersion: settings.workflowVersion,
       secrets: secretsOf(settings),
+      webhooks: webhooksOf(settings),
       log,
     });
   } catch (error) {
@@ -75,14 +77,29 @@ function secretsOf(settings: config.Settings<typeof SETTINGS>) {
   return secretsFrom({ env: process.env, directories, ...concordance });
 }
 
+function webhooksOf(settings: config.Settings<typeof SETTINGS>): WebhookOptions {
+  const waitsSeconds = settings.webhookRetrySeconds.map(Number);
+  if (!waitsSeconds.every((one) => one >= 0 && Number.isFinite(one))) {
+    process.stderr.write(`${PROGRAM}: --webhook-retry-seconds needs seconds, by commas\n`);
+    process.exit(2);
+  }
+  return {
+    privateRanges: settings.webhookPrivateRanges,
+    plainHttp: settings.webhookPlainHttp,
+    retry: { attemptsMax: waitsSeconds.length + 1, waitsSeconds },
+    failuresMax: settings.webhookFailuresMax,
+  };
+}
+
 class ContractsNotFound extends Error {}
 
-/** Paths are relative to the working directory; anything else is looked up as a package. */
+/** Paths are relative to the working directory, a folder or a .yaml file is declarations; anything else is looked up as a package. */
 async function loadContracts(paths: readonly string[]): Promise<readonly Contracts[]> {
   return Promise.all(
     paths.map(async (path) => {
       const isPath = isAbsolute(path) || path.startsWith(".") || path.includes("/");
       const isPackage = path.startsWith("@");
+      if (isPath && isYaml(path)) return declaredOr(path);
       const specifier = isPath && !isPackage ? pathToFileURL(resolve(path)).href : path;
       const module = await import(specifier).catch((error: unknown) => {
         throw new ContractsNotFound(`--contracts: cannot load "${path}": ${String(error)}`);
@@ -93,6 +110,14 @@ async function loadContracts(paths: readonly string[]): Promise<readonly Contrac
       );
     }),
   );
+}
+
+function declaredOr(path: string): Contracts {
+  try {
+    return declaredContracts(path);
+  } catch (error) {
+    throw new ContractsNotFound(`--contracts: cannot read "${path}": ${String(error)}`);
+  }
 }
 
 function operatorKeysOrExit(texts: readonly string[]) {

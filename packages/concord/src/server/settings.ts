@@ -25,7 +25,7 @@ export const SETTINGS = {
   contracts: config.list({
     flag: "contracts",
     env: "CONCORD_CONTRACTS",
-    help: "Modules whose default export is made by defineContracts: paths or package names.",
+    help: "Modules whose default export is made by defineContracts (paths or package names), YAML files, or folders of them.",
     placeholder: "path,path",
     default: [],
   }),
@@ -71,6 +71,34 @@ export const SETTINGS = {
     env: "CONCORDANCE_AGENT_API_KEY",
     help: "A key that may read there.",
     default: "dev-agent",
+  }),
+  webhookPrivateRanges: config.list({
+    flag: "webhook-private-ranges",
+    env: "CONCORD_WEBHOOK_PRIVATE_RANGES",
+    help: "Private addresses that webhooks may be sent to all the same; by default only public ones.",
+    placeholder: "10.1.0.0/16,…",
+    default: [],
+  }),
+  webhookPlainHttp: config.toggle({
+    flag: "webhook-plain-http",
+    env: "CONCORD_WEBHOOK_PLAIN_HTTP",
+    help: "Whether webhooks may be sent without TLS.",
+    default: false,
+  }),
+  webhookRetrySeconds: config.list({
+    flag: "webhook-retry-seconds",
+    env: "CONCORD_WEBHOOK_RETRY_SECONDS",
+    help: "How long is waited after each failed attempt to send a webhook.",
+    placeholder: "5,30,…",
+    default: ["5", "30", "120", "600", "1800", "7200", "21600"],
+  }),
+  webhookFailuresMax: config.integer({
+    flag: "webhook-failures-max",
+    env: "CONCORD_WEBHOOK_FAILURES_MAX",
+    help: "After so many webhooks in a row that were given up, their endpoint is disabled.",
+    default: 5,
+    min: 1,
+    max: 10_000,
   }),
   workflowVersion: config.text({
     flag: "workflow-version",

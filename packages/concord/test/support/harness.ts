@@ -33,6 +33,7 @@ export interface HarnessOptions {
   readonly more?: () => Contracts;
   /** Between Concord and its database; the harness itself looks directly. */
   readonly through?: (databaseUrl: string) => Promise<string>;
+  readonly webhooks?: ConcordOptions["webhooks"];
   /** Default: DBOS. */
   readonly runtime?: ConcordOptions["runtime"];
 }
@@ -54,6 +55,7 @@ export async function startHarness(options: HarnessOptions = {}) {
       log: options.log ?? pino({ level: "error" }),
       nowMs: () => Date.now() + clock.aheadMs,
       ...(options.runtime === undefined ? {} : { runtime: options.runtime }),
+      ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
       ...(options.agent === undefined ? {} : { agentRuntimes: { podium: options.agent } }),
     });
   const state: { concord: Concord } = { concord: make() };

@@ -4,6 +4,7 @@ import { inTransaction } from "../../src/postgres/transaction.ts";
 import {
   createMemoryRuntime,
   type Ground,
+  type MemoryOptions,
   type MemoryRuntime,
 } from "../../src/runtime/memory/index.ts";
 import type { DurableRuntime } from "../../src/runtime/protocol/index.ts";
@@ -36,11 +37,16 @@ function ledger() {
   return { ground, committed };
 }
 
-export async function memorySubject(): Promise<
-  RuntimeSubject<LedgerTransaction> & { stop(): Promise<void> }
+export async function memorySubject(
+  options: Omit<MemoryOptions<LedgerTransaction>, "ground"> = {},
+): Promise<
+  RuntimeSubject<LedgerTransaction> & {
+    readonly runtime: MemoryRuntime<LedgerTransaction>;
+    stop(): Promise<void>;
+  }
 > {
   const { ground, committed } = ledger();
-  const runtime: MemoryRuntime<LedgerTransaction> = createMemoryRuntime({ ground });
+  const runtime = createMemoryRuntime({ ground, ...options });
   const write = async (open: LedgerTransaction, line: string) => void open.lines.push(line);
   defineContractWorkflows(runtime, write);
   await runtime.start();

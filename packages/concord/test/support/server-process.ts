@@ -22,6 +22,7 @@ export async function serverProcess(
   databaseUrl: string,
   env: Readonly<Record<string, string>>,
   flags: readonly string[] = [],
+  contracts: string = CONTRACTS,
 ): Promise<ServerProcess> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -33,7 +34,7 @@ export async function serverProcess(
       const all = [
         `--listen=127.0.0.1:${port}`,
         `--database-url=${databaseUrl}`,
-        `--contracts=${CONTRACTS}`,
+        `--contracts=${contracts}`,
         `--api-keys=${API_KEYS}`,
         ...flags,
       ];

@@ -8,11 +8,12 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Queue from "effect/Queue";
 import { TurnNews } from "../session/TurnNews.ts";
+import { IsOurs } from "./own-tenants.ts";
 import { RunPorts } from "./RunPorts.ts";
 import { tenantRound, type Wake } from "./tenant-round.ts";
 
-/** Every change comes by here as a poke; a survey finds what one has not told. */
-const SURVEY_MS = 600_000;
+/** Tenants that this process has not heard of, or that have become its own, are found within this time. */
+const SURVEY_MS = 60_000;
 /** Open runs are looked at this often, should no word of their turns arrive. */
 const OPEN_RUNS_MS = 5_000;
 const SLEEP_MAX_MS = 1_000;
@@ -39,6 +40,7 @@ export class Scheduler extends Context.Service<
     Scheduler,
     Effect.gen(function* () {
       const ports = yield* RunPorts;
+      const isOurs = yield* IsOurs;
       const news = yield* TurnNews;
       const pokes = yield* Queue.sliding<void>(1);
       const plans = new Map<string, Plan>();
@@ -63,10 +65,12 @@ export class Scheduler extends Context.Service<
         surveyAtMs = nowMs + SURVEY_MS;
       });
 
-      const lookAtTenant = (tenantId: string, nowMs: number) => {
+      const lookAtTenant = Effect.fnUntraced(function* (tenantId: string, nowMs: number) {
         // A poke that comes during the look must not be forgotten after it.
         plans.delete(tenantId);
-        return tenantRound(tenantId, nowMs).pipe(
+        // Another gateway's may become ours: the next survey finds it again.
+        if (!(yield* isOurs(tenantId))) return;
+        yield* tenantRound(tenantId, nowMs).pipe(
           Effect.provideService(RunPorts, ports),
           Effect.tap((wake) =>
             Effect.sync(() => {
@@ -77,7 +81,7 @@ export class Scheduler extends Context.Service<
             }),
           ),
         );
-      };
+      });
 
       const look = Effect.fnUntraced(function* (nowMs: number) {
         // Clocks that were put back make every plan too late.

@@ -15,6 +15,8 @@ import type {
   Ask,
   ReaderQueries,
   ReaderQuery,
+  ReplicaCommand,
+  ReplicaCommands,
   WriterCommand,
   WriterCommands,
 } from "./storage.ts";
@@ -22,18 +24,27 @@ import type {
 export class StorageError extends Schema.TaggedError<StorageError>()("StorageError", {
   doing: Schema.String,
   reason: Schema.String,
+  /** Another gateway writes for this tenant now; nothing was written. */
+  superseded: Schema.optionalKey(Schema.Boolean),
 }) {}
 
 export class WorkerManager extends Context.Service<
   WorkerManager,
   {
-    /** Answers after the commit. */
+    /** Answers after the commit. `claim`: the one that a session was opened under. */
     readonly write: <C extends WriterCommand>(
       command: C,
+      claim?: number,
     ) => Effect.Effect<WriterCommands[C["kind"]][1], StorageError>;
     readonly read: <Q extends ReaderQuery>(
       query: Q,
     ) => Effect.Effect<ReaderQueries[Q["kind"]][1], StorageError>;
+    /** What to open sessions of a tenant under; undefined where nobody else could write. */
+    readonly claimOf: (tenantId: string) => number | undefined;
+    /** For a store whose databases are copies of what is kept elsewhere. */
+    readonly replica: <C extends ReplicaCommand>(
+      command: C,
+    ) => Effect.Effect<ReplicaCommands[C["kind"]][1], StorageError>;
     /** Everything written so far is committed when this returns. */
     readonly flush: Effect.Effect<void, StorageError>;
     /** Commits what waits and closes the databases; later commands fail. */
@@ -45,19 +56,27 @@ export class WorkerManager extends Context.Service<
   static readonly layer = Layer.effect(
     WorkerManager,
     Effect.gen(function* () {
-      const { dataDir } = yield* AppConfig;
+      const { dataDir, fleet, store } = yield* AppConfig;
+      // Copies are this gateway's own; only the truth itself is shared.
+      const isShared = store === "embedded" && fleet !== null;
       const died = yield* Deferred.make<never, StorageError>();
       const unlock = yield* Effect.try({
-        try: () => lockDataDir(dataDir),
+        try: () => lockDataDir(dataDir, isShared),
         catch: (error) => new StorageError({ doing: "lock", reason: messageOf(error) }),
       });
       const onDeath = (error: StorageError) => Deferred.doneUnsafe(died, Effect.fail(error));
-      const writer = new Conversation<WriterCommand>("sqlite-writer", dataDir, onDeath);
+      const writer = new Conversation<WriterCommand | ReplicaCommand>(
+        "sqlite-writer",
+        dataDir,
+        onDeath,
+      );
       const reader = new Conversation<ReaderQuery>("sqlite-reader", dataDir, onDeath);
       const stop = Effect.all([writer.stop, reader.stop], { concurrency: 2, discard: true });
       yield* Effect.addFinalizer(() => Effect.andThen(stop, Effect.sync(unlock)));
       return WorkerManager.of({
-        write: (command) => writer.ask(command),
+        write: (command, claim) => writer.ask(command, claim),
+        claimOf: () => undefined,
+        replica: (command) => writer.ask(command),
         read: (query) => reader.ask(query),
         flush: writer.ask({ kind: "flush" }),
         stop,
@@ -95,17 +114,19 @@ class Conversation<Q extends { readonly kind: string }> {
   }
 
   /** Not interruptible: an answer nobody waits for would leave memory and disk apart. */
-  ask<A>(ask: Ask<Q>["ask"]): Effect.Effect<A, StorageError> {
+  ask<A>(ask: Ask<Q>["ask"], claim?: number): Effect.Effect<A, StorageError> {
     return Effect.uninterruptible(
       Effect.callback<A, StorageError>((resume) => {
-        const fail = (reason: string) =>
-          resume(Effect.fail(new StorageError({ doing: ask.kind, reason })));
+        const fail = (reason: string, superseded = false) =>
+          resume(Effect.fail(new StorageError({ doing: ask.kind, reason, superseded })));
         if (this.#closed !== null) return fail(this.#closed);
         const id = this.#nextId++;
         const done = (answer: Answer) =>
-          answer.ok ? resume(Effect.succeed(answer.value as A)) : fail(answer.error);
+          answer.ok
+            ? resume(Effect.succeed(answer.value as A))
+            : fail(answer.error, answer.superseded);
         this.#pending.set(id, { doing: ask.kind, done });
-        this.#worker.postMessage({ id, ask } satisfies Ask<Q>);
+        this.#worker.postMessage({ id, ask, claim } satisfies Ask<Q>);
       }),
     );
   }

@@ -1,5 +1,5 @@
 /**
- * Owns the shape of the two kinds of database and how an older file becomes a current one, on first access.
+ * Owns the shape of the three kinds of database and how an older file becomes a current one, on first access.
  * A released step is never edited, only followed by another; `PRAGMA user_version` counts the steps done.
  */
 import type { Database } from "bun:sqlite";
@@ -42,6 +42,14 @@ const REGISTRY = [
      closed_at INTEGER
    ) WITHOUT ROWID;
    CREATE INDEX reservations_held ON reservations (turn_id) WHERE closed_at IS NULL;`,
+  `CREATE TABLE claims (number INTEGER PRIMARY KEY, gateway_id TEXT NOT NULL, claimed_at INTEGER NOT NULL);`,
+  `ALTER TABLE reservations ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
+   ALTER TABLE reservations ADD COLUMN cost INTEGER;
+   CREATE INDEX reservations_by_time ON reservations (created_at);
+   CREATE TABLE spending_limits (
+     of TEXT NOT NULL, who TEXT NOT NULL, microcredits INTEGER NOT NULL, set_by TEXT NOT NULL,
+     set_at INTEGER NOT NULL, PRIMARY KEY (of, who)
+   ) WITHOUT ROWID;`,
   `CREATE TABLE automations (
      place INTEGER PRIMARY KEY AUTOINCREMENT, automation_id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL,
      definition TEXT NOT NULL, owner TEXT NOT NULL, paused TEXT, created_at INTEGER NOT NULL,
@@ -121,12 +129,25 @@ const SESSION = [
   `ALTER TABLE turns ADD COLUMN cause TEXT;`,
 ];
 
-const STEPS = { registry: REGISTRY, session: SESSION } as const;
+const JOURNAL = [
+  `CREATE TABLE events (
+     session_id TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL, turn_id TEXT, ts INTEGER NOT NULL,
+     frame TEXT NOT NULL, delta_of TEXT, status TEXT NOT NULL, podium_event_id INTEGER NOT NULL,
+     PRIMARY KEY (session_id, seq)
+   ) WITHOUT ROWID;`,
+];
+
+const STEPS = { registry: REGISTRY, session: SESSION, journal: JOURNAL } as const;
 
 type Shape = keyof typeof STEPS;
 
 export function isCurrent(database: Database, shape: Shape): boolean {
   return stepsDone(database) === STEPS[shape].length;
+}
+
+/** Whether nobody has given it any shape yet. */
+export function isEmpty(database: Database): boolean {
+  return stepsDone(database) === 0;
 }
 
 /**

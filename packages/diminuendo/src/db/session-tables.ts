@@ -7,30 +7,50 @@ import type {
   Commit,
   DeltaRange,
   HistoryRow,
+  JournaledEvent,
   PendingSteer,
   Row,
   SessionSnapshot,
+  StoredEvent,
   StoredTurn,
   WaitingTurn,
 } from "./stored-session.ts";
 
 /** Stores one commit. Throws if it does not continue the log exactly where it ends (D1). */
 export function storeCommit(database: Database, commit: Commit): void {
-  const insert = database.query(
-    "INSERT INTO events (seq, type, turn_id, ts, frame, delta_of) VALUES (?, ?, ?, ?, ?, ?)",
-  );
-  let lastSeq = lastSeqOf(database);
-  for (const { seq, type, turnId, ts, frame, deltaOf } of commit.events) {
-    if (seq !== lastSeq + 1) throw new Error(`seq ${seq} does not follow ${lastSeq}`);
-    insert.run(seq, type, turnId, ts, frame, deltaOf);
-    lastSeq = seq;
-  }
+  storeEvents(database, commit.events);
   for (const messageId of commit.compacted) {
     run(database, "DELETE FROM events WHERE delta_of = ?", [messageId]);
   }
   for (const row of commit.rows) storeRow(database, row, commit.nowMs);
-  setMeta(database, "status", commit.status);
-  setMeta(database, "podium_event_id", String(commit.podiumEventId));
+  setPlace(database, commit);
+}
+
+/** Stores what waited in the journal. Throws like `storeCommit`. */
+export function storeFolded(database: Database, events: readonly JournaledEvent[]): void {
+  storeEvents(database, events);
+  const newest = events.at(-1);
+  if (newest !== undefined) setPlace(database, newest);
+}
+
+function storeEvents(database: Database, events: readonly StoredEvent[]): void {
+  const insert = database.query(
+    "INSERT INTO events (seq, type, turn_id, ts, frame, delta_of) VALUES (?, ?, ?, ?, ?, ?)",
+  );
+  let lastSeq = lastSeqOf(database);
+  for (const { seq, type, turnId, ts, frame, deltaOf } of events) {
+    if (seq !== lastSeq + 1) throw new Error(`seq ${seq} does not follow ${lastSeq}`);
+    insert.run(seq, type, turnId, ts, frame, deltaOf);
+    lastSeq = seq;
+  }
+}
+
+function setPlace(
+  database: Database,
+  { status, podiumEventId }: Pick<Commit, "status" | "podiumEventId">,
+): void {
+  setMeta(database, "status", status);
+  setMeta(database, "podium_event_id", String(podiumEventId));
 }
 
 /** What the database says beside its events; gives it `epoch` if it is new. */
@@ -271,7 +291,7 @@ function loadPending(database: Database, turnId: string): readonly string[] {
     .map((row) => row.approval_id);
 }
 
-function lastSeqOf(database: Database): number {
+export function lastSeqOf(database: Database): number {
   const row = database
     .query<{ seq: number | null }, []>("SELECT MAX(seq) AS seq FROM events")
     .get();

@@ -1,14 +1,17 @@
 /** Owns every query. Sees only committed data; WAL lets it read while the writer writes. */
 import { existsSync } from "node:fs";
+import { NO_LIMITS } from "../domain/spending.ts";
 import { recall } from "./answers-table.ts";
 import { answerAutomation, noAutomations } from "./automation-queries.ts";
 import { balanceOf, heldReservations, ledgerPage } from "./billing-tables.ts";
 import { databasePath, openForReading, openForWriting, tenantIds } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
+import { type Framed, JournalReader, type PageBounds } from "./event-journal.ts";
 import { people, standingOf } from "./member-tables.ts";
-import { isCurrent, migrate } from "./migrations.ts";
+import { isCurrent, isEmpty, migrate } from "./migrations.ts";
 import { activeSessions, doomedSessions, getSession, listSessions } from "./registry-tables.ts";
-import { fateOf, loadHistory } from "./session-tables.ts";
+import { fateOf, lastSeqOf, loadHistory } from "./session-tables.ts";
+import { spendingOf } from "./spending-tables.ts";
 import type { Answer, Ask, EventsPage, ReaderQueries, ReaderQuery } from "./storage.ts";
 import { turnOutcome } from "./turn-outcome.ts";
 
@@ -17,10 +20,12 @@ declare const self: Worker;
 const HANDLES_MAX = 64;
 
 const NOTHING = { available: 0, reserved: 0, spent: 0 };
+const NO_SPENDING = { limits: NO_LIMITS, spent: { tenant: 0, user: 0 } };
 const NOBODY = { members: [], invitations: [] };
 
 const dataDir = process.env["DIMINUENDO_WORKER_DATA_DIR"] ?? "";
 const handles = new DbLruCache(HANDLES_MAX);
+const journal = new JournalReader(dataDir);
 
 self.onmessage = (message: MessageEvent<Ask<ReaderQuery>>) => {
   const { id, ask } = message.data;
@@ -38,11 +43,11 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
     case "list_sessions":
       return withRegistry(ask.tenantId, (db) => listSessions(db, ask), []);
     case "active_sessions":
-      return tenantIds(dataDir).flatMap((tenantId) =>
+      return wanted(ask.ofTenant).flatMap((tenantId) =>
         withRegistry(tenantId, activeSessions, []).map((row) => ({ tenantId, row })),
       );
     case "doomed_sessions":
-      return tenantIds(dataDir).flatMap((tenantId) =>
+      return wanted(ask.ofTenant).flatMap((tenantId) =>
         withRegistry(tenantId, doomedSessions, []).map((sessionId) => ({ tenantId, sessionId })),
       );
     case "events":
@@ -59,10 +64,12 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
         : recall(session(ask.sessionId), ask.userId, ask.key);
     case "balance":
       return withRegistry(ask.tenantId, balanceOf, NOTHING);
+    case "spending":
+      return withRegistry(ask.tenantId, (db) => spendingOf(db, ask.userId, ask.nowMs), NO_SPENDING);
     case "ledger":
       return withRegistry(ask.tenantId, (db) => ledgerPage(db, ask.beforePlace, ask.limit), []);
     case "held_reservations":
-      return tenantIds(dataDir).flatMap((tenantId) =>
+      return wanted(ask.ofTenant).flatMap((tenantId) =>
         withRegistry(tenantId, heldReservations, []).map((held) => ({ tenantId, ...held })),
       );
     case "turn_fate": {
@@ -73,11 +80,14 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
       return withRegistry(ask.tenantId, (db) => standingOf(db, ask.userId), { kind: "stranger" });
     case "people":
       return withRegistry(ask.tenantId, (db) => people(db, ask.nowMs), NOBODY);
+    case "let_go":
+      return handles.close(databasePath(dataDir, ask.of)) ?? null;
     case "drop_session":
       return handles.close(databasePath(dataDir, { shape: "session", id: ask.sessionId }));
     case "flush":
       return null;
     case "stop":
+      journal.close();
       return handles.closeAll();
     case "tenants":
       return tenantIds(dataDir);
@@ -95,8 +105,15 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
 function withRegistry<T>(tenantId: string, query: (db: Handle) => T, whenNone: T): T {
   const path = databasePath(dataDir, { shape: "registry", id: tenantId });
   if (!existsSync(path)) return whenNone;
-  return query(handles.get(path, () => openCurrent(path, "registry")));
+  const registry = handles.get(path, () => openCurrent(path, "registry"));
+  if (!isEmpty(registry)) return query(registry);
+  // The writer is making it just now: nothing is in it yet, and two who made it at once would refuse each other.
+  handles.close(path);
+  return whenNone;
 }
+
+const wanted = (ofTenant: string | null): readonly string[] =>
+  ofTenant === null ? tenantIds(dataDir) : [ofTenant];
 
 type Handle = ReturnType<typeof openForReading>;
 
@@ -108,7 +125,7 @@ function session(sessionId: string): Handle {
 /** A file that an older program left is brought up to date by whoever meets it first, reader or writer. */
 function openCurrent(path: string, shape: "registry" | "session"): Handle {
   const handle = openForReading(path);
-  if (isCurrent(handle, shape)) return handle;
+  if (isCurrent(handle, shape) || isEmpty(handle)) return handle;
   const writable = openForWriting(path);
   migrate(writable, shape);
   writable.close();
@@ -117,20 +134,35 @@ function openCurrent(path: string, shape: "registry" | "session"): Handle {
 
 function eventsPage(ask: ReaderQueries["events"][0]): EventsPage {
   const newest = ask.from === "newest";
-  const rows = session(ask.sessionId)
-    .query<{ seq: number; frame: string }, [number, number, number]>(
-      `SELECT seq, frame FROM events WHERE seq > ? AND seq <= ? ORDER BY seq ${newest ? "DESC" : ""} LIMIT ?`,
-    )
-    .iterate(ask.afterSeq, ask.throughSeq, ask.limit);
-  const events: { seq: number; frame: string }[] = [];
+  // The journal first: what moves from there meanwhile is then found where it went.
+  const journaled = journal.events(ask);
+  const database = session(ask.sessionId);
+  const events: Framed[] = [];
   let bytes = 0;
-  for (const row of rows) {
-    bytes += Buffer.byteLength(row.frame);
-    if (events.length > 0 && bytes > ask.bytesMax) break;
-    events.push(row);
-  }
+  const page = () => {
+    const end = lastSeqOf(database);
+    const waiting = journaled.filter(({ seq }) => seq > end);
+    const stored = storedEvents(database, ask);
+    for (const rows of newest ? [waiting, stored] : [stored, waiting]) {
+      for (const row of rows) {
+        bytes += Buffer.byteLength(row.frame);
+        if (events.length === ask.limit || (events.length > 0 && bytes > ask.bytesMax)) return;
+        events.push(row);
+      }
+    }
+  };
+  // One transaction: where the log ends and what is in it have to belong together.
+  database.transaction(page)();
   return { events: newest ? events.reverse() : events };
 }
+
+const storedEvents = (database: Handle, ask: PageBounds): Iterable<Framed> =>
+  database
+    .query<Framed, [number, number, number]>(
+      `SELECT seq, frame FROM events WHERE seq > ? AND seq <= ?
+       ORDER BY seq ${ask.from === "newest" ? "DESC" : ""} LIMIT ?`,
+    )
+    .iterate(ask.afterSeq, ask.throughSeq, ask.limit);
 
 function turnByKey(ask: ReaderQueries["turn_by_key"][0]): ReaderQueries["turn_by_key"][1] {
   const row = session(ask.sessionId)

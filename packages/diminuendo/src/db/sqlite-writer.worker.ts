@@ -1,15 +1,17 @@
 /**
- * Owns every write. Commands gather for at most 10 ms or until there are 100, then each database gets one
- * transaction with its commands in the order they came; an answer leaves only after the commit. A command
- * that fails takes down the others of its transaction, and all of them are told.
+ * Owns every write. Commands gather for at most 10 ms or until there are 100; then what is events alone goes to the
+ * journal in one transaction, and each other database gets one with its commands in the order they came. An answer
+ * leaves only after the commit. A command that fails takes down the others of its transaction, and all are told.
  */
 import type { Database } from "bun:sqlite";
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { performAutomation } from "./automation-commands.ts";
 import { closeReservation, reserve, topUp } from "./billing-tables.ts";
-import { type DatabaseName, databasePath, openForWriting, SAFE_NAME } from "./database-files.ts";
+import { assertClaim, claimTenant, Superseded } from "./claims.ts";
+import { databasePath, nameOf, openForWriting, SAFE_NAME } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
+import { EventJournal } from "./event-journal.ts";
 import { changeMembers } from "./member-tables.ts";
 import { migrate } from "./migrations.ts";
 import {
@@ -19,32 +21,52 @@ import {
   sessionDropped,
   updateSession,
 } from "./registry-tables.ts";
+import { applyEntry, positionOf, putFile } from "./replica.ts";
 import { loadSnapshot, storeCommit } from "./session-tables.ts";
-import type { Answer, Ask, WriterCommand } from "./storage.ts";
+import { setSpendingLimit } from "./spending-tables.ts";
+import type { Answer, Ask, DatabaseName, ReplicaCommand, WriterCommand } from "./storage.ts";
+import type { Commit, SessionSnapshot } from "./stored-session.ts";
 
 declare const self: Worker;
 
-interface Waiting {
+type Entry = Extract<ReplicaCommand, { readonly kind: "apply" }>["commands"][number];
+
+interface Waiting<C extends WriterCommand = WriterCommand> {
   readonly id: number;
-  readonly command: WriterCommand;
+  readonly command: C;
+  readonly claim: number | undefined;
 }
 
 const BATCH_DELAY_MS = 1; // Well under the 10 ms allowed: what arrives during a commit forms the next batch.
 const BATCH_COMMANDS_MAX = 100;
-const HANDLES_MAX = 128;
+/** Of each shape: a tenant's registry is written at every change of state, and must not make room for sessions. */
+const HANDLES_MAX = { registry: 256, session: 128 };
+/** A session that wrote nothing for this long gets its events into its own database. */
+const QUIET_MS = 30_000;
+/** With more sessions than this in the journal the quietest move earlier. */
+const HOT_MAX = 20_000;
+const TIDY_EVERY_MS = 1_000;
+/** Others wait for their commits meanwhile. */
+const TIDY_MS_MAX = 10;
 
 const dataDir = process.env["DIMINUENDO_WORKER_DATA_DIR"] ?? "";
-const handles = new DbLruCache(HANDLES_MAX);
+const handles = {
+  registry: new DbLruCache(HANDLES_MAX.registry),
+  session: new DbLruCache(HANDLES_MAX.session),
+};
+const journal = new EventJournal(dataDir, Date.now());
+const tidying = setInterval(tidy, TIDY_EVERY_MS);
 let waiting: Waiting[] = [];
 let timer: ReturnType<typeof setTimeout> | null = null;
 
-self.onmessage = (message: MessageEvent<Ask<WriterCommand>>) => {
-  const { id, ask } = message.data;
+self.onmessage = (message: MessageEvent<Ask<WriterCommand | ReplicaCommand>>) => {
+  const { id, ask, claim } = message.data;
   if (ask.kind === "flush" || ask.kind === "stop") {
     flush();
-    if (ask.kind === "stop") handles.closeAll();
+    if (ask.kind === "stop") closeAll();
     return reply({ id, ok: true, value: null });
   }
+  if (isForReplica(ask)) return reply(asReplica(id, ask));
   if (!SAFE_NAME.test(nameOf(ask).id)) {
     return reply({ id, ok: false, error: "the id cannot name a database" });
   }
@@ -52,7 +74,7 @@ self.onmessage = (message: MessageEvent<Ask<WriterCommand>>) => {
     flush();
     return reply(dropped(id, ask.sessionId));
   }
-  waiting.push({ id, command: ask });
+  waiting.push({ id, command: ask, claim });
   if (waiting.length >= BATCH_COMMANDS_MAX) flush();
   else timer ??= setTimeout(flush, BATCH_DELAY_MS);
 };
@@ -62,32 +84,126 @@ function flush(): void {
   timer = null;
   const batch = waiting;
   waiting = [];
+  const events = batch.filter(isEventsAlone);
+  journalAll(events);
+  const journaled = new Set<Waiting>(events);
   const groups = new Map<string, Waiting[]>();
   for (const one of batch) {
+    if (journaled.has(one)) continue;
     const path = databasePath(dataDir, nameOf(one.command));
     groups.set(path, [...(groups.get(path) ?? []), one]);
   }
   for (const [path, group] of groups) commitGroup(path, group);
 }
 
-function commitGroup(path: string, group: readonly Waiting[]): void {
+/** Under a claim another gateway may be the writer by now: that is told by the session's own database. */
+const isEventsAlone = (one: Waiting): one is Waiting<Commit> =>
+  one.command.kind === "commit" && one.claim === undefined && journal.takes(one.command);
+
+function journalAll(group: readonly Waiting<Commit>[]): void {
+  if (group.length === 0) return;
   try {
-    const shape = group[0] === undefined ? "session" : nameOf(group[0].command).shape;
-    const database = handles.get(path, () => openMigrated(path, shape));
-    const answers = database.transaction(() =>
-      group.map(({ id, command }) => ({ id, value: perform(database, command) })),
-    )();
-    for (const { id, value } of answers) reply({ id, ok: true, value });
+    const commits = group.map(({ command }) => command);
+    journal.append(commits, Date.now());
+    for (const { id } of group) reply({ id, ok: true, value: null });
   } catch (error) {
     for (const { id } of group) reply({ id, ok: false, error: String(error) });
   }
 }
 
+function commitGroup(path: string, group: readonly Waiting[]): void {
+  try {
+    const shape = group[0] === undefined ? "session" : nameOf(group[0].command).shape;
+    const database = handles[shape].get(path, () => openMigrated(path, shape));
+    // Immediate: another gateway's process may write between our first look and our first write.
+    const answers = database
+      .transaction(() => group.map((one) => ({ ...one, value: guarded(database, one) })))
+      .immediate();
+    for (const { command, value } of answers) noteInJournal(command, value);
+    for (const { id, value } of answers) reply({ id, ok: true, value });
+  } catch (error) {
+    const superseded = error instanceof Superseded;
+    for (const { id } of group) reply({ id, ok: false, error: String(error), superseded });
+  }
+}
+
+/** What was committed to a session's own database: where its log ends, and that nothing of it is left elsewhere. */
+function noteInJournal(command: WriterCommand, value: unknown): void {
+  if (command.kind === "open_session") {
+    journal.folded(command.sessionId, (value as SessionSnapshot).lastSeq);
+  } else if (command.kind === "commit") {
+    journal.folded(command.sessionId, command.events.at(-1)?.seq);
+  }
+}
+
+/** Moves events of quiet sessions, a little at a time. */
+function tidy(): void {
+  const nowMs = Date.now();
+  const endMs = performance.now() + TIDY_MS_MAX;
+  while (waiting.length === 0 && performance.now() < endMs) {
+    const sessionId = journal.quietest(journal.hotCount > HOT_MAX ? nowMs : nowMs - QUIET_MS);
+    if (sessionId === null) break;
+    const path = databasePath(dataDir, { shape: "session", id: sessionId });
+    const database = handles.session.get(path, () => openMigrated(path, "session"));
+    database.transaction(() => journal.foldInto(database, sessionId)).immediate();
+    journal.folded(sessionId, undefined);
+  }
+  journal.sweep();
+}
+
+function closeAll(): void {
+  clearInterval(tidying);
+  handles.registry.closeAll();
+  handles.session.closeAll();
+  journal.close();
+}
+
+const REPLICA_KINDS: readonly string[] = [
+  "apply",
+  "position",
+  "export",
+  "import",
+] satisfies ReplicaCommand["kind"][];
+const isForReplica = (ask: { readonly kind: string }): ask is ReplicaCommand =>
+  REPLICA_KINDS.includes(ask.kind);
+
+/** Nothing waits for a batch here: the delegate's log has brought the commands together already. */
+function asReplica(id: number, ask: ReplicaCommand): Answer {
+  try {
+    const path = databasePath(dataDir, ask.of);
+    if (ask.kind === "import") {
+      handles[ask.of.shape].close(path);
+      mkdirSync(dirname(path), { recursive: true });
+      putFile(path, Bun.gunzipSync(new Uint8Array(ask.bytes)));
+      return { id, ok: true, value: null };
+    }
+    const { shape } = ask.of;
+    const database = handles[shape].get(path, () => openMigrated(path, shape));
+    if (ask.kind === "position") return { id, ok: true, value: positionOf(database) };
+    if (ask.kind === "export") {
+      return { id, ok: true, value: Bun.gzipSync(new Uint8Array(database.serialize())) };
+    }
+    return { id, ok: true, value: applyEntry(database, ask, (one) => guarded(database, one)) };
+  } catch (error) {
+    return { id, ok: false, error: String(error) };
+  }
+}
+
+function guarded(
+  database: Database,
+  { command, claim }: Pick<Waiting, "command" | "claim"> | Entry,
+): unknown {
+  if (claim !== undefined) assertClaim(database, command, claim);
+  return perform(database, command);
+}
+
 function perform(database: Database, command: WriterCommand): unknown {
   switch (command.kind) {
     case "open_session":
+      journal.foldInto(database, command.sessionId);
       return loadSnapshot(database, command.epoch);
     case "commit":
+      journal.foldInto(database, command.sessionId);
       return storeCommit(database, command);
     case "create_session":
       return createSession(database, command);
@@ -105,6 +221,10 @@ function perform(database: Database, command: WriterCommand): unknown {
       return closeReservation(database, command);
     case "top_up":
       return topUp(database, command);
+    case "claim_tenant":
+      return claimTenant(database, command);
+    case "set_spending_limit":
+      return setSpendingLimit(database, command);
     case "session_dropped":
       return sessionDropped(database, command.sessionId);
     case "drop_session":
@@ -114,17 +234,12 @@ function perform(database: Database, command: WriterCommand): unknown {
   }
 }
 
-function nameOf(command: WriterCommand): DatabaseName {
-  return "tenantId" in command
-    ? { shape: "registry", id: command.tenantId }
-    : { shape: "session", id: command.sessionId };
-}
-
 /** What was written to the session is committed before: nobody waits for an answer that cannot come. */
 function dropped(id: number, sessionId: string): Answer {
   try {
     const path = databasePath(dataDir, { shape: "session", id: sessionId });
-    handles.close(path);
+    handles.session.close(path);
+    journal.drop(sessionId);
     rmSync(dirname(path), { recursive: true, force: true });
     return { id, ok: true, value: null };
   } catch (error) {

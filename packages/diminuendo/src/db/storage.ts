@@ -12,10 +12,13 @@ import type {
   LedgerLine,
   Reserve,
   Reserved,
+  SetSpendingLimit,
+  Spending,
   TopUp,
 } from "./stored-billing.ts";
 import type {
   ChangeMembers,
+  ClaimTenant,
   Created,
   CreateSession,
   ForgetSession,
@@ -31,7 +34,12 @@ import type { Commit, HistoryRow, Remembered, SessionSnapshot } from "./stored-s
 export interface WriterCommands extends AutomationCommands {
   /** Creates the database on first access; `epoch` is used only if it has none yet. */
   readonly open_session: [
-    { readonly kind: "open_session"; readonly sessionId: string; readonly epoch: string },
+    {
+      readonly kind: "open_session";
+      readonly ofTenant: string;
+      readonly sessionId: string;
+      readonly epoch: string;
+    },
     SessionSnapshot,
   ];
   readonly commit: [Commit, null];
@@ -39,6 +47,8 @@ export interface WriterCommands extends AutomationCommands {
   readonly update_session: [UpdateSession, null];
   /** The row as it now is; null when there is no such session. */
   readonly label_session: [LabelSession, RegistryRow | null];
+  /** From now on only what is written under the number answered counts for this tenant; each is higher than the last. */
+  readonly claim_tenant: [ClaimTenant, number];
   /** Whether there was such a session. */
   readonly forget_session: [ForgetSession, boolean];
   readonly change_members: [ChangeMembers, MemberChanged];
@@ -46,6 +56,8 @@ export interface WriterCommands extends AutomationCommands {
   /** False when there was nothing to close any more. */
   readonly close_reservation: [CloseReservation, boolean];
   readonly top_up: [TopUp, Balance];
+  /** False when there are too many limits already. */
+  readonly set_spending_limit: [SetSpendingLimit, boolean];
   /** Closes and deletes the session's directory; nothing of it is left when this is answered. */
   readonly drop_session: [{ readonly kind: "drop_session"; readonly sessionId: string }, null];
   /** Its directory is gone: the registry may forget it for good. */
@@ -54,6 +66,41 @@ export interface WriterCommands extends AutomationCommands {
     null,
   ];
 }
+
+/** One database. */
+export type DatabaseName =
+  | { readonly shape: "registry"; readonly id: string }
+  | { readonly shape: "session"; readonly id: string };
+
+/** An entry of the log that a delegate keeps for a database: commands that happen together or not at all. */
+export interface ApplyEntry {
+  readonly kind: "apply";
+  readonly of: DatabaseName;
+  /** Right after the last one applied. */
+  readonly position: number;
+  readonly commands: readonly {
+    readonly command: WriterCommand;
+    readonly claim?: number | undefined;
+  }[];
+}
+export type Applied =
+  | { readonly kind: "applied"; readonly answers: readonly unknown[] }
+  | { readonly kind: "refused"; readonly reason: string; readonly superseded: boolean };
+
+/** What a store asks of the writer that keeps its databases elsewhere. */
+export interface ReplicaCommands {
+  readonly apply: [ApplyEntry, Applied];
+  /** The last entry that the copy here has; 0 when there is none. */
+  readonly position: [{ readonly kind: "position"; readonly of: DatabaseName }, number];
+  /** The database as a file, compressed. */
+  readonly export: [{ readonly kind: "export"; readonly of: DatabaseName }, Uint8Array];
+  /** Replaces the database by such a file. */
+  readonly import: [
+    { readonly kind: "import"; readonly of: DatabaseName; readonly bytes: Uint8Array },
+    null,
+  ];
+}
+export type ReplicaCommand = ReplicaCommands[keyof ReplicaCommands][0];
 
 export interface EventsPage {
   readonly events: readonly { readonly seq: number; readonly frame: string }[];
@@ -76,20 +123,21 @@ export interface ReaderQueries extends AutomationQueries {
     },
     readonly RegistryRow[],
   ];
-  /** Sessions of every tenant that a process left in another state than `inactive`. */
+  /** Sessions of one tenant, or with null of every tenant, that a process left in another state than `inactive`. */
   readonly active_sessions: [
-    { readonly kind: "active_sessions" },
+    { readonly kind: "active_sessions"; readonly ofTenant: string | null },
     readonly { readonly tenantId: string; readonly row: RegistryRow }[],
   ];
-  /** Sessions of every tenant that were deleted, and whose directory may still be there. */
+  /** As before, sessions that were deleted, and whose directory may still be there. */
   readonly doomed_sessions: [
-    { readonly kind: "doomed_sessions" },
+    { readonly kind: "doomed_sessions"; readonly ofTenant: string | null },
     readonly { readonly tenantId: string; readonly sessionId: string }[],
   ];
   /** Events with `afterSeq` < seq ≤ `throughSeq`: at least one, then until `limit` or `bytesMax` is reached. */
   readonly events: [
     {
       readonly kind: "events";
+      readonly tenantId: string;
       readonly sessionId: string;
       readonly afterSeq: number;
       readonly throughSeq: number;
@@ -135,6 +183,15 @@ export interface ReaderQueries extends AutomationQueries {
     Remembered | null,
   ];
   readonly balance: [{ readonly kind: "balance"; readonly tenantId: string }, Balance];
+  readonly spending: [
+    {
+      readonly kind: "spending";
+      readonly tenantId: string;
+      readonly userId: string;
+      readonly nowMs: number;
+    },
+    Spending,
+  ];
   readonly ledger: [
     {
       readonly kind: "ledger";
@@ -144,8 +201,11 @@ export interface ReaderQueries extends AutomationQueries {
     },
     readonly LedgerLine[],
   ];
-  /** Reservations of every tenant that nobody has closed. */
-  readonly held_reservations: [{ readonly kind: "held_reservations" }, readonly HeldReservation[]];
+  /** As before, reservations that nobody has closed. */
+  readonly held_reservations: [
+    { readonly kind: "held_reservations"; readonly ofTenant: string | null },
+    readonly HeldReservation[],
+  ];
   /** What became of a turn; `unknown` too when the session is no more. */
   readonly turn_fate: [
     { readonly kind: "turn_fate"; readonly sessionId: string; readonly turnId: string },
@@ -155,6 +215,8 @@ export interface ReaderQueries extends AutomationQueries {
     { readonly kind: "standing"; readonly tenantId: string; readonly userId: string },
     Standing,
   ];
+  /** The reader lets go of a database's file, so that it can be replaced. */
+  readonly let_go: [{ readonly kind: "let_go"; readonly of: DatabaseName }, null];
   /** The reader lets go of the session's file, so that it can be deleted. */
   readonly drop_session: [{ readonly kind: "drop_session"; readonly sessionId: string }, null];
   readonly people: [
@@ -170,8 +232,16 @@ export type ReaderQuery = ReaderQueries[keyof ReaderQueries][0];
 export interface Ask<Q> {
   readonly id: number;
   readonly ask: Q | { readonly kind: "flush" } | { readonly kind: "stop" };
+  /** The claim to write under, where several gateways share the databases. */
+  readonly claim?: number | undefined;
 }
 /** Its answer; `error` is for our log, never for a client. */
 export type Answer =
   | { readonly id: number; readonly ok: true; readonly value: unknown }
-  | { readonly id: number; readonly ok: false; readonly error: string };
+  | {
+      readonly id: number;
+      readonly ok: false;
+      readonly error: string;
+      /** Another gateway writes for this tenant now; nothing was written. */
+      readonly superseded?: boolean;
+    };

@@ -35,6 +35,14 @@ export interface UpdateSession {
   readonly updatedAt: number;
 }
 
+/** A gateway is to be the only one that writes for the tenant. */
+export interface ClaimTenant {
+  readonly kind: "claim_tenant";
+  readonly tenantId: string;
+  readonly gatewayId: string;
+  readonly nowMs: number;
+}
+
 /** What people call a session and whether they have put it away. */
 export interface LabelSession {
   readonly kind: "label_session";

@@ -104,6 +104,12 @@ export interface StoredEvent {
   readonly deltaOf: string | null;
 }
 
+/** An event that waits in the journal, with what its commit said of the session. */
+export interface JournaledEvent extends StoredEvent {
+  readonly status: SessionStatus;
+  readonly podiumEventId: number;
+}
+
 /** First and last `seq` of the deltas of a message that is not complete. */
 export type DeltaRange = readonly [number, number];
 
@@ -123,6 +129,7 @@ export interface SessionSnapshot {
 
 export interface Commit {
   readonly kind: "commit";
+  readonly ofTenant: string;
   readonly sessionId: string;
   /** Dense, and starting right after the newest stored event; the writer refuses anything else (D1). */
   readonly events: readonly StoredEvent[];

@@ -9,8 +9,20 @@ import { AppConfig } from "../app-config.ts";
 import { Breakers } from "../resilience/Breakers.ts";
 import type { BreakerState } from "../resilience/breaker.ts";
 import { Metrics } from "./Metrics.ts";
+import { Tracing, type TracingState } from "./Tracing.ts";
 
 const PROBE_TIMEOUT_MS = 2_000;
+
+/** The link to the other gateways; alone, the gateway is its own broadcast layer. */
+export const BroadcastHealth = Context.Reference<() => BroadcastHealth>(
+  "diminuendo/observability/BroadcastHealth",
+  { defaultValue: () => () => ({ ok: true, latencyMs: 0, engine: "in-process" }) },
+);
+export interface BroadcastHealth {
+  readonly ok: boolean;
+  readonly latencyMs: number;
+  readonly engine: string;
+}
 
 export interface DependencyHealth {
   readonly ok: boolean;
@@ -18,12 +30,16 @@ export interface DependencyHealth {
   readonly error?: string;
   /** Whether requests go there: `open` means that it is left alone for now. */
   readonly breaker?: BreakerState;
+  /** Of the broadcast layer: what carries it. */
+  readonly engine?: string;
 }
 export interface HealthReport {
   readonly ok: boolean;
   readonly service: "diminuendo";
   readonly uptimeMs: number;
   readonly dependencies: Readonly<Record<string, DependencyHealth>>;
+  /** A collector that fails harms nothing, and therefore does not count in `ok`. */
+  readonly tracing: TracingState;
   readonly instance: Readonly<Record<string, number>>;
 }
 
@@ -43,6 +59,8 @@ export class Health extends Context.Service<
       const { podium, concord, concordance, ensembleUrl } = yield* AppConfig;
       const metrics = yield* Metrics;
       const breakers = yield* Breakers;
+      const tracing = yield* Tracing;
+      const broadcast = yield* BroadcastHealth;
       const startedAtMs = performance.now();
       const needed = {
         podium: `${podium.url}/health`,
@@ -55,7 +73,7 @@ export class Health extends Context.Service<
       };
       return Health.of({
         report: Effect.gen(function* () {
-          const probed = yield* probeAll(all);
+          const probed = { ...(yield* probeAll(all)), broadcast: broadcast() };
           const states: Readonly<Record<string, BreakerState>> = yield* breakers.states;
           const dependencies = Object.fromEntries(
             Object.entries(probed).map(([name, health]) => {
@@ -68,6 +86,7 @@ export class Health extends Context.Service<
             service: "diminuendo",
             uptimeMs: Math.round(performance.now() - startedAtMs),
             dependencies,
+            tracing: tracing.state(),
             instance: { ...(yield* metrics.values), rssBytes: process.memoryUsage.rss() },
           };
         }),

@@ -11,11 +11,18 @@ const COUNTERS = {
   diminuendo_slow_readers_total: "Connections closed because they read too slowly.",
   diminuendo_podium_reconnects_total: "Sockets to Podium that had to be opened again.",
   diminuendo_storage_failures_total: "Commits that failed.",
+  diminuendo_gaps_healed_total:
+    "Times events of another gateway were read from the log, for want of a hint.",
+  diminuendo_tenants_taken_total:
+    "Tenants taken over, from nobody or from a gateway that has died.",
 } as const;
 const GAUGES = {
   diminuendo_connections: "Open client connections.",
   diminuendo_sessions_loaded: "Sessions held in memory.",
   diminuendo_podium_links: "Open sockets to Podium.",
+  diminuendo_broadcast_connected: "1 while there is a link to the other gateways.",
+  diminuendo_tenants_owned:
+    "Tenants that this gateway writes for; 0 where one gateway has them all.",
   diminuendo_breakers_open: "Services that are left alone because they keep failing.",
 } as const;
 export type CounterName = keyof typeof COUNTERS;

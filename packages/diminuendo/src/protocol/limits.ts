@@ -32,6 +32,7 @@ export const AUTOMATION_LIMITS = {
   failuresInARow: 100,
 } as const;
 export const HEARTBEAT_INTERVAL_MS = 30_000;
+/** Unless the gateway is told otherwise (`--messages-max`). */
 export const RATE_LIMIT_MESSAGES = 60;
 export const RATE_LIMIT_WINDOW_MS = 10_000;
 
@@ -90,7 +91,10 @@ export const CLOSE_MEANINGS: Readonly<
   },
   forbidden: { reconnect: "no", why: "this person is no member of the tenant any more" },
   slowReader: { reconnect: "yes, with the cursor", why: "more than 1 MiB waited to be read" },
-  rateLimited: { reconnect: "yes, after a pause", why: "180 messages in 10 s, or 64 unanswered" },
+  rateLimited: {
+    reconnect: "yes, after a pause",
+    why: "180 messages in 10 s (three times the limit), or 64 unanswered",
+  },
   goingAway: { reconnect: "yes, after `going_away`'s pause", why: "the gateway ends" },
 };
 

@@ -8,7 +8,7 @@ import { Metrics } from "../observability/Metrics.ts";
 import { Unreachable } from "../upstream/upstream-http.ts";
 import { Breaker, type BreakerState } from "./breaker.ts";
 
-export const GUARDED = ["podium", "concord", "concordance"] as const;
+export const GUARDED = ["podium", "concord", "concordance", "broadcast"] as const;
 export type Guarded = (typeof GUARDED)[number];
 
 export class Breakers extends Context.Service<
@@ -31,12 +31,14 @@ export class Breakers extends Context.Service<
         podium: new Breaker(),
         concord: new Breaker(),
         concordance: new Breaker(),
+        broadcast: new Breaker(),
       };
       const now = () => clock.currentTimeMillisUnsafe();
       const statesNow = () => ({
         podium: breakers.podium.state(now()),
         concord: breakers.concord.state(now()),
         concordance: breakers.concordance.state(now()),
+        broadcast: breakers.broadcast.state(now()),
       });
       yield* metrics.gauge(
         "diminuendo_breakers_open",

@@ -9,14 +9,20 @@ import type { DeltaRange, SessionSnapshot } from "../db/stored-session.ts";
 import type { SessionMeta } from "../protocol/index.ts";
 import type { PodiumLink } from "../upstream/PodiumClient.ts";
 import { instanceIdOf } from "./ids.ts";
+import type { SessionView } from "./SessionView.ts";
 import { type SessionModel, waitingFor } from "./session-model.ts";
 
-export class LiveSession {
+/** `moved`: another gateway has it now. */
+export type Gone = "deleted" | "moved";
+
+export class LiveSession implements SessionView {
   readonly tenantId: string;
   readonly sessionId: string;
   readonly instanceId: string;
   readonly agentType: string;
   readonly epoch: string;
+  /** What it was opened under: what is written under another is refused. */
+  readonly claim: number | undefined;
   /** One change at a time: decide, commit, publish. */
   readonly lock = Semaphore.makeUnsafe(1);
   model: SessionModel;
@@ -26,8 +32,8 @@ export class LiveSession {
   readonly #firstSeq: number;
   /** Where the deltas of unfinished messages are. */
   deltas: ReadonlyMap<string, DeltaRange>;
-  /** Deleted while somebody still held on to it: nothing may be written any more. */
-  isDeleted = false;
+  /** What became of it while somebody still held on to it: nothing may be written any more. */
+  gone: Gone | null = null;
   updatedAt: number;
   lastUsedAt: number;
   /** The open socket to Podium, while there is one. */
@@ -38,7 +44,13 @@ export class LiveSession {
   attachment: Fiber.Fiber<void> | null = null;
   #row: RegistryRow;
 
-  constructor(tenantId: string, row: RegistryRow, snapshot: SessionSnapshot, nowMs: number) {
+  constructor(
+    tenantId: string,
+    row: RegistryRow,
+    snapshot: SessionSnapshot,
+    { nowMs, claim }: { readonly nowMs: number; readonly claim?: number | undefined },
+  ) {
+    this.claim = claim;
     this.tenantId = tenantId;
     this.sessionId = row.sessionId;
     this.instanceId = instanceIdOf(row.sessionId);
@@ -63,6 +75,10 @@ export class LiveSession {
   /** `seq` of the oldest event in the log; 0 while there is none. */
   get firstSeq(): number {
     return this.#firstSeq === 0 && this.lastSeq > 0 ? 1 : this.#firstSeq;
+  }
+
+  get activeTurnId(): string | null {
+    return this.model.openTurn?.turnId ?? null;
   }
 
   get isArchived(): boolean {

@@ -24,7 +24,7 @@ import type { PodiumClient } from "../upstream/PodiumClient.ts";
 import type { PodiumFiles } from "../upstream/PodiumFiles.ts";
 import type { Unreachable } from "../upstream/upstream-http.ts";
 import type { Attachments } from "./Attachments.ts";
-import { sessionFor } from "./access.ts";
+import { viewFor } from "./access.ts";
 import type { Billing } from "./Billing.ts";
 import { answerQuestion } from "./messages/answer-message.ts";
 import { ConfigListeners, handleConfig } from "./messages/config-messages.ts";
@@ -33,7 +33,7 @@ import { readFiles } from "./messages/file-messages.ts";
 import { getHistory } from "./messages/history-message.ts";
 import { joinSession, leaveSession } from "./messages/join-messages.ts";
 import { deleteSession, relabelSession } from "./messages/lifecycle-messages.ts";
-import { followLog, logOf } from "./messages/log-streams.ts";
+import { followLog, logOf, seekInLog } from "./messages/log-streams.ts";
 import { manageMembers } from "./messages/member-messages.ts";
 import { createSession, listSessions } from "./messages/session-messages.ts";
 import { runTurn, steer, stopTurn } from "./messages/turn-messages.ts";
@@ -73,12 +73,14 @@ export const MessageRouterLayer = Layer.effect(
         Effect.provideContext(dispatch(connection, actor, message), needs),
       ask: (cause, actor, message) => Effect.provideContext(ask(cause, actor, message), needs),
       session: (actor, sessionId) =>
-        sessionFor(actor, "session:read", sessionId).pipe(
+        viewFor(actor, "session:read", sessionId).pipe(
           Effect.map(({ meta }) => meta),
           Effect.provideContext(needs),
         ),
       follow: (reader, actor, place) =>
         Effect.provideContext(followLog(reader, actor, place), needs),
+      seek: (actor, sessionId, isWanted) =>
+        Effect.provideContext(seekInLog(actor, sessionId, isWanted), needs),
       log: (actor, sessionId) => Effect.provideContext(logOf(actor, sessionId), needs),
       config: (connection, actor, request) =>
         Effect.provideContext(handleConfig(connection, actor, request), needs),

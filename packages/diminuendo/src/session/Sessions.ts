@@ -11,7 +11,9 @@ import { Metrics } from "../observability/Metrics.ts";
 import type { SessionMeta } from "../protocol/index.ts";
 import type { Refusal } from "../security/Refusal.ts";
 import { Broadcaster } from "../transport/Broadcaster.ts";
-import { type LiveSession, metaOfRow } from "./LiveSession.ts";
+import type { Unreachable } from "../upstream/upstream-http.ts";
+import { type Gone, type LiveSession, metaOfRow } from "./LiveSession.ts";
+import { Elsewhere, type SessionView } from "./SessionView.ts";
 import { type Decision, type SessionGone, SessionLog } from "./session-log.ts";
 import type { SessionModel, Step } from "./session-model.ts";
 import { SessionShelf } from "./session-shelf.ts";
@@ -36,6 +38,11 @@ export class Sessions extends Context.Service<
       tenantId: string,
       sessionId: string,
     ) => Effect.Effect<LiveSession, Refusal | StorageError>;
+    /** The session for reading, also when another gateway writes it. */
+    readonly view: (
+      tenantId: string,
+      sessionId: string,
+    ) => Effect.Effect<SessionView, Refusal | StorageError | Unreachable>;
     /** Runs `decide` alone on the session; its step is committed and published before the answer. */
     readonly change: <A, E, R>(
       session: LiveSession,
@@ -56,9 +63,11 @@ export class Sessions extends Context.Service<
     >;
     /** Makes the registry say again what the session's own database says. */
     readonly reconcile: (session: LiveSession) => Effect.Effect<void, StorageError>;
-    /** Forgets a session that was deleted: nobody finds or changes it from now on. */
-    readonly forget: (session: LiveSession) => void;
+    /** Forgets a session that was deleted or left to another gateway: nobody changes it here from now on. */
+    readonly forget: (session: LiveSession, gone: Gone) => void;
     readonly loaded: () => readonly LiveSession[];
+    /** The session if it is in memory, whoever's it is. */
+    readonly peek: (sessionId: string) => LiveSession | undefined;
     /** Lets go of sessions that nobody uses, watches or runs. */
     readonly evictUnused: Effect.Effect<void>;
   }
@@ -69,11 +78,16 @@ export class Sessions extends Context.Service<
       const workers = yield* WorkerManager;
       const broadcaster = yield* Broadcaster;
       const metrics = yield* Metrics;
+      const elsewhere = yield* Elsewhere;
       const shelf = new SessionShelf(workers);
       const log = new SessionLog({ workers, broadcaster, metrics, news: yield* TurnNews });
       yield* metrics.gauge("diminuendo_sessions_loaded", () => shelf.size);
       return Sessions.of({
         find: (tenantId, sessionId) => shelf.find(tenantId, sessionId),
+        view: Effect.fnUntraced(function* (tenantId, sessionId) {
+          const view = elsewhere === null ? null : yield* elsewhere.view(tenantId, sessionId);
+          return view ?? (yield* shelf.find(tenantId, sessionId));
+        }),
         change: (session, decide) => log.change(session, decide),
         take: (session, step) =>
           log.change(session, () => Effect.succeed({ answer: undefined, step })),
@@ -87,11 +101,12 @@ export class Sessions extends Context.Service<
           };
         }),
         reconcile: (session) => log.mark(session, session.model.status),
-        forget: (session) => {
-          session.isDeleted = true;
+        forget: (session, gone) => {
+          session.gone = gone;
           shelf.remove(session.sessionId);
         },
         loaded: () => shelf.all,
+        peek: (sessionId) => shelf.peek(sessionId),
         evictUnused: Effect.map(Clock.currentTimeMillis, (nowMs) =>
           shelf.evictUnused(nowMs, broadcaster.hasAudience),
         ),

@@ -19,3 +19,13 @@ export const sessionFor = Effect.fnUntraced(function* (
   yield* requirePermission(actor, permission);
   return yield* (yield* Sessions).find(actor.tenant, sessionId);
 });
+
+/** `sessionFor` for reading only: the session may be another gateway's to write. */
+export const viewFor = Effect.fnUntraced(function* (
+  actor: Actor,
+  permission: Permission,
+  sessionId: string,
+) {
+  yield* requirePermission(actor, permission);
+  return yield* (yield* Sessions).view(actor.tenant, sessionId);
+});

@@ -37,7 +37,8 @@ export const keepBond = (needs: BondNeeds, session: LiveSession): Effect.Effect<
       ),
   );
   const turn = session.model.openTurn;
-  return turn === null ? traced(bond) : traced(bond, continueTrace(turn.traceId));
+  const caller = turn === null ? null : continueTrace(turn.traceId);
+  return traced({ name: "podium.bond", caller }, () => bond);
 };
 
 /** Ends the bond of a session that has been ready for longer than `idleMs`. */

@@ -12,14 +12,16 @@ import { recovered } from "./session-steps.ts";
 
 const AT_ONCE = 8;
 
-/** Run before clients are let in. One session that cannot be recovered does not keep the others down. */
-export const recoverSessions = Effect.gen(function* () {
+/**
+ * Run before clients are let in, for one tenant or with null for all. One session that cannot be recovered does not keep
+ * the others down.
+ */
+export const recoverSessions = Effect.fnUntraced(function* (ofTenant: string | null) {
   const workers = yield* WorkerManager;
-  for (const { tenantId, sessionId } of yield* workers.read({ kind: "doomed_sessions" })) {
-    yield* dropDirectory(tenantId, sessionId);
-  }
-  yield* (yield* Billing).recover;
-  const left = yield* workers.read({ kind: "active_sessions" });
+  const doomed = yield* workers.read({ kind: "doomed_sessions", ofTenant });
+  for (const { tenantId, sessionId } of doomed) yield* dropDirectory(tenantId, sessionId);
+  yield* (yield* Billing).recover(ofTenant);
+  const left = yield* workers.read({ kind: "active_sessions", ofTenant });
   if (left.length === 0) return;
   yield* Effect.logInfo(`recovering ${left.length} sessions`);
   yield* Effect.forEach(left, ({ tenantId, row }) => recoverOne(tenantId, row.sessionId), {

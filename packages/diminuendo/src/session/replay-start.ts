@@ -8,15 +8,15 @@ import {
   EVENTS_PAGE_DEFAULT,
   type StateSnapshot,
 } from "../protocol/index.ts";
-import type { LiveSession } from "./LiveSession.ts";
 import { page } from "./log-pages.ts";
+import type { SessionView } from "./SessionView.ts";
 
 export interface ReplayStart extends Pick<StateSnapshot, "replay" | "hasOlder"> {
   readonly afterSeq: number;
 }
 
 export const replayStart = Effect.fnUntraced(function* (
-  session: LiveSession,
+  session: SessionView,
   { afterSeq, cursor, limit }: ClientMessageOf<"join_session">,
 ) {
   const wanted = cursor?.seq ?? afterSeq ?? 0;
@@ -35,13 +35,13 @@ export const replayStart = Effect.fnUntraced(function* (
 
 /** Whether the log still has everything after the cursor. */
 function continues(
-  { epoch, firstSeq, lastSeq }: LiveSession,
+  { epoch, firstSeq, lastSeq }: SessionView,
   cursor: { readonly epoch: string; readonly seq: number },
 ): boolean {
   return cursor.epoch === epoch && cursor.seq <= lastSeq && cursor.seq >= firstSeq - 1;
 }
 
-const inFull = (afterSeq: number, { firstSeq }: LiveSession): ReplayStart => ({
+const inFull = (afterSeq: number, { firstSeq }: SessionView): ReplayStart => ({
   afterSeq,
   replay: afterSeq < Math.max(firstSeq, 1) ? "full" : "tail",
   hasOlder: false,

@@ -13,14 +13,15 @@ import type { StorageError, WorkerManager } from "../db/WorkerManager.ts";
 import type { Metrics } from "../observability/Metrics.ts";
 import type { SessionStatus } from "../protocol/index.ts";
 import type { Broadcaster } from "../transport/Broadcaster.ts";
-import type { LiveSession } from "./LiveSession.ts";
+import type { Gone, LiveSession } from "./LiveSession.ts";
 import { numbered } from "./numbering.ts";
 import type { Change, SessionModel, Step } from "./session-model.ts";
 import type { TurnNews } from "./TurnNews.ts";
 
-/** The session was deleted while somebody still held on to it. */
+/** The session was deleted, or went to another gateway, while somebody still held on to it. */
 export class SessionGone extends Schema.TaggedError<SessionGone>()("SessionGone", {
   reason: Schema.String,
+  gone: Schema.Literals(["deleted", "moved"]),
 }) {}
 
 /** What a decision answers, and the step it takes if it changes anything. */
@@ -47,10 +48,9 @@ export class SessionLog {
     session: LiveSession,
     decide: (model: SessionModel) => Effect.Effect<Decision<A>, E, R>,
   ): Effect.Effect<A, E | StorageError | SessionGone, R> {
-    const gone = new SessionGone({ reason: `session ${session.sessionId} was deleted` });
     const alone = Effect.suspend(
       (): Effect.Effect<Decision<A>, E | SessionGone, R> =>
-        session.isDeleted ? Effect.fail(gone) : decide(session.model),
+        session.gone === null ? decide(session.model) : Effect.fail(goneOf(session, session.gone)),
     ).pipe(
       Effect.flatMap(({ answer, step }) => {
         const change = step?.(session.model);
@@ -84,15 +84,16 @@ export class SessionLog {
   #commit = Effect.fnUntraced(function* (this: SessionLog, session: LiveSession, change: Change) {
     const { workers } = this.#needs;
     const { model, drafts, rows } = change;
-    const { sessionId } = session;
+    const { sessionId, tenantId: ofTenant } = session;
     const { status, podiumEventId } = model;
     const nowMs = yield* Clock.currentTimeMillis;
     const before = session.model.status;
     const updatedAt = isUse(change) ? nowMs : session.updatedAt;
     if (before === "inactive" && status !== before) yield* this.mark(session, status, updatedAt);
     const { events, deltas, compacted } = numbered(drafts, session, nowMs);
-    const place = { kind: "commit", sessionId, nowMs } as const;
-    yield* workers.write({ ...place, events, compacted, rows, status, podiumEventId });
+    const place = { kind: "commit", ofTenant, sessionId, nowMs } as const;
+    const written = { ...place, events, compacted, rows, status, podiumEventId };
+    yield* workers.write(written, session.claim);
     session.model = model;
     session.lastSeq += events.length;
     session.deltas = deltas;
@@ -130,6 +131,8 @@ export class SessionLog {
   }
 }
 
+const goneOf = ({ sessionId }: LiveSession, gone: Gone) =>
+  new SessionGone({ reason: `session ${sessionId} is ${gone}`, gone });
 const isTurnNews = ({ kind }: Row): boolean => kind === "turn_closed" || kind === "turn_accounted";
 
 /** Somebody did something. That the gateway let go of an agent, or came back after a crash, is nobody's doing. */

@@ -72,8 +72,11 @@ export class SessionShelf {
     const row = yield* this.#workers.read({ kind: "get_session", tenantId, sessionId });
     if (row === null) return yield* notFound(sessionId);
     const epoch = newId("epoch");
-    const snapshot = yield* this.#workers.write({ kind: "open_session", sessionId, epoch });
-    const session = new LiveSession(tenantId, row, snapshot, yield* Clock.currentTimeMillis);
+    const claim = this.#workers.claimOf(tenantId);
+    const open = { kind: "open_session", ofTenant: tenantId, sessionId, epoch } as const;
+    const snapshot = yield* this.#workers.write(open, claim);
+    const nowMs = yield* Clock.currentTimeMillis;
+    const session = new LiveSession(tenantId, row, snapshot, { nowMs, claim });
     this.#live.set(sessionId, session);
     return session;
   });

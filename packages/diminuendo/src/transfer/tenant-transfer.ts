@@ -17,14 +17,10 @@ import {
 import { dirname, join } from "node:path";
 import * as Schema from "effect/Schema";
 import { lockDataDir } from "../db/data-dir-lock.ts";
-import {
-  type DatabaseName,
-  databasePath,
-  openForReading,
-  openForWriting,
-  SAFE_NAME,
-} from "../db/database-files.ts";
+import { databasePath, openForReading, openForWriting, SAFE_NAME } from "../db/database-files.ts";
+import { foldJournal } from "../db/event-journal.ts";
 import { migrate } from "../db/migrations.ts";
+import type { DatabaseName } from "../db/storage.ts";
 
 const Manifest = Schema.Struct({
   format: Schema.Literal(1),
@@ -56,6 +52,7 @@ export function exportTenant(dataDir: string, tenantId: string, to: string): Mov
       throw new TransferError(`there is no tenant "${tenantId.slice(0, 60)}" in ${dataDir}`);
     }
     if (existsSync(to)) throw new TransferError(`${to} exists already; name a new folder`);
+    foldJournal(dataDir, Date.now());
     const names = [registry, ...sessionsOf(dataDir, tenantId)];
     const files = names.map((name) => ({ ...name, sha256: copyOut(dataDir, name, to) }));
     const manifest: Manifest = { format: 1, tenantId, files };

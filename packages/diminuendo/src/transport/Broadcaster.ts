@@ -7,7 +7,14 @@
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import { type ConfigUpdate, encodeServerFrame, type ServerEvent } from "../protocol/index.ts";
+import {
+  CLOSE_CODES,
+  type ConfigUpdate,
+  encodeServerFrame,
+  type Role,
+  type ServerEvent,
+} from "../protocol/index.ts";
+import { Onward } from "./Onward.ts";
 import type { Cause, Reader } from "./Reader.ts";
 import { SocketServer } from "./SocketServer.ts";
 
@@ -41,9 +48,13 @@ export class Broadcaster extends Context.Service<
   Broadcaster,
   {
     readonly toSession: (sessionId: string, events: readonly Published[]) => void;
+    /** `toSession` for what another gateway has published: to our own readers only. */
+    readonly deliver: (sessionId: string, events: readonly Published[]) => void;
     readonly toTenant: (tenantId: string, event: ServerEvent) => void;
     /** To the tenant's other connections; the one that caused it has its direct answer. */
     readonly toTenantOf: (cause: Cause, tenantId: string, event: ServerEvent) => void;
+    /** What another gateway tells a tenant: to our own connections, but for `origin`. */
+    readonly deliverToTenant: (tenantId: string, text: string, origin: string | null) => void;
     readonly toNamespace: (namespace: string, frame: ConfigUpdate) => void;
     readonly toEverybody: (event: ServerEvent) => void;
     /** From here on the connection hears the tenant's and the gateway's notices. */
@@ -67,6 +78,12 @@ export class Broadcaster extends Context.Service<
     readonly leaveAll: (connection: Reader) => void;
     /** The session is no more: nobody listens to it any longer. */
     readonly endSession: (sessionId: string) => void;
+    /** `endSession` for our own readers only. */
+    readonly endHere: (sessionId: string) => void;
+    /** Our own readers of the session must come back: what they were told from is not the truth any more. */
+    readonly sendAway: (sessionId: string, reason: string) => void;
+    /** The other gateways hear of a change of role; ours are the caller's. */
+    readonly tellRole: (tenantId: string, userId: string, role: Role | null) => void;
     /** Sessions a connection has joined or is joining. */
     readonly joinedCount: (connection: Reader) => number;
     readonly hasAudience: (sessionId: string) => boolean;
@@ -75,20 +92,38 @@ export class Broadcaster extends Context.Service<
   static readonly layer = Layer.effect(
     Broadcaster,
     Effect.gen(function* () {
-      const { publish } = yield* SocketServer;
+      const { publish, connections } = yield* SocketServer;
+      const onward = yield* Onward;
       const audiences = new Audiences();
+      const deliver = (sessionId: string, events: readonly Published[]) => {
+        const audience = audiences.get(sessionId);
+        if (audience === undefined) return;
+        for (const replay of audience.replaying) collect(replay, events);
+        if (audience.live.size === 0) return;
+        for (const { frame } of events) publish(sessionTopic(sessionId), frame);
+        for (const connection of [...audience.live]) connection.closeIfSlow();
+      };
       return Broadcaster.of({
+        deliver,
         toSession: (sessionId, events) => {
-          const audience = audiences.get(sessionId);
-          if (audience === undefined) return;
-          for (const replay of audience.replaying) collect(replay, events);
-          if (audience.live.size === 0) return;
-          for (const { frame } of events) publish(sessionTopic(sessionId), frame);
-          for (const connection of [...audience.live]) connection.closeIfSlow();
+          deliver(sessionId, events);
+          onward.session(sessionId, events);
         },
-        toTenant: (tenantId, event) => publish(tenantTopic(tenantId), encodeServerFrame(event)),
-        toTenantOf: (cause, tenantId, event) =>
-          cause.publishToOthers(tenantTopic(tenantId), encodeServerFrame(event)),
+        toTenant: (tenantId, event) => {
+          const text = encodeServerFrame(event);
+          publish(tenantTopic(tenantId), text);
+          onward.tenant(tenantId, text, null);
+        },
+        toTenantOf: (cause, tenantId, event) => {
+          const text = encodeServerFrame(event);
+          cause.publishToOthers(tenantTopic(tenantId), text);
+          onward.tenant(tenantId, text, cause.origin ?? null);
+        },
+        deliverToTenant: (tenantId, text, origin) => {
+          const asked = [...connections].find(({ clientId }) => clientId === origin);
+          if (asked === undefined) publish(tenantTopic(tenantId), text);
+          else asked.publishToOthers(tenantTopic(tenantId), text);
+        },
         toNamespace: (namespace, frame) =>
           publish(configTopic(namespace), encodeServerFrame(frame)),
         toEverybody: (event) => publish(EVERYBODY, encodeServerFrame(event)),
@@ -105,7 +140,17 @@ export class Broadcaster extends Context.Service<
         isOver: (replay) => !audiences.isReplaying(replay),
         leave: (connection, sessionId) => audiences.leave(connection, sessionId),
         leaveAll: (connection) => audiences.leaveAll(connection),
-        endSession: (sessionId) => audiences.end(sessionId),
+        endSession: (sessionId) => {
+          audiences.end(sessionId);
+          onward.sessionEnded(sessionId);
+        },
+        endHere: (sessionId) => audiences.end(sessionId),
+        sendAway: (sessionId, reason) => {
+          for (const reader of audiences.readers(sessionId)) {
+            reader.close(CLOSE_CODES.goingAway, reason);
+          }
+        },
+        tellRole: onward.role,
         joinedCount: (connection) => audiences.joined(connection).length,
         hasAudience: (sessionId) => audiences.get(sessionId) !== undefined,
       });
@@ -163,11 +208,14 @@ class Audiences {
     this.#byConnection.get(connection)?.delete(sessionId);
   }
 
-  end(sessionId: string): void {
+  readers(sessionId: string): readonly Reader[] {
     const audience = this.#bySession.get(sessionId);
-    if (audience === undefined) return;
-    const replaying = [...audience.replaying].map(({ connection }) => connection);
-    for (const connection of [...audience.live, ...replaying]) this.leave(connection, sessionId);
+    if (audience === undefined) return [];
+    return [...audience.live, ...[...audience.replaying].map(({ connection }) => connection)];
+  }
+
+  end(sessionId: string): void {
+    for (const connection of this.readers(sessionId)) this.leave(connection, sessionId);
   }
 
   leaveAll(connection: Reader): void {

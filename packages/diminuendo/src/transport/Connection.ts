@@ -28,7 +28,7 @@ export type Socket = ServerWebSocket<SocketData>;
 
 export class Connection implements Reader, Cause {
   readonly clientId: string;
-  readonly rate = new RateWindow();
+  readonly rate: RateWindow;
   readonly address: string;
   /** Null until authenticated. */
   actor: Actor | null = null;
@@ -47,7 +47,8 @@ export class Connection implements Reader, Cause {
   #onDrain: (() => void)[] = [];
   readonly #onSlow: () => void;
 
-  constructor(socket: Socket, onSlow: () => void) {
+  constructor(socket: Socket, messagesMax: number, onSlow: () => void) {
+    this.rate = new RateWindow(messagesMax);
     this.#socket = socket;
     this.#onSlow = onSlow;
     this.clientId = socket.data.clientId;

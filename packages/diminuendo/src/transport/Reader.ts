@@ -16,4 +16,6 @@ export interface Reader {
 /** Whoever caused a change: its tenant's others are told, it has its own answer. */
 export interface Cause {
   readonly publishToOthers: (topic: string, text: string) => void;
+  /** The connection that has a direct answer at another gateway, if it was that one's client. */
+  readonly origin?: string;
 }

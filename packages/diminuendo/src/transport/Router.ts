@@ -11,6 +11,7 @@ import type {
   Identity,
   LogCursor,
   ServerMessage,
+  SessionEvent,
   SessionMeta,
 } from "../protocol/index.ts";
 import type { Refusal } from "../security/Refusal.ts";
@@ -49,6 +50,12 @@ export class Router extends Context.Service<
       actor: Actor,
       place: Place,
     ) => Effect.Effect<void, RouteError>;
+    /** The newest event of a log of which this is so, read backwards; null if there is none. */
+    readonly seek: (
+      actor: Actor,
+      sessionId: string,
+      isWanted: (event: SessionEvent) => boolean,
+    ) => Effect.Effect<SessionEvent | null, RouteError>;
     /** The events of a log as they are stored, oldest first. */
     readonly log: (
       actor: Actor,

@@ -34,6 +34,8 @@ export interface Handlers {
 export interface ServeOptions {
   readonly listen: ListenAddress;
   readonly trustProxy: boolean;
+  /** Of one connection in one window. */
+  readonly messagesMax: number;
 }
 
 export class ListenError extends Schema.TaggedError<ListenError>()("ListenError", {
@@ -102,7 +104,7 @@ function addressOf(request: Request, peer: string, trustProxy: boolean): string 
 }
 
 function serve(
-  { listen: at, trustProxy }: ServeOptions,
+  { listen: at, trustProxy, messagesMax }: ServeOptions,
   handlers: Handlers,
   connections: Set<Connection>,
   mayEnter: () => boolean,
@@ -133,7 +135,7 @@ function serve(
       sendPings: true,
       perMessageDeflate: false,
       open(socket) {
-        const connection = new Connection(socket, handlers.slow);
+        const connection = new Connection(socket, messagesMax, handlers.slow);
         socket.data.connection = connection;
         connections.add(connection);
         handlers.opened(connection);

@@ -11,6 +11,7 @@ import { Authenticator, identityOf } from "../auth/Authenticator.ts";
 import { Metrics } from "../observability/Metrics.ts";
 import { CLOSE_CODES, HEARTBEAT_INTERVAL_MS, PROTOCOL_VERSION } from "../protocol/index.ts";
 import { originAllowed } from "../security/origins.ts";
+import type { RequestRates } from "../security/RequestRates.ts";
 import { Broadcaster } from "./Broadcaster.ts";
 import type { Connection } from "./Connection.ts";
 import type { RouteNeeds } from "./http/routes.ts";
@@ -23,11 +24,11 @@ import { SocketServer } from "./SocketServer.ts";
 const RECONNECT_AFTER_MS = 500;
 const RECONNECT_JITTER_MS = 2_000;
 
-type Needs = RouteNeeds | Authenticator;
+type Needs = RouteNeeds | Authenticator | RequestRates;
 
 /** Starts to serve and answers the port. */
 export const startServer = Effect.gen(function* () {
-  const { listen, trustProxy, ...rule } = yield* AppConfig;
+  const { listen, trustProxy, messagesMax, ...rule } = yield* AppConfig;
   const server = yield* SocketServer;
   const router = yield* Router;
   const metrics = yield* Metrics;
@@ -36,7 +37,7 @@ export const startServer = Effect.gen(function* () {
   const answer = yield* FiberSet.makeRuntimePromise<Needs, Response>();
   yield* metrics.gauge("diminuendo_connections", () => server.connections.size);
   const port = yield* server.start(
-    { listen, trustProxy },
+    { listen, trustProxy, messagesMax },
     {
       http: (request, address) => answer(handleHttp(request, address)),
       admit: (request) =>

@@ -4,21 +4,25 @@
  */
 import { ApiError, errorBody } from "@concert/service-kit/errors";
 import { type Actor, bearer } from "@concert/service-kit/identity";
-import { joinTrace, type TraceContext } from "@concert/service-kit/trace";
+import { callerOf, type TraceContext } from "@concert/service-kit/trace";
 import * as Cause from "effect/Cause";
+import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Result from "effect/Result";
 import { AppConfig } from "../app-config.ts";
 import { Authenticator } from "../auth/Authenticator.ts";
 import { mayDo } from "../auth/permissions.ts";
-import { traced } from "../observability/trace.ts";
+import { AG_UI_ROUTES } from "../edges/ag-ui/ag-ui-routes.ts";
+import { type TracedWork, traced } from "../observability/trace.ts";
 import { FRAME_BYTES_MAX } from "../protocol/index.ts";
 import { corsHeaders, originAllowed, SECURITY_HEADERS } from "../security/origins.ts";
+import { RequestRates } from "../security/RequestRates.ts";
 import { ANY_HOST } from "./any-host.ts";
 import { AUTOMATION_ROUTES } from "./http/automation-routes.ts";
 import { BILLING_ROUTES } from "./http/billing-routes.ts";
 import { asApiError } from "./http/http-errors.ts";
 import { openApi } from "./http/openapi.ts";
+import { PEER_ROUTE } from "./http/peer-route.ts";
 import { type Route, RouteTable, readBody } from "./http/routes.ts";
 import { SERVICE_ROUTES } from "./http/service-routes.ts";
 import { THREAD_ROUTES } from "./http/thread-routes.ts";
@@ -28,29 +32,40 @@ const OPENAPI: Route = {
   path: "/api/openapi.json",
   summary: "This document.",
   open: true,
-  answer: () => Effect.succeed(Response.json(openApi(ROUTES.routes))),
+  answer: () => Effect.succeed(Response.json(openApi(PUBLIC))),
 };
-const ROUTES: RouteTable = new RouteTable([
+const PUBLIC: readonly Route[] = [
   ...SERVICE_ROUTES,
   ...THREAD_ROUTES,
   ...BILLING_ROUTES,
+  ...AG_UI_ROUTES,
   ...AUTOMATION_ROUTES,
   OPENAPI,
-]);
+];
+const ROUTES: RouteTable = new RouteTable([...PUBLIC, PEER_ROUTE]);
 
 /** Answers one request; never fails. */
 export const handleHttp = Effect.fnUntraced(function* (request: Request, address: string) {
   const rule = yield* AppConfig;
-  const trace = joinTrace(request.headers.get("traceparent"));
   const origin = request.headers.get("origin");
   const response =
     request.method === "OPTIONS"
       ? new Response(null, { status: 204 })
-      : yield* traced(guarded(request, address, trace), trace);
-  const extra = { ...SECURITY_HEADERS, ...corsHeaders(origin, rule), "x-trace-id": trace.traceId };
+      : yield* traced(workOf(request), (trace) => guarded(request, address, trace));
+  const extra = { ...SECURITY_HEADERS, ...corsHeaders(origin, rule) };
   for (const [name, value] of Object.entries(extra)) response.headers.set(name, value);
   return response;
 });
+
+const workOf = ({ method, url, headers }: Request): TracedWork => {
+  const path = URL.parse(url, ANY_HOST)?.pathname ?? "";
+  const route = ROUTES.find(method, path)?.route.path ?? "unknown";
+  return {
+    name: `${method} ${route}`,
+    caller: callerOf(headers.get("traceparent")),
+    attributes: { "http.request.method": method, "http.route": route },
+  };
+};
 
 const guarded = (request: Request, address: string, trace: TraceContext) =>
   answer(request, address).pipe(
@@ -62,6 +77,8 @@ const guarded = (request: Request, address: string, trace: TraceContext) =>
         return Response.json(body, { status, headers: retryAfter(error) });
       }),
     ),
+    Effect.tap((response) => Effect.sync(() => response.headers.set("x-trace-id", trace.traceId))),
+    Effect.tap(({ status }) => Effect.annotateCurrentSpan("http.response.status_code", status)),
   );
 
 const answer = Effect.fnUntraced(function* (request: Request, address: string) {
@@ -76,12 +93,21 @@ const answer = Effect.fnUntraced(function* (request: Request, address: string) {
   );
   if ("open" in route) return yield* route.answer({ request, path, query, body: undefined });
   const actor = yield* whoAsks(request, address);
+  yield* requirePatience(actor);
   if (!mayDo(actor, route.permission)) {
     const message = `This needs the permission ${route.permission}.`;
     return yield* Effect.fail(new ApiError(403, "forbidden", message));
   }
   const body = route.body === undefined ? undefined : yield* bodyOf(request, route.body);
   return yield* route.answer(actor, { request, path, query, body });
+});
+
+/** Before anything is read or done in the person's name. */
+const requirePatience = Effect.fnUntraced(function* (actor: Actor) {
+  const waitMs = (yield* RequestRates).take(actor, yield* Clock.currentTimeMillis);
+  if (waitMs === 0) return;
+  const message = "You ask too often; wait as long as Retry-After says.";
+  yield* Effect.fail(new ApiError(429, "RATE_LIMITED", message, { retry_after_ms: waitMs }));
 });
 
 /** A page of another site may not change anything in the name of who looks at it. */

@@ -66,7 +66,7 @@ const inTurn = Effect.fnUntraced(function* (connection: Connection, frame: Clien
   yield* Effect.ensuring(handle(connection, frame), Effect.sync(done));
 });
 
-const tooMany = refuse("RATE_LIMITED", "More than 60 messages in 10 seconds; wait a little.");
+const tooMany = refuse("RATE_LIMITED", "Too many messages in 10 seconds; wait a little.");
 const binary = refuse("INVALID_MESSAGE", "Send text frames; this one is binary.");
 const tooLarge = refuse("MESSAGE_TOO_LARGE", `A frame has at most ${FRAME_BYTES_MAX} bytes.`);
 const unauthenticated = refuse(
@@ -158,18 +158,20 @@ const onMessage = Effect.fnUntraced(function* (
   message: ClientMessage,
 ) {
   const router = yield* Router;
-  const trace = newTrace();
-  const { requestId } = message;
+  const { requestId, type } = message;
   const mark = requestId === undefined ? {} : { requestId };
-  const work = router.route(connection, actor, message).pipe(
-    Effect.map((answer) => (answer === null ? undefined : connection.send({ ...answer, ...mark }))),
-    Effect.catchCause((cause) =>
-      Effect.flatMap(asRefusal(cause, trace.traceId, message.type), (refusal) =>
-        tell(connection, refusal, requestId),
+  yield* traced({ name: type, attributes: ofPerson(actor) }, ({ traceId }) =>
+    router.route(connection, actor, message).pipe(
+      Effect.map((answer) =>
+        answer === null ? undefined : connection.send({ ...answer, ...mark }),
+      ),
+      Effect.catchCause((cause) =>
+        Effect.flatMap(asRefusal(cause, traceId, type), (refusal) =>
+          tell(connection, refusal, requestId),
+        ),
       ),
     ),
   );
-  yield* traced(work, trace);
 });
 
 const onConfig = Effect.fnUntraced(function* (
@@ -178,21 +180,24 @@ const onConfig = Effect.fnUntraced(function* (
   request: ConfigRequest,
 ) {
   const router = yield* Router;
-  const trace = newTrace();
-  const { id } = request;
-  const work = router.config(connection, actor, request).pipe(
-    Effect.map((result) => connection.send({ jsonrpc: "2.0", id, result })),
-    Effect.catchCause((cause) =>
-      Effect.flatMap(asConfigRefusal(cause, trace.traceId, request.method), (refusal) =>
-        tellRpc(connection, id, refusal),
+  const { id, method } = request;
+  yield* traced({ name: method, attributes: ofPerson(actor) }, ({ traceId }) =>
+    router.config(connection, actor, request).pipe(
+      Effect.map((result) => connection.send({ jsonrpc: "2.0", id, result })),
+      Effect.catchCause((cause) =>
+        Effect.flatMap(asConfigRefusal(cause, traceId, method), (refusal) =>
+          tellRpc(connection, id, refusal),
+        ),
       ),
     ),
   );
-  yield* traced(work, trace);
 });
 
+/** Who a span is of; never what was said. */
+const ofPerson = ({ tenant, user }: Actor) => ({ "concert.tenant": tenant, "enduser.id": user });
+
 /** What the client may hear of a failure; the rest goes to the log. */
-const asRefusal = Effect.fnUntraced(function* (
+export const asRefusal = Effect.fnUntraced(function* (
   cause: Cause.Cause<RouteError>,
   traceId: string,
   what: string,

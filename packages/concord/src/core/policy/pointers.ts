@@ -10,6 +10,16 @@ export function maskAt(value: JsonObject, pointers: readonly string[]): JsonObje
   return isJsonObject(masked) ? masked : value;
 }
 
+/** What `pointer` names; undefined when nothing is there. */
+export function valueAt(value: Json, pointer: string): Json | undefined {
+  let at: Json | undefined = value;
+  for (const part of partsOf(pointer)) {
+    if (Array.isArray(at)) at = (at as readonly Json[])[Number(part)];
+    else at = isJsonObject(at) && Object.hasOwn(at, part) ? at[part] : undefined;
+  }
+  return at;
+}
+
 /** True when `text` is a pointer to something inside a value, so not the whole value. */
 export function isPointer(text: string): boolean {
   return /^(\/([^~/]|~[01])*)+$/.test(text);

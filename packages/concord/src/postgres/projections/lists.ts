@@ -80,7 +80,13 @@ const UUID = /^[0-9a-f-]{36}$/;
 /** Times are compared in milliseconds, as the cursor holds them; the id settles the rest. */
 export function olderThan(
   cursor: string,
-  idColumn: "command_id" | "approval_id" | "incident_id" | "notification_id",
+  idColumn:
+    | "command_id"
+    | "approval_id"
+    | "incident_id"
+    | "notification_id"
+    | "endpoint_id"
+    | "delivery_id",
 ): Expression<SqlBool> {
   const [at, id] = parsePlace(cursor);
   const time = sql.ref("created_at");

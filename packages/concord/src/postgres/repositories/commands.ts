@@ -1,4 +1,4 @@
-/** Owns SQL on `commands`: insert by key, lock, compare-and-set. */
+/** Owns SQL on `commands`: insert by key, lock; whoever changes a row has made or locked it in the same transaction. */
 import { type Selectable, sql } from "kysely";
 import type { Command, CommandContext, ExecutionPlan } from "../../core/command.ts";
 import { asId } from "../../core/ids.ts";
@@ -9,7 +9,8 @@ import type {
   ErrorClass,
   IngressType,
 } from "../../core/vocabulary.ts";
-import type { CommandRepository } from "../../domain/store.ts";
+import type { CommandRepository, StatusPatch } from "../../domain/store.ts";
+import type { Change, Columns, HeldRows } from "../held-rows.ts";
 import { type CommandTable, type Db, isoOf, isoOrNull, jsonb } from "../schema.ts";
 
 export function commandOf(row: Selectable<CommandTable>): Command {
@@ -44,7 +45,7 @@ export function commandOf(row: Selectable<CommandTable>): Command {
   };
 }
 
-export function commandRepository(db: Db): CommandRepository {
+export function commandRepository(db: Db, held: HeldRows): CommandRepository {
   const one = async (query: {
     executeTakeFirst(): Promise<Selectable<CommandTable> | undefined>;
   }) => {
@@ -54,10 +55,16 @@ export function commandRepository(db: Db): CommandRepository {
   const byId = (id: string) =>
     db.selectFrom("concord.commands").selectAll().where("command_id", "=", id);
   return {
-    ...writes(db),
+    ...writes(db, held),
     ...keyReads(db),
     find: (id) => one(byId(id)),
-    lock: (id) => one(byId(id).forUpdate()),
+    lock: async (id) => {
+      const row = await byId(id).select(sql<Date>`now()`.as("now")).forUpdate().executeTakeFirst();
+      if (row === undefined) return undefined;
+      const command = commandOf(row);
+      held.hold(command, isoOf(row.now));
+      return command;
+    },
     findByKey: (tenantId, commandType, key) =>
       one(
         db
@@ -76,43 +83,6 @@ export function commandRepository(db: Db): CommandRepository {
         .execute();
       return rows.map(commandOf);
     },
-    move: (id, from, to, patch) =>
-      one(
-        db
-          .updateTable("concord.commands")
-          .set({
-            status: to,
-            updated_at: sql`now()`,
-            completed_at: patch.completed ? sql`now()` : null,
-            ...(patch.planned === undefined
-              ? {}
-              : {
-                  plan: jsonb(patch.planned.plan),
-                  dbos_workflow_id: patch.planned.workflowId,
-                }),
-            ...(patch.result === undefined ? {} : { result: jsonb(patch.result) }),
-            ...(patch.failure === undefined
-              ? {}
-              : { error: patch.failure.message, error_class: patch.failure.errorClass }),
-          })
-          .where("command_id", "=", id)
-          .where("status", "=", from)
-          .returningAll(),
-      ),
-    requestCancellation: async (id, by, reason) =>
-      commandOf(
-        await db
-          .updateTable("concord.commands")
-          .set({
-            cancellation_requested_at: sql`now()`,
-            cancellation_requested_by: by,
-            cancellation_reason: reason,
-            updated_at: sql`now()`,
-          })
-          .where("command_id", "=", id)
-          .returningAll()
-          .executeTakeFirstOrThrow(),
-      ),
   };
 }
 
@@ -163,12 +133,16 @@ async function lockName(db: Db, name: readonly string[]): Promise<void> {
 
 type Writes = Pick<
   CommandRepository,
-  "insert" | "setFacts" | "setPayload" | "setWorkflow" | "setStepResult"
+  | "insert"
+  | "move"
+  | "requestCancellation"
+  | "setFacts"
+  | "setPayload"
+  | "setWorkflow"
+  | "setStepResult"
 >;
 
-function writes(db: Db): Writes {
-  const update = (id: string) =>
-    db.updateTable("concord.commands").where("command_id", "=", id).set({ updated_at: sql`now()` });
+function writes(db: Db, held: HeldRows): Writes {
   return {
     insert: async (command) => {
       const row = await db
@@ -196,29 +170,56 @@ function writes(db: Db): Writes {
         )
         .returningAll()
         .executeTakeFirst();
-      return row === undefined ? undefined : commandOf(row);
+      if (row === undefined) return undefined;
+      const made = commandOf(row);
+      held.hold(made, made.createdAt);
+      return made;
     },
+    move: async (id, from, to, patch) => {
+      const row = held.find(id);
+      if (row?.command.status !== from) return undefined;
+      return held.change(id, moveOf(to, patch, row.now));
+    },
+    requestCancellation: (id, by, reason) =>
+      held.change(id, {
+        command: { cancellationRequestedAt: held.find(id)?.now ?? null },
+        columns: {
+          cancellation_requested_at: sql`now()`,
+          cancellation_requested_by: by,
+          cancellation_reason: reason,
+        },
+      }),
     setFacts: async (id, facts) => {
-      await update(id)
-        .set({ facts: jsonb(facts) })
-        .execute();
+      await held.change(id, { command: { facts }, columns: { facts: jsonb(facts) } });
     },
     setPayload: async (id, payload) => {
-      await update(id)
-        .set({ payload: jsonb(payload) })
-        .execute();
+      await held.change(id, { command: { payload }, columns: { payload: jsonb(payload) } });
     },
     setWorkflow: async (id, workflowId) => {
-      await update(id).set({ dbos_workflow_id: workflowId }).execute();
+      await held.change(id, { command: { workflowId }, columns: { dbos_workflow_id: workflowId } });
     },
-    setStepResult: async (id, stepId, result) => {
-      const addition = jsonb({ [stepId]: result });
-      return commandOf(
-        await update(id)
-          .set({ step_results: sql`step_results || ${addition}::jsonb` })
-          .returningAll()
-          .executeTakeFirstOrThrow(),
-      );
-    },
+    setStepResult: (id, stepId, result) =>
+      held.change(id, { command: {}, result: { [stepId]: result } }),
   };
+}
+
+function moveOf(to: CommandStatus, patch: StatusPatch, now: string): Change {
+  const { planned, result, failure, completed } = patch;
+  const command: Partial<Command> = {
+    status: to,
+    completedAt: completed ? now : null,
+    ...(planned === undefined ? {} : { plan: planned.plan, workflowId: planned.workflowId }),
+    ...(result === undefined ? {} : { result }),
+    ...(failure === undefined ? {} : { error: failure.message, errorClass: failure.errorClass }),
+  };
+  const columns: Columns = {
+    status: to,
+    completed_at: completed ? sql`now()` : null,
+    ...(planned === undefined
+      ? {}
+      : { plan: jsonb(planned.plan), dbos_workflow_id: planned.workflowId }),
+    ...(result === undefined ? {} : { result: jsonb(result) }),
+    ...(failure === undefined ? {} : { error: failure.message, error_class: failure.errorClass }),
+  };
+  return { command, columns };
 }

@@ -7,6 +7,9 @@ import type { Json } from "../../core/json.ts";
 import type { EffectStatus } from "../../core/vocabulary.ts";
 import type { EffectRepository } from "../../domain/store.ts";
 import { type Db, type EffectTable, jsonb } from "../schema.ts";
+import type { Later } from "../transaction.ts";
+
+const TABLE = "domain_effects";
 
 function effectOf(row: Selectable<EffectTable>): Effect {
   return {
@@ -27,11 +30,11 @@ function effectOf(row: Selectable<EffectTable>): Effect {
   };
 }
 
-export function effectRepository(db: Db): EffectRepository {
+export function effectRepository(db: Db, later: Later): EffectRepository {
   const select = () => db.selectFrom("concord.domain_effects").selectAll();
   return {
-    ...effectPlans(db),
-    ...effectWrites(db),
+    ...effectPlans(db, later),
+    ...effectWrites(db, later),
     lockByStep: async (commandId, stepId) => {
       const row = await select()
         .where("command_id", "=", commandId)
@@ -85,7 +88,7 @@ const UNDOING = sql<"under_way" | "done" | null>`(
   FROM concord.domain_effects undo
   WHERE undo.compensates_effect_id = domain_effects.domain_effect_id)`;
 
-function effectPlans(db: Db): Pick<EffectRepository, "plan" | "planLinks"> {
+function effectPlans(db: Db, later: Later): Pick<EffectRepository, "plan" | "planLinks"> {
   return {
     plan: async (command, effects, newId) => {
       if (effects.length === 0) return;
@@ -101,7 +104,7 @@ function effectPlans(db: Db): Pick<EffectRepository, "plan" | "planLinks"> {
         compensation_manifest: effect.compensation === null ? null : jsonb(effect.compensation),
       }));
       // A command that came back for more input is planned again: what has not begun is what it now is.
-      await db
+      const insert = db
         .insertInto("concord.domain_effects")
         .values(values)
         .onConflict((conflict) =>
@@ -113,8 +116,8 @@ function effectPlans(db: Db): Pick<EffectRepository, "plan" | "planLinks"> {
               compensation_manifest: row.ref("excluded.compensation_manifest"),
             }))
             .where(sql<boolean>`domain_effects.status = 'planned'`),
-        )
-        .execute();
+        );
+      await later({ table: TABLE, kind: "update", compile: () => insert.compile() });
     },
     planLinks: async (command, links, newId) => {
       if (links.length === 0) return;
@@ -140,7 +143,7 @@ type EffectWrites = Pick<
   "begin" | "succeed" | "fail" | "satisfy" | "rekey" | "forgive" | "settle"
 >;
 
-function effectWrites(db: Db): EffectWrites {
+function effectWrites(db: Db, later: Later): EffectWrites {
   const update = (id: string) =>
     db.updateTable("concord.domain_effects").where("domain_effect_id", "=", id);
   return {
@@ -158,7 +161,7 @@ function effectWrites(db: Db): EffectWrites {
       await update(id).set({ settled_as: as, completed_at: sql`now()` }).execute();
     },
     begin: async (id, workflowId, payload, isProbe) => {
-      await update(id)
+      const begun = update(id)
         .set({
           status: "executing",
           attempts: sql`attempts + ${isProbe ? 0 : 1}`,
@@ -167,8 +170,8 @@ function effectWrites(db: Db): EffectWrites {
           error: null,
           error_class: null,
         })
-        .where("status", "in", ["planned", "failed", "executing"])
-        .execute();
+        .where("status", "in", ["planned", "failed", "executing"]);
+      await later({ table: TABLE, kind: "update", compile: () => begun.compile() });
     },
     succeed: async ({ effectId, effectType, idempotencyKey }, tenantId, result) => {
       const { numUpdatedRows } = await update(effectId)

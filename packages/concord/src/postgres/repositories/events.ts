@@ -1,7 +1,8 @@
-/** Owns SQL on `domain_events`: append, and the mapping of a row to an event with its cursor. */
+/** Owns SQL on `domain_events`: append (credentials never get that far, AUD-12), and the mapping of a row to an event with its cursor. */
 import type { Insertable, Selectable } from "kysely";
 import type { ClientBase } from "pg";
 import { asId, encodeId } from "../../core/ids.ts";
+import { withoutCredentials } from "../../core/redaction.ts";
 import type { EventPurpose } from "../../core/vocabulary.ts";
 import { type DomainEvent, type NewEvent, purposeOf } from "../../domain/audit.ts";
 import type { EventRepository } from "../../domain/store.ts";
@@ -10,26 +11,32 @@ import { type OpenTransaction, openTransaction } from "../transaction.ts";
 
 type Row = Insertable<EventTable>;
 
-/** What each open transaction has appended so far. */
+/** What each open transaction has appended and not sent. */
 const appended = new WeakMap<OpenTransaction, Row[]>();
 
-/** Events are written right before the commit, all in one statement: nothing within the transaction reads them. */
+/** Events are written with the commit, all in one statement: nothing within the transaction reads them. */
 export function eventRepository(db: Db, client: ClientBase, newId: () => string): EventRepository {
-  const write = async (rows: readonly Row[]) => {
-    if (rows.length > 0) await db.insertInto("concord.domain_events").values(rows).execute();
-  };
+  const insert = (rows: readonly Row[]) => db.insertInto("concord.domain_events").values(rows);
   return {
     append: async (events) => {
       const rows = events.map((event) => rowOf(event, newId()));
+      if (rows.length === 0) return;
       const transaction = openTransaction(client);
-      if (transaction === undefined) return write(rows);
+      if (transaction === undefined) {
+        await insert(rows).execute();
+        return;
+      }
       const before = appended.get(transaction);
       if (before !== undefined) {
         before.push(...rows);
         return;
       }
       appended.set(transaction, rows);
-      transaction.beforeCommit(() => write(rows));
+      const compile = () => {
+        appended.delete(transaction);
+        return insert(rows).compile();
+      };
+      await transaction.later({ table: "domain_events", kind: "insert", compile });
     },
   };
 }
@@ -41,16 +48,17 @@ function rowOf(event: NewEvent, eventId: string): Row {
     command_id: event.commandId,
     root_command_id: event.rootCommandId,
     parent_command_id: event.parentCommandId,
-    task_name: event.taskName,
+    // A refused request may name anything.
+    task_name: withoutCredentials(event.taskName),
     purpose: purposeOf(event.eventType),
     event_type: event.eventType,
-    payload: jsonb(event.payload),
+    payload: jsonb(withoutCredentials(event.payload)),
     actor: event.actor,
     trace_id: event.traceId,
     target_type: event.target?.type ?? null,
     target_id: event.target?.id ?? null,
     step_index: event.stepIndex ?? null,
-    tool_name: event.toolName ?? null,
+    tool_name: withoutCredentials(event.toolName ?? null),
     latency_ms: event.latencyMs ?? null,
     token_usage: event.tokenUsage === undefined ? null : jsonb(event.tokenUsage),
   };

@@ -2,7 +2,8 @@
 import { type Selectable, sql } from "kysely";
 import type { Failure } from "../../core/errors.ts";
 import { asId } from "../../core/ids.ts";
-import type { ErrorClass } from "../../core/vocabulary.ts";
+import { canMoveArtifact } from "../../core/transitions.ts";
+import { ARTIFACT_STATUSES, type ArtifactStatus, type ErrorClass } from "../../core/vocabulary.ts";
 import type { Artifact } from "../../domain/artifacts.ts";
 import type {
   ArtifactRepository,
@@ -10,6 +11,9 @@ import type {
   PolicyDecisionRepository,
 } from "../../domain/store.ts";
 import { type ArtifactTable, type Db, type InvocationTable, isoOf, jsonb } from "../schema.ts";
+import type { Later } from "../transaction.ts";
+
+const INVOCATIONS = "connector_invocations";
 
 export function artifactOf(row: Selectable<ArtifactTable>): Artifact {
   return {
@@ -19,9 +23,12 @@ export function artifactOf(row: Selectable<ArtifactTable>): Artifact {
     stepId: row.step_id,
     artifactType: row.artifact_type,
     version: row.version,
+    parentArtifactId:
+      row.parent_artifact_id === null ? null : asId("artifact", row.parent_artifact_id),
     title: row.title,
-    status: row.status,
+    status: row.status as ArtifactStatus,
     content: row.content,
+    location: row.location,
     checksum: row.checksum,
     lineage: row.lineage,
     creator: row.creator,
@@ -32,7 +39,7 @@ export function artifactOf(row: Selectable<ArtifactTable>): Artifact {
 export function artifactRepository(db: Db): ArtifactRepository {
   return {
     insert: async (artifact) => {
-      await db
+      const row = await db
         .insertInto("concord.artifacts")
         .values({
           artifact_id: artifact.artifactId,
@@ -40,6 +47,9 @@ export function artifactRepository(db: Db): ArtifactRepository {
           command_id: artifact.commandId,
           step_id: artifact.stepId,
           artifact_type: artifact.artifactType,
+          version: artifact.version,
+          parent_artifact_id: artifact.parentArtifactId,
+          location: artifact.location,
           title: artifact.title,
           status: artifact.status,
           content: jsonb(artifact.content),
@@ -47,6 +57,31 @@ export function artifactRepository(db: Db): ArtifactRepository {
           lineage: jsonb(artifact.lineage),
           creator: artifact.creator,
         })
+        .onConflict((conflict) =>
+          conflict
+            .column("parent_artifact_id")
+            .where("parent_artifact_id", "is not", null)
+            .doNothing(),
+        )
+        .returning("artifact_id")
+        .executeTakeFirst();
+      return row !== undefined;
+    },
+    move: async (id, from, to) => {
+      if (!canMoveArtifact(from, to)) throw new Error(`an artifact never moves ${from} to ${to}`);
+      const { numUpdatedRows } = await db
+        .updateTable("concord.artifacts")
+        .set({ status: to })
+        .where("artifact_id", "=", id)
+        .where("status", "=", from)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    },
+    noteRead: async (commandId, id) => {
+      await db
+        .insertInto("concord.artifact_reads")
+        .values({ command_id: commandId, artifact_id: id })
+        .onConflict((conflict) => conflict.doNothing())
         .execute();
     },
     find: async (id, tenantId) => {
@@ -63,7 +98,7 @@ export function artifactRepository(db: Db): ArtifactRepository {
         .updateTable("concord.artifacts")
         .set({ status: "archived", metadata: sql`metadata || '{"cancelled": true}'::jsonb` })
         .where("command_id", "=", commandId)
-        .where("status", "not in", ["archived", "deleted"])
+        .where("status", "in", UNDOABLE)
         .returning("artifact_id")
         .execute();
       return rows.map((row) => asId("artifact", row.artifact_id));
@@ -71,31 +106,34 @@ export function artifactRepository(db: Db): ArtifactRepository {
   };
 }
 
-export function invocationRepository(db: Db): InvocationRepository {
+/** What may be archived when the command that wrote it is undone. */
+const UNDOABLE = ARTIFACT_STATUSES.filter((from) =>
+  canMoveArtifact(from, "archived", { isUndone: true }),
+);
+
+export function invocationRepository(db: Db, later: Later): InvocationRepository {
   return {
     start: async (call) => {
-      await db
-        .insertInto("concord.connector_invocations")
-        .values({
-          connector_invocation_id: call.invocationId,
-          command_id: call.commandId,
-          domain_effect_id: call.effectId,
-          step_id: call.stepId,
-          attempt: call.attempt,
-          runtime_step_id: null,
-          connector_name: call.connector,
-          operation: call.operation,
-          side_effect: call.sideEffect,
-          idempotency_key: call.idempotencyKey,
-          status: "started",
-          input_hash: call.inputHash,
-          request_payload: jsonb(call.requestPayload),
-          trace_id: call.traceId,
-        })
-        .execute();
+      const insert = db.insertInto("concord.connector_invocations").values({
+        connector_invocation_id: call.invocationId,
+        command_id: call.commandId,
+        domain_effect_id: call.effectId,
+        step_id: call.stepId,
+        attempt: call.attempt,
+        runtime_step_id: null,
+        connector_name: call.connector,
+        operation: call.operation,
+        side_effect: call.sideEffect,
+        idempotency_key: call.idempotencyKey,
+        status: "started",
+        input_hash: call.inputHash,
+        request_payload: jsonb(call.requestPayload),
+        trace_id: call.traceId,
+      });
+      await later({ table: INVOCATIONS, kind: "insert", compile: () => insert.compile() });
     },
     finish: async (id, outcome) => {
-      await db
+      const update = db
         .updateTable("concord.connector_invocations")
         .set({
           status: outcome.ok ? "succeeded" : "failed",
@@ -106,8 +144,8 @@ export function invocationRepository(db: Db): InvocationRepository {
           latency_ms: outcome.latencyMs,
           completed_at: sql`clock_timestamp()`,
         })
-        .where("connector_invocation_id", "=", id)
-        .execute();
+        .where("connector_invocation_id", "=", id);
+      await later({ table: INVOCATIONS, kind: "update", compile: () => update.compile() });
     },
     history: async (commandId, stepId) => {
       const rows = await db
@@ -149,7 +187,7 @@ function failureIn(
   return { errorClass: row.error_class as ErrorClass, message: row.error ?? "the call failed" };
 }
 
-export function policyDecisionRepository(db: Db): PolicyDecisionRepository {
+export function policyDecisionRepository(db: Db, later: Later): PolicyDecisionRepository {
   return {
     insert: async (record) => {
       const { inputId, commandId, decisions, inputsHash } = record;
@@ -160,10 +198,8 @@ export function policyDecisionRepository(db: Db): PolicyDecisionRepository {
         inputs_hash: inputsHash,
         masked: record.masked,
       });
-      if (decisions.length === 0) {
-        await input.execute();
-        return;
-      }
+      await later({ table: "policy_inputs", kind: "insert", compile: () => input.compile() });
+      if (decisions.length === 0) return;
       const values = decisions.map((one) => ({
         policy_decision_id: record.newId(),
         policy_input_id: inputId,
@@ -177,12 +213,8 @@ export function policyDecisionRepository(db: Db): PolicyDecisionRepository {
         redactions: jsonb(one.redactions),
         inputs_hash: inputsHash,
       }));
-      // One round trip for both.
-      await db
-        .with("input", () => input)
-        .insertInto("concord.policy_decisions")
-        .values(values)
-        .execute();
+      const insert = db.insertInto("concord.policy_decisions").values(values);
+      await later({ table: "policy_decisions", kind: "insert", compile: () => insert.compile() });
     },
   };
 }

@@ -6,9 +6,9 @@ import type { TurnRepository } from "../../domain/store.ts";
 import { type Db, jsonb } from "../schema.ts";
 import { commandOf } from "./commands.ts";
 
-export function turnRepository(db: Db): TurnRepository {
+export function turnRepository(db: Db, asStored: Db): TurnRepository {
   return {
-    ...callReads(db),
+    ...callReads(db, asStored),
     moves: async (commandId) => {
       const rows = await db
         .selectFrom("concord.agent_moves")
@@ -69,7 +69,7 @@ export function turnRepository(db: Db): TurnRepository {
   };
 }
 
-function callReads(db: Db): Pick<TurnRepository, "called" | "waitingFor"> {
+function callReads(db: Db, asStored: Db): Pick<TurnRepository, "called" | "waitingFor"> {
   return {
     called: async (commandId) => {
       const rows = await db
@@ -87,7 +87,8 @@ function callReads(db: Db): Pick<TurnRepository, "called" | "waitingFor"> {
       return rows.map(commandOf);
     },
     waitingFor: async ({ commandId, parentCommandId }) => {
-      const rows = await db
+      // A wake too many is harmless, so what this transaction has yet to write need not be written for it.
+      const rows = await asStored
         .selectFrom("concord.commands")
         .select("dbos_workflow_id")
         .where("status", "not in", [...RESTING_STATUSES])

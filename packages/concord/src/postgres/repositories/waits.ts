@@ -4,6 +4,7 @@ import { asId } from "../../core/ids.ts";
 import { type CommandStatus, RESTING_STATUSES } from "../../core/vocabulary.ts";
 import type { Dependency } from "../../domain/dependencies.ts";
 import type { DependencyRepository, InputRepository } from "../../domain/store.ts";
+import type { HeldRows } from "../held-rows.ts";
 import { type Db, isoOf } from "../schema.ts";
 import { commandOf } from "./commands.ts";
 
@@ -48,7 +49,7 @@ export function inputRepository(db: Db): InputRepository {
   };
 }
 
-export function dependencyRepository(db: Db): DependencyRepository {
+export function dependencyRepository(db: Db, held: HeldRows): DependencyRepository {
   return {
     lockGraph: async (tenantId) => {
       const name = JSON.stringify(["dependencies", tenantId]);
@@ -66,11 +67,10 @@ export function dependencyRepository(db: Db): DependencyRepository {
         })
         .onConflict((conflict) => conflict.doNothing())
         .execute();
-      await db
-        .updateTable("concord.commands")
-        .set({ has_dependencies: true })
-        .where("command_id", "=", child.commandId)
-        .execute();
+      await held.change(child.commandId, {
+        command: { hasDependencies: true },
+        columns: { has_dependencies: true },
+      });
     },
     of: async (childId) => {
       const rows = await db

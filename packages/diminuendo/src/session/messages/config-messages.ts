@@ -20,7 +20,7 @@ import type { Connection } from "../../transport/Connection.ts";
 import type { ConfigRefusal } from "../../transport/Router.ts";
 import { ConcordanceClient } from "../../upstream/ConcordanceClient.ts";
 import type { Refused } from "../../upstream/upstream-http.ts";
-import { requirePermission, sessionFor } from "../access.ts";
+import { requirePermission, viewFor } from "../access.ts";
 
 const NAMESPACES_MAX = 64;
 
@@ -157,7 +157,7 @@ const WRITE_NEEDS: Readonly<Record<ConfigScope["scope"], Permission>> = {
 
 const authorize = Effect.fnUntraced(function* (actor: Actor, scope: ConfigScope, writes: boolean) {
   yield* requirePermission(actor, writes ? WRITE_NEEDS[scope.scope] : "session:read");
-  if (scope.scope === "session") yield* sessionFor(actor, "session:read", scope.sessionId);
+  if (scope.scope === "session") yield* viewFor(actor, "session:read", scope.sessionId);
 });
 
 const get = Effect.fnUntraced(function* (namespace: string, key: string) {

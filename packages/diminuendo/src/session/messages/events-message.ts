@@ -3,7 +3,7 @@ import type { Actor } from "@concert/service-kit/identity";
 import * as Effect from "effect/Effect";
 import { type ClientMessageOf, EVENTS_PAGE_DEFAULT } from "../../protocol/index.ts";
 import type { Connection } from "../../transport/Connection.ts";
-import { sessionFor } from "../access.ts";
+import { viewFor } from "../access.ts";
 import { page } from "../log-pages.ts";
 
 export const getEvents = Effect.fn("getEvents")(function* (
@@ -11,7 +11,7 @@ export const getEvents = Effect.fn("getEvents")(function* (
   actor: Actor,
   message: ClientMessageOf<"get_events">,
 ) {
-  const session = yield* sessionFor(actor, "session:read", message.sessionId);
+  const session = yield* viewFor(actor, "session:read", message.sessionId);
   const { afterSeq = 0, beforeSeq, limit = EVENTS_PAGE_DEFAULT } = message;
   const asked = { afterSeq, limit, ...(beforeSeq === undefined ? {} : { beforeSeq }) };
   const { events, lastSeq } = yield* page(session, asked);

@@ -11,10 +11,10 @@ import { refuse } from "../../security/Refusal.ts";
 import { Broadcaster, type Replay } from "../../transport/Broadcaster.ts";
 import type { Connection } from "../../transport/Connection.ts";
 import type { Reader } from "../../transport/Reader.ts";
-import { sessionFor } from "../access.ts";
-import type { LiveSession } from "../LiveSession.ts";
+import { viewFor } from "../access.ts";
 import { page } from "../log-pages.ts";
 import { type ReplayStart, replayStart } from "../replay-start.ts";
+import type { SessionView } from "../SessionView.ts";
 
 type JoinSession = ClientMessageOf<"join_session">;
 
@@ -29,7 +29,7 @@ export const joinSession = Effect.fn("joinSession")(function* (
   actor: Actor,
   message: JoinSession,
 ) {
-  const session = yield* sessionFor(actor, "session:read", message.sessionId);
+  const session = yield* viewFor(actor, "session:read", message.sessionId);
   const broadcaster = yield* Broadcaster;
   if (broadcaster.joinedCount(connection) >= JOINED_MAX) {
     return yield* refuse("RATE_LIMITED", `A connection joins at most ${JOINED_MAX} sessions.`);
@@ -48,7 +48,7 @@ export const joinSession = Effect.fn("joinSession")(function* (
 /** Sends the reader the log after `afterSeq`, then what happens. Answers the last seq sent, or null if it left. */
 export const follow = Effect.fnUntraced(function* (
   reader: Reader,
-  session: LiveSession,
+  session: SessionView,
   afterSeq: number,
 ) {
   const replay = (yield* Broadcaster).beginReplay(reader, session.sessionId);
@@ -60,7 +60,7 @@ export const leaveSession = Effect.fn("leaveSession")(function* (
   actor: Actor,
   { sessionId }: ClientMessageOf<"leave_session">,
 ) {
-  const session = yield* sessionFor(actor, "session:read", sessionId);
+  const session = yield* viewFor(actor, "session:read", sessionId);
   (yield* Broadcaster).leave(connection, session.sessionId);
   return { type: "session_left" as const, sessionId };
 });
@@ -68,7 +68,7 @@ export const leaveSession = Effect.fn("leaveSession")(function* (
 /** Answers the last seq sent, or null if the join ended before it was done. */
 const catchUp = Effect.fnUntraced(function* (
   replay: Replay,
-  session: LiveSession,
+  session: SessionView,
   afterSeq: number,
 ) {
   const broadcaster = yield* Broadcaster;
@@ -85,7 +85,7 @@ const catchUp = Effect.fnUntraced(function* (
 /** Sends the log from `afterSeq` on to where it ended when called. */
 const readUpTo = Effect.fnUntraced(function* (
   replay: Replay,
-  session: LiveSession,
+  session: SessionView,
   afterSeq: number,
 ) {
   const broadcaster = yield* Broadcaster;
@@ -113,7 +113,7 @@ const untilTaken = (connection: Reader) =>
   );
 
 function snapshot(
-  session: LiveSession,
+  session: SessionView,
   { requestId }: JoinSession,
   { replay, hasOlder }: ReplayStart,
   ts: number,
@@ -128,7 +128,7 @@ function snapshot(
     firstSeq: session.firstSeq,
     replay,
     hasOlder,
-    activeTurnId: session.model.openTurn?.turnId ?? null,
+    activeTurnId: session.activeTurnId,
     ts,
   };
 }

@@ -92,7 +92,7 @@ const forget = Effect.fnUntraced(function* (
   const nowMs = yield* Clock.currentTimeMillis;
   const workers = yield* WorkerManager;
   yield* workers.write({ kind: "forget_session", tenantId, sessionId, nowMs, remembered });
-  (yield* Sessions).forget(session);
+  (yield* Sessions).forget(session, "deleted");
 });
 
 /** The writer commits what waits before it deletes; also run at start for what a crash has left. */

@@ -12,9 +12,12 @@ import {
   CLOSE_CODES,
   type ClientMessageOf,
   type MemberAction,
+  type Role,
   type ServerMessage,
 } from "../../protocol/index.ts";
 import { refuse } from "../../security/Refusal.ts";
+import { Broadcaster } from "../../transport/Broadcaster.ts";
+import type { Connection } from "../../transport/Connection.ts";
 import { SocketServer } from "../../transport/SocketServer.ts";
 import { requirePermission } from "../access.ts";
 import { recallAnswer, rememberedAs } from "../remembering.ts";
@@ -92,13 +95,28 @@ const takeEffect = Effect.fnUntraced(function* (
   changed: MemberChanged,
 ) {
   const role = changed.kind === "done" ? changed.role : null;
-  for (const connection of [...(yield* SocketServer).connections]) {
+  applyRole((yield* SocketServer).connections, { tenantId, userId, role });
+  (yield* Broadcaster).tellRole(tenantId, userId, role);
+});
+
+/** Open connections of the person go on in the new role; without one they end. */
+export function applyRole(
+  connections: Iterable<Connection>,
+  { tenantId, userId, role }: RoleOf,
+): void {
+  for (const connection of [...connections]) {
     const { actor } = connection;
     if (actor?.tenant !== tenantId || actor.user !== userId) continue;
     if (role === null) connection.close(CLOSE_CODES.forbidden, "no member of this tenant any more");
     else connection.becomes(withRole(actor, role));
   }
-});
+}
+
+interface RoleOf {
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly role: Role | null;
+}
 
 const unknown = refuse("MemberNotFound", "The tenant has no such member or invitation.");
 const lastOwner = refuse("LastOwner", "A tenant needs an owner; make somebody else one first.");

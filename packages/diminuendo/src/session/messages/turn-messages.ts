@@ -54,7 +54,7 @@ export const runTurn = Effect.fn("runTurn")(function* (
     if (first !== null) return { answer: { told: first, isNew: false } };
     if (session.isArchived) return yield* archived;
     const admitted = yield* admit(model, message, turn);
-    const price = yield* (yield* Billing).reserve(session, turn.turnId);
+    const price = yield* (yield* Billing).reserve(session, turn.turnId, actor.user);
     return { answer: { told: admitted.told, isNew: true }, step: admitted.step(price) };
   });
   const { told, isNew } = yield* paidFor(session, turn.turnId, decide);
@@ -188,7 +188,7 @@ export const steer = Effect.fn("steer")(function* (actor: Actor, message: Steer)
     const answer: ServerMessage = { type: "steer_accepted", sessionId, steerId, turnId };
     const words = { text: message.content, told: answer, steerId, nextTurnId };
     const { step } = said(actor, message, open, words);
-    return { answer, step: step(yield* (yield* Billing).reserve(session, nextTurnId)) };
+    return { answer, step: step(yield* (yield* Billing).reserve(session, nextTurnId, actor.user)) };
   });
   const answer = yield* paidFor(session, nextTurnId, decide);
   yield* (yield* Attachments).pursue(session);

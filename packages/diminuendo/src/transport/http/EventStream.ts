@@ -28,7 +28,7 @@ export class EventStream implements Reader {
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   #onDrain: (() => void)[] = [];
 
-  constructor(needs: EventStreamNeeds) {
+  constructor(needs: EventStreamNeeds, lastsMs = LASTS_MS) {
     this.#needs = needs;
     this.body = new ReadableStream<Uint8Array>(
       {
@@ -40,8 +40,8 @@ export class EventStream implements Reader {
       },
       { highWaterMark: WAITING_BYTES_MAX, size: (chunk) => chunk?.byteLength ?? 0 },
     );
-    this.#keepAwake = setInterval(() => this.#enqueue(": awake\n\n"), KEEP_AWAKE_MS);
-    this.#lifetime = setTimeout(() => this.close(), LASTS_MS);
+    this.#keepAwake = setInterval(() => this.write(": awake\n\n"), KEEP_AWAKE_MS);
+    this.#lifetime = setTimeout(() => this.lapsed(), lastsMs);
   }
 
   get isClosed(): boolean {
@@ -51,12 +51,12 @@ export class EventStream implements Reader {
   /** A reader who knew another log is told to forget it. */
   begin(epoch: string, known: string): void {
     this.#epoch = epoch;
-    if (known !== epoch) this.#enqueue(`event: reset\ndata: ${JSON.stringify({ epoch })}\n\n`);
+    if (known !== epoch) this.write(`event: reset\ndata: ${JSON.stringify({ epoch })}\n\n`);
   }
 
   sendText(text: string): void {
     const { type, seq } = JSON.parse(text) as { readonly type: string; readonly seq: number };
-    this.#enqueue(`id: ${this.#epoch}:${seq}\nevent: ${type}\ndata: ${text}\n\n`);
+    this.write(`id: ${this.#epoch}:${seq}\nevent: ${type}\ndata: ${text}\n\n`);
     this.closeIfSlow();
   }
 
@@ -98,7 +98,12 @@ export class EventStream implements Reader {
     return WAITING_BYTES_MAX - (this.#controller?.desiredSize ?? WAITING_BYTES_MAX);
   }
 
-  #enqueue(text: string): void {
+  /** It has lasted as long as it may. */
+  protected lapsed(): void {
+    this.close();
+  }
+
+  protected write(text: string): void {
     this.#controller?.enqueue(this.#encoder.encode(text));
   }
 

@@ -6,8 +6,9 @@ import type { Actor } from "@concert/service-kit/identity";
 import * as Effect from "effect/Effect";
 import type { Permission } from "../../auth/permissions.ts";
 import type { ServerMessage } from "../../protocol/index.ts";
+import { ask, type Fields } from "./ask.ts";
 import type { Asked, PersonRoute } from "./routes.ts";
-import { ask, BODY, type Fields, numberIn, sent } from "./thread-routes.ts";
+import { BODY, numberIn, sent } from "./thread-routes.ts";
 
 const AUTOMATIONS = "/api/automations";
 const INBOX = "/api/inbox";

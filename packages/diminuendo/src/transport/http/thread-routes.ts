@@ -6,32 +6,12 @@ import type { Actor } from "@concert/service-kit/identity";
 import * as Effect from "effect/Effect";
 import * as Schema from "effect/Schema";
 import * as Stream from "effect/Stream";
-import {
-  ClientMessage,
-  type LogCursor,
-  type ServerMessage,
-  type SessionMeta,
-} from "../../protocol/index.ts";
-import { refuse } from "../../security/Refusal.ts";
-import { Broadcaster } from "../Broadcaster.ts";
-import { type AskedAnywhere, Router } from "../Router.ts";
-import { SocketServer } from "../SocketServer.ts";
+import type { LogCursor, ServerMessage, SessionMeta } from "../../protocol/index.ts";
+import { Router } from "../Router.ts";
+import { ask, type Fields } from "./ask.ts";
 import { EventStream } from "./EventStream.ts";
 import type { Asked, PersonRoute } from "./routes.ts";
-
-export type Fields = Readonly<Record<string, unknown>>;
-
-const asMessage = Schema.decodeUnknownEffect(ClientMessage);
-
-/** Asks as a client would; the fields are checked by the message's own schema. */
-export const ask = Effect.fnUntraced(function* (actor: Actor, fields: Fields) {
-  const message = yield* asMessage(fields).pipe(
-    Effect.mapError((error) => refuse("INVALID_MESSAGE", error.message)),
-  );
-  const { publish } = yield* SocketServer;
-  const router = yield* Router;
-  return yield* router.ask({ publishToOthers: publish }, actor, message as AskedAnywhere);
-});
+import { streamed } from "./streams.ts";
 
 /** A thread as lists show it. */
 function threadOf({ sessionId, ...session }: SessionMeta) {
@@ -206,35 +186,19 @@ const sessionOf = Effect.fnUntraced(function* (actor: Actor, sessionId: string) 
   return yield* (yield* Router).session(actor, sessionId);
 });
 
-const STREAMS_MAX = 2_000;
-let streams = 0;
-
 const followEvents = Effect.fnUntraced(function* (actor: Actor, { request, path, query }: Asked) {
-  if (streams >= STREAMS_MAX) return yield* refuse("RATE_LIMITED", "Too many event streams; wait.");
-  const { listen } = yield* SocketServer;
-  const broadcaster = yield* Broadcaster;
   const router = yield* Router;
   const sessionId = path["id"] ?? "";
   yield* router.session(actor, sessionId);
-  streams += 1;
-  const stream: EventStream = new EventStream({
-    listen,
-    onClosed: () => {
-      streams -= 1;
-      broadcaster.leaveAll(stream);
-    },
-  });
   const from = placeOf(request.headers.get("last-event-id"), query["afterSeq"]);
-  const onEpoch = (epoch: string) => stream.begin(epoch, from.cursor?.epoch ?? epoch);
-  const following = router.follow(stream, actor, { sessionId, onEpoch, ...from }).pipe(
-    Effect.tapCause((cause) => Effect.logWarning("an event stream ended", cause)),
-    Effect.ensuring(Effect.sync(() => request.signal.aborted && stream.close())),
-    Effect.catchCause(() => Effect.sync(() => stream.close())),
+  return yield* streamed(
+    request,
+    (needs) => new EventStream(needs),
+    (stream) => {
+      const onEpoch = (epoch: string) => stream.begin(epoch, from.cursor?.epoch ?? epoch);
+      return router.follow(stream, actor, { sessionId, onEpoch, ...from });
+    },
   );
-  request.signal.addEventListener("abort", () => stream.close(), { once: true });
-  yield* Effect.forkDetach(following);
-  const headers = { "content-type": "text/event-stream", "x-accel-buffering": "no" };
-  return new Response(stream.body, { headers });
 });
 
 /** `<epoch>:<seq>` as we gave it, or a number. */

@@ -21,6 +21,8 @@ export interface Guard {
   readonly plainHttp: boolean;
   readonly bytesMax: number;
   readonly redirectsMax: number;
+  /** A redirect is an answer like any other, and nobody follows it. */
+  readonly showRedirects?: boolean;
   /** Replaced in tests that play a name server. */
   readonly resolve?: (host: string) => Promise<readonly string[]>;
 }
@@ -55,7 +57,8 @@ export async function guardedRequest(
       if (answer === undefined) {
         return { failure: malformed(`the answer is larger than ${guard.bytesMax} bytes`) };
       }
-      const location = isRedirect(answer.status) ? answer.headers["location"] : undefined;
+      const mayFollow = isRedirect(answer.status) && guard.showRedirects !== true;
+      const location = mayFollow ? answer.headers["location"] : undefined;
       if (location === undefined) return { ...answer, url: target.href };
       if (hop >= guard.redirectsMax) throw new Forbidden(`more than ${hop} redirects`);
       if (!SAFE_METHODS.includes(request.method)) {
@@ -69,6 +72,16 @@ export async function guardedRequest(
     if (!(error instanceof Forbidden)) return { failure: unreachable(error) };
     const message = `the address is not allowed: ${error.message}`;
     return { failure: { ok: false, errorClass: "permission_denied", message } };
+  }
+}
+
+/** Why nothing may be sent to `url`; undefined when it may, or when its name cannot be resolved just now. */
+export async function addressRefusal(url: string, guard: Guard): Promise<string | undefined> {
+  try {
+    await checkedAddress(checkedUrl(url, guard), guard);
+    return undefined;
+  } catch (error) {
+    return error instanceof Forbidden ? error.message : undefined;
   }
 }
 

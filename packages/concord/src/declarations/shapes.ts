@@ -1,0 +1,135 @@
+/** Owns the shape of what can be declared in YAML (spec §26, §43), as JSON Schemas: a key that is not here is a mistake. */
+import type { JsonObject } from "../core/json.ts";
+import { POLICY_DOCUMENT_SCHEMA } from "../core/policy/document.ts";
+import { INGRESS_TYPES, RISK_LEVELS } from "../core/vocabulary.ts";
+
+const text = { type: "string", minLength: 1, maxLength: 1_000 };
+const name = { type: "string", pattern: "^[A-Za-z][A-Za-z0-9_.-]{0,99}$" };
+const texts = { type: "array", maxItems: 100, items: text };
+const seconds = { type: "number", minimum: 0, maximum: 86_400 };
+/** A JSON Schema of its own, compiled by the catalog. */
+const schema = { type: "object" };
+const object = (required: readonly string[], properties: JsonObject): JsonObject => ({
+  type: "object",
+  required: [...required],
+  additionalProperties: false,
+  properties,
+});
+const query = { type: "object", additionalProperties: { type: ["string", "number"] } };
+const retry = object(["max_attempts"], {
+  max_attempts: { type: "integer", minimum: 1, maximum: 100 },
+  backoff_seconds: { type: "array", maxItems: 100, items: seconds },
+});
+const compensation = {
+  oneOf: [{ const: "required" }, object(["not_needed"], { not_needed: text })],
+};
+const operation = object(["name", "method", "path"], {
+  name,
+  description: text,
+  method: { enum: ["GET", "POST", "PUT", "PATCH", "DELETE"] },
+  path: { type: "string", pattern: "^/", maxLength: 1_000 },
+  query,
+  body: schema,
+  side_effect: { type: "boolean" },
+  idempotency_key: text,
+  input_schema: schema,
+  output_schema: schema,
+  scope: text,
+  timeout_seconds: { type: "number", exclusiveMinimum: 0, maximum: 3_600 },
+  retry,
+  compensation,
+  lookup: object(["path"], { path: { type: "string", pattern: "^/" }, query, found: text }),
+});
+const approver = object(["kind", "name"], { kind: { enum: ["user", "group"] }, name: text });
+const approval = object(["type", "approver"], { type: name, approver });
+const common = {
+  name: text,
+  description: text,
+  risk_level: { enum: [...RISK_LEVELS] },
+  execution_mode: { enum: ["sync", "async"] },
+  policies: texts,
+  approval,
+  ingress_types: { type: "array", items: { enum: [...INGRESS_TYPES] } },
+  idempotency_key: text,
+  input_schema: schema,
+};
+const step = {
+  oneOf: [
+    object(["id", "connector", "capability"], {
+      id: name,
+      connector: text,
+      capability: text,
+      effect_type: name,
+      depends_on: texts,
+      input: schema,
+    }),
+    object(["id", "artifact"], {
+      id: name,
+      depends_on: texts,
+      artifact: object(["type", "title", "content"], { type: name, title: text, content: schema }),
+    }),
+  ],
+};
+
+/** By the one key that a document has. */
+export const SHAPES: Readonly<Record<string, JsonObject>> = {
+  connector: object(["name", "type", "capabilities"], {
+    name: text,
+    type: text,
+    risk_level: { enum: [...RISK_LEVELS] },
+    base_url: text,
+    repositories: texts,
+    capabilities: {
+      type: "array",
+      minItems: 1,
+      maxItems: 100,
+      items: { anyOf: [{ type: "string", minLength: 1, maxLength: 100 }, operation] },
+    },
+    auth: object(["mode"], {
+      mode: { enum: ["none", "bearer", "secret", "oauth"] },
+      secret_ref: text,
+      scopes: texts,
+    }),
+    rate_limits: object(["requests_per_minute"], {
+      requests_per_minute: { type: "integer", minimum: 1, maximum: 1_000_000 },
+    }),
+  }),
+  tool: object(["name", "connector", "capability", "input_schema"], {
+    ...common,
+    connector: text,
+    capability: text,
+    effect_type: name,
+    requires_approval: { type: "boolean" },
+  }),
+  task: object(["name", "input_schema", "steps"], {
+    ...common,
+    command_type: text,
+    tool: object(["name"], { name: text, description: text }),
+    steps: { type: "array", minItems: 1, maxItems: 100, items: step },
+    result: schema,
+  }),
+  policy: POLICY_DOCUMENT_SCHEMA,
+  approval_type: object(["name", "expires_in_minutes"], {
+    name,
+    description: text,
+    expires_in_minutes: { type: "integer", minimum: 1, maximum: 525_600 },
+    quorum: { type: "integer", minimum: 1, maximum: 100 },
+  }),
+  compensation: object(["name", "of", "connector", "capability"], {
+    name,
+    of: name,
+    connector: text,
+    capability: text,
+    input: schema,
+    after: texts,
+  }),
+  schedule: object(["name", "task", "cron"], {
+    name,
+    description: text,
+    task: text,
+    cron: text,
+    tenants: texts,
+    payload: schema,
+    missed: { enum: ["run", "skip"] },
+  }),
+};

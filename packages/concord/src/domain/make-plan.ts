@@ -1,0 +1,130 @@
+/**
+ * Owns what a command is going to do (PLN-2, PLN-3): its steps, the keys and ways back of its effects, the approvals
+ * it needs, whether it may answer within the request. Pure: ids and time are passed in, nothing is stored.
+ */
+import { executionMode, mapTaskToPrimitives } from "../core/classify.ts";
+import type { Command, ExecutionPlan, PlanStep } from "../core/command.ts";
+import type { Failure } from "../core/errors.ts";
+import { encodeId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { CombinedDecision, RequiredApproval } from "../core/policy.ts";
+import { renderTemplate } from "../core/template.ts";
+import { manifestOf } from "./manifest.ts";
+import type { StepDefinition, Task, TaskCatalog } from "./tasks.ts";
+
+/** What planning looks up. */
+export type PlanCatalog = Pick<TaskCatalog, "connector" | "operation" | "compensationOf">;
+
+export interface PlanRequest {
+  readonly command: Pick<Command, "commandId" | "payload">;
+  readonly task: Task;
+  readonly combined: CombinedDecision;
+  readonly planId: string;
+  readonly createdAt: string;
+}
+
+/** Approvals this command needs: what policies ask for, or what the task always asks for. */
+export function approvalsNeeded(
+  task: Task,
+  combined: CombinedDecision,
+): readonly RequiredApproval[] {
+  if (combined.requiredApprovals.length > 0) return combined.requiredApprovals;
+  if (task.approval === undefined) return [];
+  return [{ approvalType: task.approval.type, approver: task.approval.approver }];
+}
+
+/** The plan, or why the command cannot be planned. */
+export function makePlan(
+  catalog: PlanCatalog,
+  { command, task, combined, planId, createdAt }: PlanRequest,
+): { readonly plan: ExecutionPlan } | { readonly failure: Failure } {
+  const steps: PlanStep[] = [];
+  for (const definition of task.steps) {
+    const step = planStep(catalog, keyValues(command), definition);
+    if ("errorClass" in step) return { failure: step };
+    steps.push(step);
+  }
+  const approvals = approvalsNeeded(task, combined);
+  const plan = {
+    planId,
+    commandId: command.commandId,
+    ...classified(catalog, task, combined, steps, approvals.length > 0),
+    steps,
+    requiredApprovals: approvals.map((one) => one.approvalType),
+    expectedArtifacts: artifactTypes(task),
+    createdAt,
+  };
+  return { plan };
+}
+
+function classified(
+  catalog: PlanCatalog,
+  task: Task,
+  combined: CombinedDecision,
+  steps: readonly PlanStep[],
+  gated: boolean,
+): Pick<ExecutionPlan, "executionMode" | "primitives"> {
+  const syncAllowed = task.syncAllowed === true;
+  const asyncRequired = combined.decision === "route_async" || task.runsAs === "agent_turn";
+  const writesOutside = steps.some((step) => step.effect !== undefined);
+  return {
+    executionMode: executionMode({ syncAllowed, asyncRequired, gated, writesOutside }),
+    primitives: mapTaskToPrimitives({
+      approvalRequired: gated,
+      asyncRequired,
+      syncAllowed,
+      usesConnector: steps.some((step) => step.primitive === "connector_call"),
+      artifactPossible: artifactTypes(task).length > 0,
+      memoryWritePossible: false,
+      notificationRequired: task.steps.some(
+        (step) =>
+          step.kind === "connector" &&
+          catalog.connector(step.connector).connectorType === NOTIFICATION,
+      ),
+    }),
+  };
+}
+
+/** The type of the connectors that tell people something. */
+const NOTIFICATION = "notification";
+
+function artifactTypes(task: Task): readonly string[] {
+  return task.steps.flatMap((one) => (one.kind === "artifact" ? [one.artifactType] : []));
+}
+
+/** What a key may be made of: the payload, and the command itself where the vendor has no name for the thing. */
+function keyValues(command: PlanRequest["command"]): JsonObject {
+  return { ...command.payload, this_command: encodeId("command", command.commandId) };
+}
+
+function planStep(
+  catalog: PlanCatalog,
+  values: JsonObject,
+  definition: StepDefinition,
+): PlanStep | Failure {
+  const base = { stepId: definition.id, dependsOn: definition.dependsOn ?? [] };
+  if (definition.kind === "artifact") {
+    return { ...base, primitive: "artifact_write", functionName: definition.artifactType };
+  }
+  const { connector, operation, effectType } = definition;
+  const call = {
+    ...base,
+    primitive: "connector_call",
+    functionName: `${connector}.${operation}`,
+  } as const;
+  const { keyTemplate } = catalog.operation(connector, operation);
+  if (effectType === undefined) return call;
+  const rendered = renderTemplate(keyTemplate ?? "", values);
+  if ("missing" in rendered) {
+    const message = `the key of ${connector}.${operation} needs "${rendered.missing}" in the payload`;
+    return { errorClass: "validation_error", message };
+  }
+  const undo = catalog.compensationOf(effectType);
+  const effect = {
+    effectType,
+    idempotencyKey: rendered.key,
+    declaredCompensation: undo?.name ?? null,
+    compensation: undo === undefined ? null : manifestOf(undo),
+  };
+  return { ...call, effect };
+}

@@ -1,0 +1,87 @@
+/**
+ * Owns the commands that a transaction holds: locked or made in it, so that nobody else can change them. What it
+ * changes of one is known here at once, and written as one update, however many changes there were.
+ */
+import { sql, type UpdateObject } from "kysely";
+import type { ClientBase } from "pg";
+import type { Command } from "../core/command.ts";
+import type { CommandId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import { type Db, jsonb, type Tables } from "./schema.ts";
+import { type OpenTransaction, openTransaction } from "./transaction.ts";
+
+export type Columns = UpdateObject<Tables, "concord.commands", "concord.commands">;
+
+interface Held {
+  command: Command;
+  /** The database's time for this transaction. */
+  readonly now: string;
+  /** Columns to write; undefined when the row in the table is as it is here. */
+  changes: Columns | undefined;
+  /** Results of steps to add to the row's. */
+  results: JsonObject;
+}
+export interface Change {
+  readonly command: Partial<Command>;
+  readonly columns?: Columns;
+  readonly result?: JsonObject;
+}
+
+const heldIn = new WeakMap<OpenTransaction, Map<CommandId, Held>>();
+
+export class HeldRows {
+  readonly #db: Db;
+  readonly #client: ClientBase;
+
+  constructor(db: Db, client: ClientBase) {
+    this.#db = db;
+    this.#client = client;
+  }
+
+  /** From here on `command` is changed here, until the transaction ends. */
+  hold(command: Command, now: string): void {
+    this.#all()?.set(command.commandId, { command, now, changes: undefined, results: {} });
+  }
+
+  /** As it now is; undefined when this transaction does not hold it. */
+  find(id: CommandId): { readonly command: Command; readonly now: string } | undefined {
+    return this.#all()?.get(id);
+  }
+
+  /** Changes a row that is held; as it then is. */
+  async change(id: CommandId, change: Change): Promise<Command> {
+    const held = this.#all()?.get(id);
+    if (held === undefined) throw new Error(`the command ${id} is not held`);
+    const { result = {}, columns } = change;
+    const stepResults = { ...held.command.stepResults, ...result };
+    held.command = { ...held.command, stepResults, ...change.command, updatedAt: held.now };
+    held.results = { ...held.results, ...result };
+    const isKept = held.changes !== undefined;
+    held.changes = { ...held.changes, ...columns };
+    if (!isKept) {
+      const compile = () => this.#compile(id, held);
+      await openTransaction(this.#client)?.later({ table: "commands", kind: "update", compile });
+    }
+    return held.command;
+  }
+
+  #compile(id: CommandId, held: Held) {
+    const { changes = {}, results } = held;
+    held.changes = undefined;
+    held.results = {};
+    const update = this.#db
+      .updateTable("concord.commands")
+      .set({ ...changes, updated_at: sql`now()` })
+      .where("command_id", "=", id);
+    if (Object.keys(results).length === 0) return update.compile();
+    return update.set({ step_results: sql`step_results || ${jsonb(results)}::jsonb` }).compile();
+  }
+
+  #all(): Map<CommandId, Held> | undefined {
+    const transaction = openTransaction(this.#client);
+    if (transaction === undefined) return undefined;
+    const known = heldIn.get(transaction) ?? new Map<CommandId, Held>();
+    heldIn.set(transaction, known);
+    return known;
+  }
+}

@@ -1,0 +1,249 @@
+/** What may know what, read from the imports themselves; the house plan of the repository says it too, room by room. */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, expectTypeOf, test } from "vitest";
+import type { EventRepository } from "../src/domain/store.ts";
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+const SOURCES = "packages/concord/src";
+
+/** What follows `from`, `import`, `import(` and `require(`: types, re-exports and sub-paths included. */
+const SPECIFIER = /(?<![\w"'`])(?:from\s*|import\s*\(?\s*|require\s*\(\s*)["']([^"'\n]+)["']/g;
+
+function importsOf(text: string): readonly string[] {
+  return [...text.matchAll(SPECIFIER)].map(([, specifier = ""]) => specifier);
+}
+
+const textOf = (path: string) => readFileSync(join(ROOT, path), "utf8");
+
+function filesUnder(folder: string, wanted = (path: string) => !path.endsWith(".test.ts")) {
+  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((one) => one.isFile() && one.name.endsWith(".ts"))
+    .map((one) => relative(ROOT, join(one.parentPath, one.name)))
+    .filter((path) => !path.includes("node_modules") && wanted(path))
+    .sort();
+}
+
+/** Relative imports as paths from the root, packages as they are. */
+function targetsOf(path: string): readonly string[] {
+  return importsOf(textOf(path)).map((one) =>
+    one.startsWith(".") ? normalize(join(dirname(path), one)) : one,
+  );
+}
+
+/** `file imports target` for every import under `folder` that is `wrong`. */
+function found(folder: string, wrong: (target: string) => boolean): readonly string[] {
+  const files = filesUnder(folder);
+  expect(files.length).toBeGreaterThan(0);
+  return files.flatMap((path) =>
+    targetsOf(path)
+      .filter(wrong)
+      .map((target) => `${path} imports ${target}`),
+  );
+}
+
+function withoutComments(text: string): string {
+  return text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+}
+
+/** What is handed to `defineWorkflow`, up to the closing bracket. */
+function bodiesIn(path: string): readonly string[] {
+  const text = withoutComments(textOf(path));
+  return [...text.matchAll(/\.defineWorkflow\(/g)].map(({ index }) => {
+    let depth = 0;
+    for (let at = text.indexOf("(", index); at < text.length; at += 1) {
+      if (text[at] === "(") depth += 1;
+      if (text[at] === ")") depth -= 1;
+      if (depth === 0) return text.slice(index, at);
+    }
+    throw new Error(`${path} has an open bracket`);
+  });
+}
+
+/** Everything that `path` imports, and what that imports, and so on. */
+function closureOf(path: string, seen = new Set<string>()): ReadonlySet<string> {
+  for (const target of targetsOf(path)) {
+    if (seen.has(target)) continue;
+    seen.add(target);
+    if (target.endsWith(".ts")) closureOf(target, seen);
+  }
+  return seen;
+}
+
+const DBOS = /^@dbos-inc\//;
+const RESTATE = /^@restatedev\//;
+const TEMPORAL = /^@temporalio\//;
+const isRuntime = (target: string) =>
+  [DBOS, RESTATE, TEMPORAL].some((package_) => package_.test(target));
+/** Ways out of the process: the network, files, databases, other processes. */
+const OUTSIDE =
+  /^(pg|undici|nodemailer|kysely|@modelcontextprotocol\/.*|node:(net|tls|http|https|http2|dns.*|dgram|fs.*|child_process|worker_threads))$/;
+
+test("BND-1 every form of an import is seen: types, re-exports, dynamic, required, sub-paths", () => {
+  const forms = [
+    'import { DBOS } from "@dbos-inc/dbos-sdk";',
+    'import type { DBOSClient } from "@dbos-inc/dbos-sdk/client";',
+    'export * from "@dbos-inc/dbos-sdk";',
+    'import "@dbos-inc/dbos-sdk";',
+    'const sdk = await import("@dbos-inc/dbos-sdk");',
+    'type Client = import("@dbos-inc/dbos-sdk").DBOSClient;',
+    'const required = require("@dbos-inc/dbos-sdk");',
+    'import sdk = require("@dbos-inc/dbos-sdk");',
+    'import {\n  DBOS,\n  DBOSClient,\n} from "@dbos-inc/dbos-sdk";',
+  ];
+  for (const form of forms) {
+    expect([form, importsOf(form).filter((one) => DBOS.test(one)).length]).toEqual([form, 1]);
+  }
+});
+
+describe("engines", () => {
+  test("BND-1 AGT-4 core and domain, and all they reach, know no engine and no framework", () => {
+    const inside = [...filesUnder(`${SOURCES}/core`), ...filesUnder(`${SOURCES}/domain`)];
+    const reached = new Set(inside.flatMap((path) => [...closureOf(path)]));
+    const packages = [...reached].filter((target) => !target.endsWith(".ts"));
+    // JSON Schema, and the realm in which policies have their time.
+    expect(packages.sort()).toEqual(["ajv-formats", "ajv/dist/2020.js", "node:vm"]);
+  });
+
+  test("BND-2 only the adapter of an engine imports it", () => {
+    const outside = (package_: RegExp, room: string) =>
+      found(SOURCES, (target) => package_.test(target)).filter(
+        (one) => !one.startsWith(`${SOURCES}/runtime/${room}/`),
+      );
+    expect(outside(DBOS, "dbos")).toEqual([]);
+    expect(outside(RESTATE, "restate")).toEqual([]);
+    expect(outside(TEMPORAL, "temporal")).toEqual([]);
+    const used = found(`${SOURCES}/runtime/dbos`, (target) => DBOS.test(target));
+    expect(used.length).toBeGreaterThan(0);
+  });
+
+  test("BND-6 RUN-5 core and domain reach of the runtime its protocol, which reaches core only", () => {
+    const isRuntimeFile = (target: string) =>
+      target.startsWith(`${SOURCES}/runtime/`) &&
+      !target.startsWith(`${SOURCES}/runtime/protocol/`);
+    expect(found(`${SOURCES}/core`, isRuntimeFile)).toEqual([]);
+    expect(found(`${SOURCES}/domain`, isRuntimeFile)).toEqual([]);
+    const beyond = (target: string) => !target.startsWith(`${SOURCES}/core/`);
+    expect(found(`${SOURCES}/runtime/protocol`, beyond)).toEqual([]);
+  });
+
+  test("BND-6 an engine's adapter does not know another one", () => {
+    for (const room of ["dbos", "restate", "memory"]) {
+      const others = ["dbos", "restate", "memory"].filter((one) => one !== room);
+      const isOther = (target: string) =>
+        others.some((one) => target.startsWith(`${SOURCES}/runtime/${one}/`));
+      expect(found(`${SOURCES}/runtime/${room}`, isOther)).toEqual([]);
+    }
+  });
+});
+
+describe("ways out", () => {
+  test("SEC-8 only connectors, engines, storage and what starts the process can reach outside", () => {
+    const rooms = [
+      "adapters",
+      "declarations",
+      "runtime",
+      "postgres",
+      "server",
+      "testing",
+      "client",
+    ].map((room) => `${SOURCES}/${room}/`);
+    // Composition: hands the pool to whom it belongs.
+    const composing = [`${SOURCES}/concord.ts`, `${SOURCES}/upkeep.ts`];
+    const strangers = found(SOURCES, (target) => OUTSIDE.test(target)).filter(
+      (one) =>
+        !rooms.some((room) => one.startsWith(room)) &&
+        !composing.some((path) => one.startsWith(`${path} `)),
+    );
+    expect(strangers).toEqual([]);
+    const calling = filesUnder(SOURCES)
+      .filter((path) => /\bfetch\(|\bWebSocket\(/.test(textOf(path)))
+      .filter((path) => !rooms.some((room) => path.startsWith(room)));
+    expect(calling).toEqual([]);
+  });
+
+  test("CMD-7 the API room knows services and views of them, and nothing that works", () => {
+    const allowed = ["api", "core", "domain", "registry"].map((room) => `${SOURCES}/${room}/`);
+    const inner = (target: string) => target.startsWith(`${SOURCES}/`);
+    const strange = (target: string) =>
+      inner(target) && !allowed.some((room) => target.startsWith(room));
+    expect(found(`${SOURCES}/api`, strange)).toEqual([]);
+    expect(found(`${SOURCES}/api`, (target) => OUTSIDE.test(target))).toEqual([]);
+  });
+
+  test("CON-3 a connector judges nothing: no evaluation, no storage, no engine is within its reach", () => {
+    const judging = (target: string) =>
+      /\/core\/polic(y|ies)\.ts$|\/domain\/policy-/.test(target) ||
+      ["postgres", "runtime", "registry"].some((room) => target.startsWith(`${SOURCES}/${room}/`));
+    const strange = filesUnder(`${SOURCES}/adapters/connectors`).flatMap((path) => {
+      // A type is no judgement.
+      const text = textOf(path).replaceAll(/^import type .*$/gm, "");
+      return importsOf(text)
+        .map((one) => (one.startsWith(".") ? normalize(join(dirname(path), one)) : one))
+        .filter(judging)
+        .map((target) => `${path} imports ${target}`);
+    });
+    expect(strange).toEqual([]);
+  });
+
+  test("PLN-12 contracts are written against what Concord exports, examples and tests alike", () => {
+    const inside = (target: string) => /(^|\/)packages\/|@concert\/concord\/src/.test(target);
+    expect(found("examples/hotel-booking/contracts", inside)).toEqual([]);
+    expect(targetsOf("examples/reports/contracts.ts").filter(inside)).toEqual([]);
+    for (const name of ["contracts", "deals", "trips"]) {
+      const path = `packages/concord/test/support/${name}.ts`;
+      expect(targetsOf(path).filter(inside)).toEqual([`${SOURCES}/index.ts`]);
+    }
+  });
+});
+
+describe("what is decided by what", () => {
+  test("STM-8 who decides can add to the record and cannot read it", () => {
+    expectTypeOf<keyof EventRepository>().toEqualTypeOf<"append">();
+    const reading = filesUnder(`${SOURCES}/postgres/repositories`).filter((path) =>
+      /(FROM|JOIN)\s+concord\.domain_events|selectFrom\("concord\.domain_events/.test(textOf(path)),
+    );
+    // What is sent as it stands, and what is taken out of it, is read for that and nothing else.
+    const handling = /\/(webhooks|redactions|redaction-service)\.ts$/;
+    expect(reading.filter((path) => !handling.test(path))).toEqual([]);
+    const deciding = [`${SOURCES}/core`, `${SOURCES}/domain`].flatMap((room) => filesUnder(room));
+    const naming = deciding.filter((path) => textOf(path).includes("domain_events"));
+    expect(naming.filter((path) => !handling.test(path))).toEqual([]);
+  });
+
+  test("EFF-8 effects are no queue: storage alone names them, and nothing skips those that are locked", () => {
+    const touching = filesUnder(SOURCES).filter((path) => /\bdomain_effects\b/.test(textOf(path)));
+    expect(touching.filter((path) => !path.startsWith(`${SOURCES}/postgres/`))).toEqual([]);
+    expect(touching).toContain(`${SOURCES}/postgres/repositories/effects.ts`);
+    expect(touching.filter((path) => /SKIP\s+LOCKED|skipLocked/i.test(textOf(path)))).toEqual([]);
+  });
+
+  test("RUN-8 the body of a workflow names no clock, no randomness, no timer and nothing outside", () => {
+    const defining = filesUnder(`${SOURCES}/runtime`).filter((path) =>
+      /\.defineWorkflow\(/.test(textOf(path)),
+    );
+    expect(defining).toContain(`${SOURCES}/runtime/run-command.ts`);
+    const impure =
+      /Date\.|new Date|Math\.random|randomUUID|setTimeout|setInterval|fetch\(|Promise\.(race|any|all)/;
+    for (const path of defining) {
+      for (const body of bodiesIn(path))
+        expect([path, impure.exec(body)?.[0]]).toEqual([path, undefined]);
+    }
+    // That of a command is spread over its file, which names nothing else.
+    const whole = withoutComments(textOf(`${SOURCES}/runtime/run-command.ts`));
+    expect(impure.exec(whole)?.[0]).toBeUndefined();
+  });
+
+  test("TST-6 the tests of the pure rooms reach no database and no engine", () => {
+    const isTest = (path: string) => path.endsWith(".test.ts");
+    const pure = filesUnder(`${SOURCES}/core`, isTest);
+    expect(pure.length).toBeGreaterThan(5);
+    for (const path of pure) {
+      const reached = [...closureOf(path)].filter(
+        (target) => isRuntime(target) || OUTSIDE.test(target) || target === "node-pg-migrate",
+      );
+      expect([path, reached]).toEqual([path, []]);
+    }
+  });
+});
