@@ -34,6 +34,13 @@ beforeAll(async () => {
   const done = await ann.newSession();
   await ann.ask({ type: "run_turn", sessionId: done, text: SECRET, idempotencyKey: "key-of-ann" });
   await ann.untilType("turn_complete");
+  const schedule = { kind: "heartbeat", everyMinutes: 60 };
+  const execution = { mode: "isolated", agentType: "echo" };
+  const definition = { name: SECRET, prompt: SECRET, schedule, execution };
+  const made = await ann.ask({ type: "create_automation", definition });
+  const { automationId } = made["automation"] as { automationId: string };
+  await ann.ask({ type: "control_automation", automationId, action: "run" });
+  await ann.untilType("inbox_changed");
   waiting = await ann.newSession();
   await ann.ask({ type: "rename_session", sessionId: waiting, name: SECRET });
   await ann.ask({ type: "run_turn", sessionId: waiting, text: `approve ${SECRET}` });
