@@ -1,5 +1,5 @@
 /**
- * Owns every write. Commands gather for at most 10 ms or until there are 100; then what is events alone goes to the
+ * Owns every write. Commands gather for a millisecond or until there are 1,000; then what is events alone goes to the
  * journal in one transaction, and each other database gets one with its commands in the order they came. An answer
  * leaves only after the commit. A command that fails takes down the others of its transaction, and all are told.
  */
@@ -33,7 +33,8 @@ interface Waiting<C extends WriterCommand = WriterCommand> {
 }
 
 const BATCH_DELAY_MS = 1; // Well under the 10 ms allowed: what arrives during a commit forms the next batch.
-const BATCH_COMMANDS_MAX = 100;
+/** What came during a slow sync should need one more, not ten. */
+const BATCH_COMMANDS_MAX = 1_000;
 /** Of each shape: a tenant's registry is written at every change of state, and must not make room for sessions. */
 const HANDLES_MAX = { registry: 256, session: 128 };
 /** A session that wrote nothing for this long gets its events into its own database. */
@@ -52,26 +53,35 @@ const handles = {
 const journal = new EventJournal(dataDir, Date.now());
 const tidying = setInterval(tidy, TIDY_EVERY_MS);
 let waiting: Waiting[] = [];
+/** Committed, and not told yet. */
+let answers: Answer[] = [];
 let timer: ReturnType<typeof setTimeout> | null = null;
 
-self.onmessage = (message: MessageEvent<Ask<WriterCommand>>) => {
-  const { id, ask, claim } = message.data;
+self.onmessage = (message: MessageEvent<readonly Ask<WriterCommand>[]>) => {
+  for (const one of message.data) receive(one);
+  tellAnswers();
+};
+
+function receive({ id, ask, claim }: Ask<WriterCommand>): void {
   if (ask.kind === "flush" || ask.kind === "stop") {
     flush();
     if (ask.kind === "stop") closeAll();
-    return reply({ id, ok: true, value: null });
+    answers.push({ id, ok: true, value: null });
+    return;
   }
   if (!SAFE_NAME.test(nameOf(ask).id)) {
-    return reply({ id, ok: false, error: "the id cannot name a database" });
+    answers.push({ id, ok: false, error: "the id cannot name a database" });
+    return;
   }
   if (ask.kind === "drop_session") {
     flush();
-    return reply(dropped(id, ask.sessionId));
+    answers.push(dropped(id, ask.sessionId));
+    return;
   }
   waiting.push({ id, command: ask, claim });
   if (waiting.length >= BATCH_COMMANDS_MAX) flush();
   else timer ??= setTimeout(flush, BATCH_DELAY_MS);
-};
+}
 
 function flush(): void {
   if (timer !== null) clearTimeout(timer);
@@ -99,10 +109,11 @@ function journalAll(group: readonly Waiting<Commit>[]): void {
   try {
     const commits = group.map(({ command }) => command);
     journal.append(commits, Date.now());
-    for (const { id } of group) reply({ id, ok: true, value: null });
+    for (const { id } of group) answers.push({ id, ok: true, value: null });
   } catch (error) {
-    for (const { id } of group) reply({ id, ok: false, error: String(error) });
+    for (const { id } of group) answers.push({ id, ok: false, error: String(error) });
   }
+  tellAnswers();
 }
 
 function commitGroup(path: string, group: readonly Waiting[]): void {
@@ -110,15 +121,18 @@ function commitGroup(path: string, group: readonly Waiting[]): void {
     const shape = group[0] === undefined ? "session" : nameOf(group[0].command).shape;
     const database = handles[shape].get(path, () => openMigrated(path, shape));
     // Immediate: another gateway's process may write between our first look and our first write.
-    const answers = database
+    const done = database
       .transaction(() => group.map((one) => ({ ...one, value: guarded(database, one) })))
       .immediate();
-    for (const { command, value } of answers) noteInJournal(command, value);
-    for (const { id, value } of answers) reply({ id, ok: true, value });
+    for (const { id, command, value } of done) {
+      noteInJournal(command, value);
+      answers.push({ id, ok: true, value });
+    }
   } catch (error) {
     const superseded = error instanceof Superseded;
-    for (const { id } of group) reply({ id, ok: false, error: String(error), superseded });
+    for (const { id } of group) answers.push({ id, ok: false, error: String(error), superseded });
   }
+  tellAnswers();
 }
 
 /** What was committed to a session's own database: where its log ends, and that nothing of it is left elsewhere. */
@@ -215,6 +229,7 @@ function openMigrated(path: string, shape: DatabaseName["shape"]): Database {
   return database;
 }
 
-function reply(answer: Answer): void {
-  self.postMessage(answer);
+function tellAnswers(): void {
+  if (answers.length > 0) self.postMessage(answers);
+  answers = [];
 }
