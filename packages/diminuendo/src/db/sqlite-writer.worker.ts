@@ -53,6 +53,8 @@ const handles = {
 const journal = new EventJournal(dataDir, Date.now());
 const tidying = setInterval(tidy, TIDY_EVERY_MS);
 let waiting: Waiting[] = [];
+/** Commands by database, the one that has waited longest first. */
+const groups = new Map<string, Waiting[]>();
 /** Committed, and not told yet. */
 let answers: Answer[] = [];
 let timer: ReturnType<typeof setTimeout> | null = null;
@@ -79,11 +81,18 @@ function receive({ id, ask, claim }: Ask<WriterCommand>): void {
     return;
   }
   waiting.push({ id, command: ask, claim });
-  if (waiting.length >= BATCH_COMMANDS_MAX) flush();
-  else timer ??= setTimeout(flush, BATCH_DELAY_MS);
+  if (waiting.length >= BATCH_COMMANDS_MAX) takeIn();
+  timer ??= setTimeout(work, BATCH_DELAY_MS);
 }
 
+/** Everything that came so far is committed when this returns. */
 function flush(): void {
+  takeIn();
+  for (const path of groups.keys()) commitNext(path);
+}
+
+/** What is events alone is committed at once; the rest waits for its database's turn. */
+function takeIn(): void {
   if (timer !== null) clearTimeout(timer);
   timer = null;
   const batch = waiting;
@@ -91,13 +100,25 @@ function flush(): void {
   const events = batch.filter(isEventsAlone);
   journalAll(events);
   const journaled = new Set<Waiting>(events);
-  const groups = new Map<string, Waiting[]>();
   for (const one of batch) {
     if (journaled.has(one)) continue;
     const path = databasePath(dataDir, nameOf(one.command));
     groups.set(path, [...(groups.get(path) ?? []), one]);
   }
-  for (const [path, group] of groups) commitGroup(path, group);
+}
+
+/** One database after the other, and before each what came meanwhile: text that streams does not wait for all of them. */
+function work(): void {
+  takeIn();
+  const [path] = groups.keys();
+  if (path !== undefined) commitNext(path);
+  if (groups.size > 0) timer = setTimeout(work, 0);
+}
+
+function commitNext(path: string): void {
+  const group = groups.get(path) ?? [];
+  groups.delete(path);
+  commitGroup(path, group);
 }
 
 /** Under a claim another gateway may be the writer by now: that is told by the session's own database. */
@@ -148,7 +169,7 @@ function noteInJournal(command: WriterCommand, value: unknown): void {
 function tidy(): void {
   const nowMs = Date.now();
   const endMs = performance.now() + TIDY_MS_MAX;
-  while (waiting.length === 0 && performance.now() < endMs) {
+  while (waiting.length + groups.size === 0 && performance.now() < endMs) {
     const sessionId = journal.quietest(journal.hotCount > HOT_MAX ? nowMs : nowMs - QUIET_MS);
     if (sessionId === null) break;
     const path = databasePath(dataDir, { shape: "session", id: sessionId });
