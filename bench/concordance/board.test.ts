@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { Board } from "./board.ts";
 import { loadOf } from "./native.ts";
 import { assertInstalled } from "./processes.ts";
+import { marks } from "./watchers.ts";
 
 const lineOf = (board: Board, label: string) =>
   board
@@ -74,4 +75,14 @@ test("a tool or source that is missing is named with its package", () => {
     "apt-get install golang-etcd-server-dev",
   );
   expect(() => assertInstalled({ [there]: "a", sh: "dash" })).not.toThrow();
+});
+
+test("every mark in a stream is found once, however the stream is cut", () => {
+  const stream = Buffer.from("<x<<1>>y< <<22>>><<333>>z<<4>><");
+  for (let size = 1; size <= stream.length; size += 1) {
+    const seen: number[] = [];
+    const read = marks((event) => seen.push(event));
+    for (let at = 0; at < stream.length; at += size) read(stream.subarray(at, at + size));
+    expect(seen).toEqual([1, 22, 333, 4]);
+  }
 });

@@ -12,7 +12,6 @@ import { fillKeys } from "./throughput.ts";
 
 const KEYS = 100_000;
 const SETTLE_MS = 5_000;
-const POLL_MS = 2;
 
 export async function benchFootprint(
   subject: Subject,
@@ -63,21 +62,21 @@ async function restartMs(cluster: Cluster, signal: "SIGKILL" | "SIGTERM"): Promi
   return performance.now() - startedMs;
 }
 
-/** Each system's own way to a verified file; meanwhile the longest wait for a health answer. */
+/** Each system's own way to a file, timed; then once more, with the longest wait for a health answer meanwhile. */
 async function saveSnapshot(subject: Subject, cluster: Cluster, board: Board): Promise<void> {
   const leader = await cluster.leader();
   const folder = mkdtempSync(join(tmpdir(), "bench-snapshot-"));
-  const health = new HealthProbe(leader);
   try {
     const startedMs = performance.now();
-    const saved = await saveTo(subject, leader, join(folder, "snapshot.db"));
-    const tookMs = performance.now() - startedMs;
-    const longestMs = await health.stop();
+    const saved = await saveTo(subject, leader, join(folder, "timed.db"));
     if (!saved) return;
-    board.record("snapshot", subject.name, tookMs);
+    board.record("snapshot", subject.name, performance.now() - startedMs);
+    const health = await HealthProbe.start(leader);
+    const longestMs = await health.during(() =>
+      saveTo(subject, leader, join(folder, "watched.db")),
+    );
     board.record("snapshot-stall", subject.name, longestMs);
   } finally {
-    await health.stop();
     rmSync(folder, { recursive: true });
   }
 }
@@ -95,27 +94,42 @@ async function saveTo(subject: Subject, leader: Member, path: string): Promise<b
   return true;
 }
 
+/** Asks from a process of its own. */
 class HealthProbe {
-  #running = true;
-  readonly #longest: Promise<number>;
+  readonly #child: Bun.Subprocess<"ignore", "pipe", "inherit">;
+  readonly #lines: AsyncIterator<string>;
 
-  constructor(member: Member) {
-    this.#longest = this.#probe(member);
+  private constructor(url: string) {
+    const program = join(import.meta.dir, "health-probe.ts");
+    const command = [process.execPath, program, url];
+    this.#child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "inherit" });
+    this.#lines = linesOf(this.#child.stdout);
   }
 
-  stop(): Promise<number> {
-    this.#running = false;
-    return this.#longest;
+  static async start({ url }: Member): Promise<HealthProbe> {
+    const probe = new HealthProbe(url);
+    await probe.#lines.next();
+    return probe;
   }
 
-  async #probe(member: Member): Promise<number> {
-    let longestMs = 0;
-    while (this.#running) {
-      const startedMs = performance.now();
-      await (await fetch(`${member.url}/health`)).arrayBuffer();
-      longestMs = Math.max(longestMs, performance.now() - startedMs);
-      await Bun.sleep(POLL_MS);
+  /** The longest wait until the work is done, in milliseconds. */
+  async during(work: () => Promise<unknown>): Promise<number> {
+    try {
+      await work();
+    } finally {
+      this.#child.kill("SIGTERM");
     }
-    return longestMs;
+    const { value } = await this.#lines.next();
+    await this.#child.exited;
+    return Number(value);
+  }
+}
+
+async function* linesOf(output: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const chunk of output) {
+    const lines = (rest + new TextDecoder().decode(chunk)).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
   }
 }

@@ -41,7 +41,8 @@ export async function wrk(
   }
 }
 
-function rawOf({ method, path, headers, body }: HttpRequest, host: string): string {
+/** The request as bytes on a connection that stays open. */
+export function rawOf({ method, path, headers, body }: HttpRequest, host: string): string {
   const length = body === null ? [] : [["content-length", String(Buffer.byteLength(body))]];
   const lines = [["host", host], ...Object.entries(headers), ...length].map((one) =>
     one.join(": "),

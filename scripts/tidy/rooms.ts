@@ -65,6 +65,14 @@ export const ROOMS: readonly Room[] = [
 
   { path: `${DIM}/protocol`, rooms: [], packages: ["effect"] },
   { path: `${DIM}/domain`, rooms: [`${DIM}/protocol`], packages: ["effect"], pure: true },
+  // What a tick, a definition and an ending mean, apart from when and where.
+  {
+    path: `${DIM}/automations/core`,
+    // The shapes of what is kept, beside the protocol.
+    rooms: ["*"],
+    packages: ["croner", "effect", "node:crypto"],
+    pure: true,
+  },
   { path: DIM, rooms: ["*"] },
 
   {

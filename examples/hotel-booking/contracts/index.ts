@@ -10,6 +10,8 @@ import { HOTEL_OPERATIONS, hotelConnector } from "./vendor-connector.ts";
 export default defineContracts((catalog) => {
   catalog.connector(hotelConnector);
   for (const policy of hotelPolicies(HOTEL_OPERATIONS)) catalog.policy(policy);
+  catalog.artifactType({ name: "booking_draft", description: "An offer that may be confirmed." });
+  catalog.artifactType({ name: "booking_confirmation", description: "A stay that is booked." });
   catalog.approvalType({
     name: "finance_approval",
     description: "Spending above the travel limit.",

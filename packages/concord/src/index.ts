@@ -88,8 +88,9 @@ export type {
   Thought,
   TranscriptEntry,
 } from "./domain/agents.ts";
+export { ALERT_LIMITS, ALERTS, type Alert, type AlertLimits } from "./domain/alerts.ts";
 export type { Approval, Decision } from "./domain/approvals.ts";
-export type { Artifact } from "./domain/artifacts.ts";
+export type { Artifact, Lineage } from "./domain/artifacts.ts";
 export type { DomainEvent } from "./domain/audit.ts";
 export type {
   CallContext,
@@ -107,6 +108,7 @@ export type { ScheduleDefinition } from "./domain/schedules.ts";
 export type {
   ApprovalTypeDefinition,
   ArtifactStep,
+  ArtifactTypeDefinition,
   CompensationDefinition,
   CompensationView,
   ConnectorStep,

@@ -1,18 +1,27 @@
 /**
- * Owns what Concord does for itself on schedule (SCH-2, APR-14, OPS-7): closing overdue approvals and forgetting runs
- * that ended long ago. Each is a command like any other, over an internal connector, so it is judged, recorded and
+ * Owns what Concord does for itself on schedule (SCH-2, APR-14, OPS-7): closing overdue approvals, forgetting runs
+ * that ended long ago, archiving artifacts that have had their time. Each is a command like any other, over an internal connector, so it is judged, recorded and
  * explained. Refuses to own: when ticks happen.
  */
 import type { ClientBase, Pool } from "pg";
+import { encodeId } from "./core/ids.ts";
 import type { JsonObject } from "./core/json.ts";
 import type { Policy } from "./core/policy.ts";
 import { NO_RETRY } from "./core/retry.ts";
+import { eventOf } from "./domain/audit.ts";
 import type { ConnectorResult, OperationDefinition } from "./domain/connectors.ts";
 import type { Kit } from "./domain/kit.ts";
 import { wake } from "./domain/move.ts";
 import { expireApprovals } from "./domain/open-questions.ts";
 import type { Store } from "./domain/store.ts";
-import { overdueCommands, tenantsWithOverdueApprovals } from "./postgres/projections/upkeep.ts";
+import {
+  type OldArtifact,
+  oldArtifacts,
+  overdueCommands,
+  type Retention,
+  tenantsWithOldArtifacts,
+  tenantsWithOverdueApprovals,
+} from "./postgres/projections/upkeep.ts";
 import { forgetDeliveries } from "./postgres/webhook-feed.ts";
 import { type Contracts, defineContracts } from "./registry/define-contracts.ts";
 import type { DurableRuntime } from "./runtime/protocol/index.ts";
@@ -69,10 +78,16 @@ export function upkeepContracts(parts: () => UpkeepParts): Contracts {
         forget_runs: operation("Forget runs that ended long ago.", "forget", () =>
           forgetRuns(parts()),
         ),
+        archive_artifacts: operation(
+          "Archive artifacts that have had their time.",
+          "archive",
+          (input) => archiveOld(parts(), String(input["tenant"])),
+        ),
       },
     });
     catalog.task(task("expire_approvals", "Close approvals that nobody decided in time."));
     catalog.task(task("forget_runs", "Forget runs that ended long ago."));
+    catalog.task(task("archive_artifacts", "Archive artifacts that have had their time."));
     catalog.schedule({
       name: "expire_pending_approvals",
       description: "Closes approvals that nobody decided in time.",
@@ -89,6 +104,13 @@ export function upkeepContracts(parts: () => UpkeepParts): Contracts {
       task: "forget_runs",
       cron: "30 3 * * *",
       tenants: [SYSTEM_TENANT],
+    });
+    catalog.schedule({
+      name: "archive_old_artifacts",
+      description: "Archives artifacts whose type says for how long they are current.",
+      task: "archive_artifacts",
+      cron: "15 3 * * *",
+      tenants: () => tenantsWithOldArtifacts(parts().pool, retentionsOf(parts())),
     });
   });
 }
@@ -109,7 +131,7 @@ function operation(
   };
 }
 
-function task(name: "expire_approvals" | "forget_runs", description: string) {
+function task(name: "expire_approvals" | "forget_runs" | "archive_artifacts", description: string) {
   return {
     name,
     description,
@@ -155,6 +177,49 @@ async function expireOverdue(
     // What cannot be closed (its command moved on meanwhile) must not come again for ever.
     if (count === 0 || due.length < BATCH) return { expired };
   }
+}
+
+function retentionsOf({ kit }: UpkeepParts): readonly Retention[] {
+  return kit.catalog
+    .artifactTypes()
+    .flatMap(({ name, retentionDays }) =>
+      retentionDays === undefined
+        ? []
+        : [{ artifactType: name, before: new Date(kit.nowMs() - retentionDays * DAY_MS) }],
+    );
+}
+
+/** ART-11: each with its event, in a commit of its own; what somebody moved meanwhile is left alone. */
+async function archiveOld(parts: UpkeepParts, tenant: string): Promise<JsonObject> {
+  const retentions = retentionsOf(parts);
+  for (let archived = 0; ; ) {
+    const old = await oldArtifacts(parts.pool, tenant, retentions, BATCH);
+    let count = 0;
+    for (const one of old) if (await archive(parts, one)) count += 1;
+    archived += count;
+    if (count === 0 || old.length < BATCH) return { archived };
+  }
+}
+
+async function archive(
+  { store }: UpkeepParts,
+  { artifactId, commandId, status }: OldArtifact,
+): Promise<boolean> {
+  return store.transaction(async (tx) => {
+    const command = await tx.commands.find(commandId);
+    const isMoved =
+      command !== undefined && (await tx.artifacts.move(artifactId, status, "archived"));
+    if (!isMoved) return false;
+    const id = encodeId("artifact", artifactId);
+    const event = eventOf(
+      command,
+      "artifact_archived",
+      { artifact_id: id, cancelled: false },
+      { actor: "concord", target: { type: "artifact", id } },
+    );
+    await tx.events.append([event]);
+    return true;
+  });
 }
 
 /** Runs, and what became of webhook deliveries. */

@@ -12,6 +12,7 @@ import { startTestPostgres, type TestPostgres } from "../src/testing/index.ts";
 import { HOTEL, type Hotel, startHotel } from "./support/hotel.ts";
 import { type KillableServer, startKillableServer, untilReady } from "./support/killable-server.ts";
 import { type Ledger, startLedger } from "./support/ledger.ts";
+import { partitionOf, type SalesVendor, SYNC, startSalesVendor } from "./support/sales-vendor.ts";
 import { expectWhole, randomBy } from "./support/whole.ts";
 
 const ALL = process.env["KILL_EVERYWHERE"] === "1";
@@ -24,6 +25,7 @@ let pool: pg.Pool;
 let ledger: Ledger;
 let server: KillableServer;
 let hotel: Hotel;
+let sales: SalesVendor;
 let anna: ConcordClient;
 let fred: ConcordClient;
 
@@ -31,14 +33,17 @@ beforeAll(async () => {
   [postgres, ledger, hotel] = await Promise.all([startTestPostgres(), startLedger(), startHotel()]);
   pool = new pg.Pool({ connectionString: postgres.databaseUrl, max: 2 });
   pool.on("error", () => undefined);
+  sales = await startSalesVendor(postgres.databaseUrl);
   server = await startKillableServer({
     databaseUrl: postgres.databaseUrl,
     contracts: [
       path(new URL("./support/trips.ts", import.meta.url)),
       path(new URL("contracts/index.ts", HOTEL)),
+      path(new URL("contracts.ts", SYNC)),
     ],
-    apiKeys: "anna=t1:anna:owner:book_travel,fred=t1:fred:finance_approvers|auditor",
-    env: { ...hotel.env, TEST_LEDGER_URL: ledger.url },
+    apiKeys:
+      "anna=t1:anna:owner:book_travel|sync_vendor_data,fred=t1:fred:finance_approvers|auditor",
+    env: { ...hotel.env, ...sales.env, TEST_LEDGER_URL: ledger.url },
   });
   anna = createConcordClient({ url: server.url, key: "anna", timeoutMs: 10_000 });
   fred = createConcordClient({ url: server.url, key: "fred", timeoutMs: 10_000 });
@@ -47,6 +52,7 @@ afterAll(async () => {
   await server?.stop();
   await pool?.end();
   await hotel?.stop();
+  sales?.stop();
   await ledger?.stop();
   await postgres?.stop();
 });
@@ -127,6 +133,19 @@ const JOURNEYS: readonly Journey[] = [
       const key = `book_hotel:${drafted.booking_draft_id}`;
       expect(await hotel.statuses(key)).toEqual(["cancelled"]);
       return [draft.command_id, confirm.command_id];
+    },
+  },
+  {
+    name: "EX-19 EX-21 vendor sync: a busy vendor, a day fetched, written once",
+    run: async (id) => {
+      await sales.fail(503, 503);
+      const day = new Date(Date.UTC(2027, 0, Number(id.slice(1))));
+      const target_date = day.toISOString().slice(0, "2027-01-01".length);
+      const payload = { vendor_name: "acme", target_date };
+      const { command_id } = await submit("sync_vendor_sales", payload, `sync:${id}`);
+      await reaches(command_id, "succeeded");
+      expect(await partitionOf(pool, target_date)).toEqual([{ writes: 1, rows: 3 }]);
+      return [command_id];
     },
   },
   {

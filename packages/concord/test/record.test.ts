@@ -205,6 +205,46 @@ describe("what is told", () => {
     }
   });
 
+  test("AUD-12 a credential that somebody typed reaches no event, wherever it was typed; what ran is unchanged", async () => {
+    const token = `ghp_${"a1B2".repeat(8)}`;
+    const text = `use ${token} for it`;
+    script = ({ stepIndex, stepKey }) =>
+      stepIndex === 0
+        ? {
+            kind: "tool_calls",
+            messageId: "m",
+            calls: [
+              {
+                callId: "c",
+                toolName: "buy",
+                arguments: { order_id: stepKey, item: text, amount: 900 },
+              },
+              { callId: "d", toolName: "unheard", arguments: { password: "swordfish-1" } },
+            ],
+          }
+        : { kind: "final", messageId: "m", text };
+    const command = await turn();
+    await expect
+      .poll(async () => decide(command, "approved"), { timeout: 20_000 })
+      .toMatch(/^appr_/);
+    const done = await h.settled(command);
+    expect(done.result).toMatchObject({ text });
+    const stopped = (await h.submit({ amount: 900, item: text })).command;
+    await h.concord.commands.cancel(ANNA, idOf(stopped), text);
+    await submit(text, {}).catch(() => undefined);
+    await submit("note", { item: 7 }).catch(() => undefined);
+    for (const secret of [token, "swordfish-1"]) {
+      const found = await h.rows(
+        "SELECT event_type FROM concord.domain_events e WHERE strpos(e::text, $1) > 0",
+        [secret],
+      );
+      expect(found).toEqual([]);
+    }
+    const told = await payloads(stopped, "command_cancelled");
+    expect(told).toMatchObject([{ cancel_reason: "use [redacted] for it" }]);
+    expect([...h.vendor.purchases.values()].some((one) => one.item === text)).toBe(true);
+  });
+
   test("AUD-11 CMD-3 all of one request has one trace: child, calls, events and questions; the decision has its own", async () => {
     script = buyThenSay(900);
     const command = await turn();

@@ -77,6 +77,7 @@ describe("schedules", () => {
   test("SCH-2 APR-14 upkeep is there, and says what it is for", async () => {
     const seen = await harness.concord.schedules.list(OLGA);
     expect(seen.map((one) => [one.name, one.cron, one.status])).toEqual([
+      ["archive_old_artifacts", "15 3 * * *", "active"],
       ["expire_pending_approvals", "*/5 * * * *", "active"],
       ["forget_ended_runs", "30 3 * * *", "active"],
       ["nightly_for_all", "0 3 1 1 *", "active"],

@@ -3,6 +3,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   APPROVAL_STATUSES,
+  ARTIFACT_STATUSES,
   CANCELLATION_MODES,
   COMMAND_STATUSES,
   EFFECT_STATUSES,
@@ -208,9 +209,10 @@ describe("words", () => {
     ["commands", "cancellation_mode", CANCELLATION_MODES],
     ["domain_effects", "status", EFFECT_STATUSES],
     ["approvals", "status", APPROVAL_STATUSES],
+    ["artifacts", "status", ARTIFACT_STATUSES],
     ["domain_events", "purpose", EVENT_PURPOSES],
   ] as const)(
-    "CMD-8 V-2 V-5 V-11 V-12 V-13 V-24 %s.%s takes the words of the code and no other",
+    "CMD-8 V-2 V-5 V-11 V-12 V-13 V-20 V-24 %s.%s takes the words of the code and no other",
     async (table, column, words) => {
       expect(await wordsOf(table, column)).toEqual([...words].sort());
     },

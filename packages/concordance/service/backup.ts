@@ -1,8 +1,8 @@
 /**
- * Owns backups: one file that proves itself (a line of facts, then the state), made from a running member off
- * its event loop, and turned into the first member of a new cluster. The new cluster has a new id, so that
+ * Owns backups: one file that proves itself (a line of facts, the state, a line with its checksum), made from a
+ * running member off its event loop and sent while it is made, and turned into the first member of a new cluster. The new cluster has a new id, so that
  * members and cursors of the old one are refused (pitfall 29). Values stay sealed: keep the encryption keys.
- * Refuses to own: routes (server.ts), copying (snapshots.ts).
+ * Refuses to own: routes (server.ts), copying (copy-job.ts).
  */
 import { Database } from "bun:sqlite";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
@@ -10,12 +10,16 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { BackupFacts } from "../shared/protocol.ts";
 import { STATE_FORMAT } from "../shared/schema.ts";
+import type { CopyLoan } from "./copy-loan.ts";
 import { DataDirectoryUnusable, RaftLog } from "./raft/log.ts";
 import { foundedBy } from "./raft/membership.ts";
 import { nodeId } from "./raft/types.ts";
 import { syncPath } from "./state-file.ts";
 
-export const BACKUP_FORMAT = "concordance-backup-1";
+const BACKUP_FORMAT = "concordance-backup-2";
+/** The checksum stood among the facts, and nothing came after the state. */
+const BACKUP_FORMAT_1 = "concordance-backup-1";
+const FORMATS: readonly string[] = [BACKUP_FORMAT, BACKUP_FORMAT_1];
 const HEADER_BYTES_MAX = 4_096;
 const NEW_LINE = 0x0a;
 /** The term of a cluster that begins with a restored state. */
@@ -24,20 +28,31 @@ const FIRST_TERM = 1;
 /** The file is no backup, or not a whole one; nothing was changed. */
 export class BackupUnusable extends Error {}
 
+/** The facts as the first line has them. */
+type FirstLine = Omit<BackupFacts, "sha256"> & { readonly sha256?: string };
+
 export interface Restored {
   readonly facts: BackupFacts;
   readonly clusterId: string;
   readonly nodeId: string;
 }
 
-/** A backup as it travels: the facts, then the copy, which is removed when all was read, or nobody reads on. */
-export async function* backupBytes(facts: BackupFacts, path: string): AsyncGenerator<Uint8Array> {
+/** A backup as it travels: the facts, the copy as it is made, its checksum. The copy is given back at the end. */
+export async function* backupBytes(
+  facts: Omit<BackupFacts, "format" | "sha256">,
+  loan: CopyLoan,
+): AsyncGenerator<Uint8Array> {
   try {
-    yield new TextEncoder().encode(`${JSON.stringify(facts)}\n`);
-    yield* Bun.file(path).stream();
+    yield lineOf({ format: BACKUP_FORMAT, ...facts });
+    yield* loan.bytes();
+    yield lineOf({ sha256: (await loan.done).sha256 });
   } finally {
-    rmSync(path, { force: true });
+    await loan.giveBack();
   }
+}
+
+function lineOf(facts: object): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(facts)}\n`);
 }
 
 /**
@@ -48,12 +63,31 @@ export async function readBackup(path: string, target: string | null): Promise<B
   const source = Bun.file(path);
   if (!(await source.exists())) throw new BackupUnusable(`there is no file ${path}`);
   const { facts, begins } = await factsOf(path);
+  const ends = begins + facts.bytes;
+  const present = Math.max(0, source.size - begins);
+  const cutShort = new BackupUnusable(
+    `${path} is cut short: ${Math.min(present, facts.bytes)} of ${facts.bytes} bytes`,
+  );
+  if (present < facts.bytes) throw cutShort;
+  const last = await source.slice(ends, ends + HEADER_BYTES_MAX).text();
+  const sha256 = facts.sha256 ?? checksumIn(last);
+  if (sha256 === null) throw last.endsWith("\n") ? damaged(path) : cutShort;
+  const expected = facts.sha256 === undefined ? new TextDecoder().decode(lineOf({ sha256 })) : "";
+  const computed = await copied(source.slice(begins, ends), target);
+  if (computed !== sha256 || last !== expected) throw damaged(path);
+  return { ...facts, sha256 };
+}
+
+function damaged(path: string): BackupUnusable {
+  return new BackupUnusable(`${path} is damaged: its checksum differs`);
+}
+
+/** Its checksum, once it is synced at `target` where that is given. */
+async function copied(state: Blob, target: string | null): Promise<string> {
   const hasher = new Bun.CryptoHasher("sha256");
   const copy = target === null ? null : await open(target, "wx", 0o600);
-  let bytes = 0;
   try {
-    for await (const chunk of source.slice(begins).stream()) {
-      bytes += chunk.length;
+    for await (const chunk of state.stream()) {
       hasher.update(chunk);
       if (copy !== null) await copy.write(chunk);
     }
@@ -61,13 +95,12 @@ export async function readBackup(path: string, target: string | null): Promise<B
   } finally {
     await copy?.close();
   }
-  if (bytes !== facts.bytes) {
-    throw new BackupUnusable(`${path} is cut short: ${bytes} of ${facts.bytes} bytes`);
-  }
-  if (hasher.digest("hex") !== facts.sha256) {
-    throw new BackupUnusable(`${path} is damaged: its checksum differs`);
-  }
-  return facts;
+  return hasher.digest("hex");
+}
+
+/** What the last line says, or null when it says no such thing. */
+function checksumIn(line: string): string | null {
+  return /^\{"sha256":"([0-9a-f]{64})"\}\n$/.exec(line)?.[1] ?? null;
 }
 
 /**
@@ -110,21 +143,23 @@ export async function restoreBackup(
   }
 }
 
-async function factsOf(path: string): Promise<{ facts: BackupFacts; begins: number }> {
+async function factsOf(path: string): Promise<{ facts: FirstLine; begins: number }> {
   const head = await Bun.file(path).slice(0, HEADER_BYTES_MAX).bytes();
   const end = head.indexOf(NEW_LINE);
   const facts = end === -1 ? null : parsed(new TextDecoder().decode(head.subarray(0, end)));
   if (facts === null) throw new BackupUnusable(`${path} is no backup of Concordance`);
-  if (facts.format === BACKUP_FORMAT) return { facts, begins: end + 1 };
+  const isKnown = FORMATS.includes(facts.format);
+  const isWhole = (facts.format === BACKUP_FORMAT_1) === (facts.sha256 !== undefined);
+  if (isKnown && isWhole) return { facts, begins: end + 1 };
   throw new BackupUnusable(
-    `${path} is a backup of another kind (${facts.format}); this program reads ${BACKUP_FORMAT}`,
+    `${path} is a backup of another kind (${facts.format}); this program reads ${FORMATS.join(", ")}`,
   );
 }
 
-function parsed(text: string): BackupFacts | null {
+function parsed(text: string): FirstLine | null {
   try {
-    const facts = JSON.parse(text) as BackupFacts;
-    const names = ["format", "sha256", "clusterId"] as const;
+    const facts = JSON.parse(text) as FirstLine;
+    const names = ["format", "clusterId"] as const;
     const numbers = ["bytes", "appliedIndex", "revision", "timeMs"] as const;
     const whole =
       names.every((name) => typeof facts[name] === "string") &&

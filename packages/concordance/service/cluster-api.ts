@@ -4,7 +4,7 @@
  */
 import type { ClusterMember, ClusterStatus, JoinRequest } from "../shared/protocol.ts";
 import type { KvStore } from "../shared/store.ts";
-import { BACKUP_FORMAT, backupBytes } from "./backup.ts";
+import { backupBytes } from "./backup.ts";
 import type { ApplyResult } from "./fsm.ts";
 import { type RaftDriver, successorsOf } from "./raft/driver.ts";
 import { type Change, inForce, memberOf } from "./raft/membership.ts";
@@ -90,12 +90,10 @@ export class ClusterApi {
   async backup(): Promise<AsyncGenerator<Uint8Array>> {
     const { engine, driver, snapshots, flush } = this.#parts;
     flush();
-    const { path, copy } = await snapshots.copyForBackup();
-    const { appliedIndex, revision, timeMs, bytes, sha256 } = copy;
+    const loan = snapshots.copyForBackup();
+    const begun = await loan.begun;
     const from = { clusterId: engine.clusterId, nodeId: driver.state.nodeId };
-    const content = { appliedIndex, revision, timeMs, bytes, sha256 };
-    const facts = { format: BACKUP_FORMAT, ...from, createdAt: Date.now(), ...content };
-    return backupBytes(facts, path);
+    return backupBytes({ ...from, createdAt: Date.now(), ...begun }, loan);
   }
 
   /** To `id`, or to whoever is best informed. Answers once it has begun. */

@@ -17,12 +17,13 @@ export interface Caller {
   readonly scope: { readonly keyId: string; readonly namespace: string } | null;
 }
 
+const DIGEST_BYTES = 32;
 const OPERATOR: Caller = { access: "read_write", scope: null };
 const AGENT: Caller = { access: "read_only", scope: null };
 
 export class Keys {
-  readonly #apiKey: Buffer;
-  readonly #agentKey: Buffer;
+  readonly #apiKey: Uint8Array;
+  readonly #agentKey: Uint8Array;
   readonly #find: (id: string) => Now<Grant | null>;
 
   /** `find` answers what a tenant key allows now, or null when there is none of that id. */
@@ -102,6 +103,8 @@ function outOfScope(namespace: string): Refusal {
 }
 
 /** Equal lengths, so that the comparison tells nothing about the key's. */
-function digest(key: string): Buffer {
-  return Buffer.from(Bun.SHA256.hash(key).buffer);
+function digest(key: string): Uint8Array {
+  const made = new Uint8Array(DIGEST_BYTES);
+  Bun.SHA256.hash(key, made);
+  return made;
 }

@@ -4,8 +4,15 @@ import type { ApplyResult, WriteResult } from "./fsm.ts";
 
 type Committed = Extract<ApplyResult, { kind: "committed" }>;
 
+/** By entry, as long as it lives: those that are read again and again are kept by the state (row-cache.ts). */
+const texts = new WeakMap<StoredEntry, string>();
+
 export function entryText(entry: StoredEntry): string {
-  return `{${entryFields(entry)}}`;
+  const before = texts.get(entry);
+  if (before !== undefined) return before;
+  const text = itemText(entry);
+  texts.set(entry, text);
+  return text;
 }
 
 export function listText(
@@ -14,7 +21,7 @@ export function listText(
   nextCursor: string | null,
 ) {
   const cursor = nextCursor === null ? "" : `,"nextCursor":${JSON.stringify(nextCursor)}`;
-  return `{"items":[${items.map(entryText).join(",")}],"revision":${revision}${cursor}}`;
+  return `{"items":[${items.map(itemText).join(",")}],"revision":${revision}${cursor}}`;
 }
 
 export function changeText(change: StoredChange): string {
@@ -34,6 +41,11 @@ export function batchText({ revision, results }: Committed): string {
 
 function resultText(result: WriteResult): string {
   return result.op === "set" ? `{"op":"set",${entryFields(result.entry)}}` : JSON.stringify(result);
+}
+
+/** Of an entry that will not be seen again. */
+function itemText(entry: StoredEntry): string {
+  return `{${entryFields(entry)}}`;
 }
 
 function entryFields(entry: StoredEntry): string {

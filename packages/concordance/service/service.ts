@@ -62,7 +62,7 @@ export class Service {
     this.#config = config;
     this.#log = log;
     this.#fsm = new Fsm(opened.state.store);
-    this.#snapshots = new Snapshots(config.dataDir, log, (index, timeMs) =>
+    this.#snapshots = new Snapshots(opened.state, log, (index, timeMs) =>
       this.#driver.snapshotFacts(index, timeMs),
     );
     this.#peers = this.#makePeers();

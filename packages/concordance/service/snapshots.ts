@@ -5,13 +5,14 @@
  */
 import { existsSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { CopyJob } from "./copy-job.ts";
+import { CopyLoan } from "./copy-loan.ts";
 import type { Logger } from "./logger.ts";
 import { TRANSFER_PREFIX } from "./member.ts";
 import type { SnapshotFacts } from "./raft/types.ts";
 import { Refusal } from "./refusal.ts";
-import type { CopyAnswer, CopyOrder } from "./snapshot-worker.ts";
-import { syncPath } from "./state-file.ts";
+import { type StateFile, syncPath } from "./state-file.ts";
 import type { Transport } from "./transport.ts";
 
 /** How a follower finds and checks the bytes. */
@@ -20,7 +21,6 @@ export interface SnapshotFile {
   readonly sha256: string;
   readonly bytes: number;
 }
-export type Copied = Extract<CopyAnswer, { ok: true }>;
 export interface Snapshot {
   readonly facts: SnapshotFacts;
   readonly file: SnapshotFile;
@@ -29,9 +29,13 @@ export interface Snapshot {
 /** After its last use a copy is kept this long; meanwhile the log above it is not compacted. */
 const KEPT_MS = 30_000;
 const FETCH_TIMEOUT_MS = 120_000;
+/** Copies that backups are being read from: so many times the state may lie on disk. */
+const LOANS_MAX = 4;
 
 export class Snapshots {
+  readonly #state: Pick<StateFile, "path" | "lend">;
   readonly #dataDir: string;
+  readonly #loans = new Set<CopyLoan>();
   readonly #log: Logger;
   readonly #factsOf: (index: number, timeMs: number) => SnapshotFacts | null;
   #ready: Snapshot | null = null;
@@ -41,11 +45,12 @@ export class Snapshots {
   #made = 0;
 
   constructor(
-    dataDir: string,
+    state: Pick<StateFile, "path" | "lend">,
     log: Logger,
     factsOf: (index: number, timeMs: number) => SnapshotFacts | null,
   ) {
-    this.#dataDir = dataDir;
+    this.#state = state;
+    this.#dataDir = dirname(state.path);
     this.#log = log;
     this.#factsOf = factsOf;
   }
@@ -74,8 +79,9 @@ export class Snapshots {
 
   /** Removes a copy that nobody asked for lately. */
   forget(): void {
+    for (const loan of this.#loans) loan.endWhenIdle();
     if (this.#ready === null || performance.now() - this.#usedMs < KEPT_MS) return;
-    rmSync(join(this.#dataDir, this.#ready.file.name), { force: true });
+    this.#remove(this.#ready.file.name);
     this.#ready = null;
   }
 
@@ -97,60 +103,63 @@ export class Snapshots {
       this.#log.error("a snapshot could not be fetched; the leader will offer it again", {
         err: error,
       });
-      rmSync(join(this.#dataDir, name), { force: true });
+      this.#remove(name);
       return null;
     } finally {
       this.#fetching = false;
     }
   }
 
-  /** A verified copy for whoever asked, who removes it. Throws `overloaded` while another is being made. */
-  async copyForBackup(): Promise<{ readonly path: string; readonly copy: Copied }> {
+  /**
+   * A copy for whoever asked, in the making; removed by `giveBack`, or when nothing of it was read for long. Throws
+   * `overloaded` while another is being made, or too many are being read.
+   */
+  copyForBackup(): CopyLoan {
     if (this.#copying) throw new Refusal("overloaded", "Another copy is being made; ask again.");
+    if (this.#loans.size >= LOANS_MAX) {
+      throw new Refusal("overloaded", `${LOANS_MAX} backups are being read; ask again.`);
+    }
+    const loan = new CopyLoan(this.#begin("backup"), () => this.#loans.delete(loan));
+    this.#loans.add(loan);
+    return loan;
+  }
+
+  /** One at a time. */
+  #begin(purpose: "backup" | "out"): CopyJob {
     this.#copying = true;
     this.#made += 1;
-    const path = join(this.#dataDir, `${TRANSFER_PREFIX}backup-${this.#made}.db`);
-    try {
-      const answer = await copied({ statePath: join(this.#dataDir, "state.db"), copyPath: path });
-      if (answer.ok) return { path, copy: answer };
-      rmSync(path, { force: true });
-      throw new Error(`the state could not be copied: ${answer.why}`);
-    } finally {
+    const copyPath = join(this.#dataDir, `${TRANSFER_PREFIX}${purpose}-${this.#made}.db`);
+    const { path: statePath } = this.#state;
+    const { handle, giveBack } = this.#state.lend();
+    const job = new CopyJob({ statePath, handle, copyPath });
+    const over = () => {
+      giveBack();
       this.#copying = false;
-    }
+    };
+    void job.done.then(over, over);
+    return job;
   }
 
   async #copy(): Promise<void> {
     if (this.#copying) return;
-    this.#copying = true;
-    this.#made += 1;
-    const name = `${TRANSFER_PREFIX}out-${this.#made}.db`;
-    const copyPath = join(this.#dataDir, name);
-    const answer = await copied({ statePath: join(this.#dataDir, "state.db"), copyPath });
-    this.#copying = false;
-    const facts = answer.ok ? this.#factsOf(answer.appliedIndex, answer.timeMs) : null;
-    if (!answer.ok || facts === null) {
-      rmSync(copyPath, { force: true });
-      const why = answer.ok ? "the log was compacted past it meanwhile" : answer.why;
+    const job = this.#begin("out");
+    try {
+      const { appliedIndex, timeMs, sha256, bytes } = await job.done;
+      const facts = this.#factsOf(appliedIndex, timeMs);
+      if (facts === null) throw new Error("the log was compacted past it meanwhile");
+      if (this.#ready !== null) this.#remove(this.#ready.file.name);
+      this.#ready = { facts, file: { name: basename(job.path), sha256, bytes } };
+      this.#usedMs = performance.now();
+    } catch (error) {
+      rmSync(job.path, { force: true });
+      const why = error instanceof Error ? error.message : String(error);
       this.#log.error("a snapshot could not be made; it is tried again when needed", { why });
-      return;
     }
-    if (this.#ready !== null) {
-      rmSync(join(this.#dataDir, this.#ready.file.name), { force: true });
-    }
-    const { sha256, bytes } = answer;
-    this.#ready = { facts, file: { name, sha256, bytes } };
-    this.#usedMs = performance.now();
   }
-}
 
-function copied(order: CopyOrder): Promise<CopyAnswer> {
-  const worker = new Worker(new URL("./snapshot-worker.ts", import.meta.url));
-  return new Promise<CopyAnswer>((resolve) => {
-    worker.onmessage = ({ data }: MessageEvent<CopyAnswer>) => resolve(data);
-    worker.onerror = ({ message }) => resolve({ ok: false, why: message });
-    worker.postMessage(order);
-  }).finally(() => worker.terminate());
+  #remove(name: string): void {
+    rmSync(join(this.#dataDir, name), { force: true });
+  }
 }
 
 async function download(

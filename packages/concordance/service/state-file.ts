@@ -19,13 +19,20 @@ export class StateFile {
   readonly store: KvStore;
   readonly #clusterId: string;
   #db: Database;
+  #file: LentFile;
 
   /** Throws `DataDirectoryUnusable` when the file belongs to another cluster. */
   constructor(path: string, clusterId: string) {
     this.path = path;
     this.#clusterId = clusterId;
     this.#db = this.#open();
+    this.#file = new LentFile(path);
     this.store = new KvStore(this.#db);
+  }
+
+  /** The present file, for reading whole pages; it stays open until it is given back. */
+  lend(): { readonly handle: number; readonly giveBack: () => void } {
+    return this.#file.lend();
   }
 
   /**
@@ -42,25 +49,54 @@ export class StateFile {
   replace(file: string): void {
     this.store.release();
     this.#db.close();
+    this.#file.retire();
     moveInto(file, this.path);
     this.#db = this.#open();
+    this.#file = new LentFile(this.path);
     this.store.swap(this.#db);
   }
 
   close(): void {
     this.store.release();
     this.#db.close();
+    this.#file.retire();
   }
 
   /** Not exclusive: the snapshot worker reads beside it. `raft.db` keeps other processes out. */
   #open(): Database {
     const options = { synchronous: "NORMAL", exclusive: false } as const;
     const db = openDatabase(this.path, { ...options, cacheKib: CACHE_KIB, ddl: STATE_DDL });
+    // What is deleted is blanked where the page is written anyway: it must not travel in copies (page-copy.ts).
+    db.run("PRAGMA secure_delete = FAST");
     if (claimState(db, this.#clusterId) !== "foreign") return db;
     db.close();
     throw new DataDirectoryUnusable(
       `${this.path} is of another cluster or format than raft.db; move it away and it is rebuilt from the log`,
     );
+  }
+}
+
+/**
+ * A file beside SQLite's own use of it. It stays open as long as the database: closing any descriptor of a file takes
+ * away all locks that the process has on it, and another program might then think it was alone.
+ */
+class LentFile {
+  readonly #handle: number;
+  #users = 1;
+
+  constructor(path: string) {
+    this.#handle = openSync(path, "r");
+  }
+
+  lend(): { readonly handle: number; readonly giveBack: () => void } {
+    this.#users += 1;
+    return { handle: this.#handle, giveBack: () => this.retire() };
+  }
+
+  /** Closes it after its last user. */
+  retire(): void {
+    this.#users -= 1;
+    if (this.#users === 0) closeSync(this.#handle);
   }
 }
 

@@ -34,10 +34,25 @@ export interface Sink {
 
 /** What the latest apply changed: watchers that were up to date need not read it back. */
 export interface Latest {
-  readonly changes: readonly StoredChange[];
-  /** The revision right before `changes`. */
+  /** The revision right before the changes. */
   readonly afterRevision: number;
-  readonly frameOf: (change: StoredChange) => string;
+  /** The frames of those that a topic covers; written once, however many sockets take them. */
+  readonly framesOf: (topic: Topic) => readonly string[];
+}
+
+/** Of a namespace and all beneath it, keys that start with `prefix`. */
+export interface Topic {
+  readonly namespace: string;
+  readonly prefix: string;
+}
+
+interface Subscription {
+  readonly topic: Topic;
+  readonly root: string;
+  /** The revision delivered through. */
+  cursor: number;
+  /** Its next page is on its way. */
+  reading: boolean;
 }
 
 export class Watcher {
@@ -45,12 +60,8 @@ export class Watcher {
   readonly #feed: ChangeFeed;
   readonly #limits: WatchLimits;
   readonly #lastChangeOf: (root: string) => number;
-  /** Namespace → revision delivered through. */
-  readonly #cursors = new Map<string, number>();
-  /** Namespace → what a key must start with; absent: any key. */
-  readonly #prefixes = new Map<string, string>();
-  /** Namespaces whose next page is on its way. */
-  readonly #reading = new Set<string>();
+  /** By namespace. */
+  readonly #subscriptions = new Map<string, Subscription>();
   /** The revision before the changes that are being told. */
   #before = 0;
   #pausedAtSeq: number | null = null;
@@ -70,23 +81,25 @@ export class Watcher {
   }
 
   get namespaces(): readonly string[] {
-    return [...this.#cursors.keys()];
+    return [...this.#subscriptions.keys()];
   }
 
   get subscriptions(): number {
-    return this.#cursors.size;
+    return this.#subscriptions.size;
   }
 
   /** The subscription that already covers, or lies beneath, `namespace`: two would deliver twice. */
   overlapping(namespace: string): string | null {
     const overlaps = (other: string) => covers(other, namespace) || covers(namespace, other);
-    return [...this.#cursors.keys()].find(overlaps) ?? null;
+    return this.namespaces.find(overlaps) ?? null;
   }
 
   /** Of the namespace and all beneath it, keys that start with `prefix`. */
   subscribe(namespace: string, fromRevision: number, prefix = ""): void {
-    this.#cursors.set(namespace, fromRevision);
-    if (prefix !== "") this.#prefixes.set(namespace, prefix);
+    const topic = { namespace, prefix };
+    const root = rootOf(namespace);
+    const begun = { topic, root, cursor: fromRevision, reading: false };
+    this.#subscriptions.set(namespace, begun);
   }
 
   /** Delivers nothing more, whatever still comes. */
@@ -95,77 +108,74 @@ export class Watcher {
   }
 
   unsubscribe(namespace: string): boolean {
-    this.#prefixes.delete(namespace);
-    return this.#cursors.delete(namespace);
+    return this.#subscriptions.delete(namespace);
   }
 
   /** Sends what is due until the reader is full. Call after an apply, a subscription, a drain. */
   pump(latest: Latest | null): void {
     this.#before = latest?.afterRevision ?? this.#feed.position.revision;
-    for (const namespace of this.#cursors.keys()) {
-      while (this.#mayAdvance(namespace)) this.#advance(namespace, latest);
+    for (const subscription of this.#subscriptions.values()) {
+      while (this.#mayAdvance(subscription)) this.#advance(subscription, latest);
     }
-    if (!this.#cut && this.#cursors.size > 0) this.#judgePace();
+    if (!this.#cut && this.#subscriptions.size > 0) this.#judgePace();
   }
 
-  #mayAdvance(namespace: string): boolean {
-    const cursor = this.#cursors.get(namespace);
-    const isBehind = cursor !== undefined && cursor < this.#feed.position.revision;
-    return isBehind && !this.#cut && !this.#isFull() && !this.#reading.has(namespace);
+  #mayAdvance({ cursor, reading }: Subscription): boolean {
+    const isBehind = cursor < this.#feed.position.revision;
+    return isBehind && !reading && !this.#cut && !this.#isFull();
   }
 
   /** Whether nothing of the namespace's tenant changed between the cursor and what is told now. */
-  #isQuiet(namespace: string, cursor: number): boolean {
-    return cursor >= this.#lastChangeOf(rootOf(namespace));
+  #isQuiet({ cursor, root }: Subscription): boolean {
+    return cursor >= this.#lastChangeOf(root);
   }
 
   #isFull(): boolean {
     return this.#sink.getBufferedAmount() >= this.#limits.bufferedBytesMax;
   }
 
-  #advance(namespace: string, latest: Latest | null): void {
-    const cursor = this.#cursors.get(namespace) ?? 0;
+  #advance(subscription: Subscription, latest: Latest | null): void {
+    const { cursor, topic } = subscription;
     const { revision, compactedRevision } = this.#feed.position;
-    const isQuiet = this.#isQuiet(namespace, cursor);
+    const isQuiet = this.#isQuiet(subscription);
     if (!isQuiet && cursor < compactedRevision) {
       this.#closeCompacted();
       return;
     }
     if (isQuiet ? cursor <= this.#before : cursor === this.#before) {
-      const page = { items: latest?.changes ?? [], through: revision };
-      this.#deliver(namespace, page, latest?.frameOf ?? changeFrame);
+      this.#deliver(subscription, latest?.framesOf(topic) ?? [], revision);
       return;
     }
-    const page = this.#feed.changesAfter(cursor, namespace, PAGE);
-    if (page instanceof Promise) void this.#deliverLater(namespace, cursor, page);
-    else this.#deliver(namespace, page, changeFrame);
+    const page = this.#feed.changesAfter(cursor, topic.namespace, PAGE);
+    if (page instanceof Promise) void this.#deliverLater(subscription, page);
+    else this.#deliver(subscription, framesOf(page.items, topic), page.through);
   }
 
   /** Goes on from here once the page has come; nothing else delivers for this namespace meanwhile. */
-  async #deliverLater(namespace: string, cursor: number, coming: Promise<ChangesPage>) {
-    this.#reading.add(namespace);
+  async #deliverLater(subscription: Subscription, coming: Promise<ChangesPage>) {
+    const { cursor, topic } = subscription;
+    subscription.reading = true;
     const page = await coming.catch((error: unknown) => error);
-    this.#reading.delete(namespace);
-    if (this.#cut || this.#cursors.get(namespace) !== cursor) return;
+    subscription.reading = false;
+    if (this.#cut || this.#subscriptions.get(topic.namespace) !== subscription) return;
     if (page instanceof Refusal && page.code === "compacted") this.#closeCompacted();
     else if (page instanceof Error)
       this.#close(CLOSE.tryAgain, `try again; fromRevision=${cursor}`);
     else {
-      this.#deliver(namespace, page as ChangesPage, changeFrame);
+      const { items, through } = page as ChangesPage;
+      this.#deliver(subscription, framesOf(items, topic), through);
       this.pump(null);
     }
   }
 
-  #deliver(namespace: string, page: ChangesPage, frameOf: (change: StoredChange) => string): void {
-    const prefix = this.#prefixes.get(namespace) ?? "";
-    for (const change of page.items) {
-      if (!covers(namespace, change.namespace) || !change.key.startsWith(prefix)) continue;
-      if (this.#sink.send(frameOf(change)) === 0) {
+  #deliver(subscription: Subscription, frames: readonly string[], through: number): void {
+    for (const frame of frames) {
+      if (this.#sink.send(frame) === 0) {
         this.#cutSlow();
         return;
       }
     }
-    this.#cursors.set(namespace, page.through);
+    subscription.cursor = through;
   }
 
   /** A full reader is waited for while the log moves on by so many changes, then cut. */
@@ -181,8 +191,8 @@ export class Watcher {
   }
 
   #cutSlow(): void {
-    const cursors = [...this.#cursors].map(([namespace, cursor]) =>
-      this.#isQuiet(namespace, cursor) ? Math.max(cursor, this.#before) : cursor,
+    const cursors = [...this.#subscriptions.values()].map((one) =>
+      this.#isQuiet(one) ? Math.max(one.cursor, this.#before) : one.cursor,
     );
     const cursor = Math.min(...cursors);
     this.#close(CLOSE.slowWatcher, `slow watcher; fromRevision=${cursor}`);
@@ -195,19 +205,42 @@ export class Watcher {
 }
 
 /** The `watch/change` notification of one change. */
-export function changeFrame(change: StoredChange): string {
+function changeFrame(change: StoredChange): string {
   return `{"jsonrpc":"2.0","method":"watch/change","params":${changeText(change)}}`;
 }
 
-/** Groups one apply for `pump`; each frame is written once, however many sockets take it. */
+/** Groups one apply for `pump`: what a topic is told of it is found once, however many sockets take it. */
 export function latestOf(changes: readonly StoredChange[]): Latest | null {
   const first = changes[0];
   if (first === undefined) return null;
-  const frames = new Map<StoredChange, string>();
-  const frameOf = (change: StoredChange) => {
-    const frame = frames.get(change) ?? changeFrame(change);
-    frames.set(change, frame);
-    return frame;
+  const frameOf = remembered(changeFrame);
+  const byNamespace = remembered((namespace: string) =>
+    remembered((prefix: string) => framesOf(changes, { namespace, prefix }, frameOf)),
+  );
+  return {
+    afterRevision: first.revision - 1,
+    framesOf: ({ namespace, prefix }) => byNamespace(namespace)(prefix),
   };
-  return { changes, afterRevision: first.revision - 1, frameOf };
+}
+
+function framesOf(
+  changes: readonly StoredChange[],
+  { namespace, prefix }: Topic,
+  frameOf: (change: StoredChange) => string = changeFrame,
+): readonly string[] {
+  return changes
+    .filter((one) => covers(namespace, one.namespace) && one.key.startsWith(prefix))
+    .map((one) => frameOf(one));
+}
+
+/** The same function, which works each answer out once. */
+function remembered<K, V>(work: (of: K) => V): (of: K) => V {
+  const known = new Map<K, V>();
+  return (of) => {
+    const before = known.get(of);
+    if (before !== undefined) return before;
+    const answer = work(of);
+    known.set(of, answer);
+    return answer;
+  };
 }

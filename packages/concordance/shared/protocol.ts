@@ -121,7 +121,7 @@ export interface RotationResult {
   readonly keyId: string;
   readonly resealed: { readonly entries: number; readonly changes: number };
 }
-/** The first line of a backup; the state, an SQLite file of `bytes` bytes, follows it. */
+/** The first line of a backup, with what its last adds; between them the state, an SQLite file of `bytes` bytes. */
 export interface BackupFacts {
   readonly format: string;
   /** Of the cluster it was made in; a restored one has another id. */
@@ -134,7 +134,7 @@ export interface BackupFacts {
   /** Replicated time of the state, epoch milliseconds. */
   readonly timeMs: number;
   readonly bytes: number;
-  /** Of the state, in hexadecimal. */
+  /** Of the state, in hexadecimal; alone in the last line. */
   readonly sha256: string;
 }
 /** What keeps the process from serving everything, e.g. `leader`; empty when nothing does. */

@@ -43,8 +43,14 @@ export interface Settings {
   readonly concord: { readonly url: string; readonly key: string };
   readonly concordance: { readonly url: string; readonly key: string };
   readonly ensembleUrl: string;
+  /** What one person may ask over HTTP. */
+  readonly httpRequestsPerMinute: number;
   /** Where spans go; null: nowhere. */
   readonly otlp: OtlpSettings | null;
+  /** `embedded`: the data directory is the truth. `delegated`: it holds copies of what Concordance has. */
+  readonly store: "embedded" | "delegated";
+  /** Where in Concordance a delegated store lies. */
+  readonly storeRoot: string;
   /** Null where this gateway is alone. */
   readonly fleet: FleetSettings | null;
   /** A session without a turn for this long lets go of its instance's socket. */

@@ -13,6 +13,9 @@ import * as ManagedRuntime from "effect/ManagedRuntime";
 import { AppConfig, type FleetSettings } from "./app-config.ts";
 import { Authenticator } from "./auth/Authenticator.ts";
 import { Members } from "./auth/Members.ts";
+import { RunPortsLayer } from "./automations/owner-turns.ts";
+import { Scheduler } from "./automations/Scheduler.ts";
+import { delegatedStore } from "./db/delegated/DelegatedStore.ts";
 import { StorageError, WorkerManager } from "./db/WorkerManager.ts";
 import { Broadcast, broadcastHealth } from "./fleet/Broadcast.ts";
 import { engineOf } from "./fleet/engines.ts";
@@ -23,6 +26,7 @@ import { fleetRouter } from "./fleet/fleet-router.ts";
 import { Hub } from "./fleet/in-process.ts";
 import { Owners } from "./fleet/Owners.ts";
 import { fleetOnward, TenantPlaces } from "./fleet/onward.ts";
+import { ownAutomations } from "./fleet/own-automations.ts";
 import { Peers } from "./fleet/Peers.ts";
 import { peerDesk } from "./fleet/peer-desk.ts";
 import { TenantNews } from "./fleet/TenantNews.ts";
@@ -31,6 +35,7 @@ import { loggingLayer } from "./observability/logging.ts";
 import { Metrics } from "./observability/Metrics.ts";
 import { TracingLayer } from "./observability/Tracing.ts";
 import { Breakers } from "./resilience/Breakers.ts";
+import { RequestRates } from "./security/RequestRates.ts";
 import { Attachments } from "./session/Attachments.ts";
 import { Billing } from "./session/Billing.ts";
 import { housekeeping } from "./session/housekeeping.ts";
@@ -39,6 +44,7 @@ import { Life } from "./session/life.ts";
 import { MessageRouterLayer } from "./session/MessageRouter.ts";
 import { ConfigListeners } from "./session/messages/config-messages.ts";
 import { Sessions } from "./session/Sessions.ts";
+import { TurnNews } from "./session/TurnNews.ts";
 import { SETTINGS, settingsOf } from "./settings.ts";
 import { Broadcaster } from "./transport/Broadcaster.ts";
 import { sayGoodbye, startServer } from "./transport/gateway-server.ts";
@@ -60,6 +66,11 @@ const Observed = Breakers.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(ConfigLayer, Metrics.layer)),
 );
 const Traced = TracingLayer.pipe(Layer.provideMerge(Observed));
+/** Where the truth lies: in the data directory, or in Concordance with copies there. */
+const Storage =
+  settings.store === "embedded"
+    ? WorkerManager.layer
+    : delegatedStore(gatewayId).pipe(Layer.provide(WorkerManager.layer));
 const Upstream = Layer.mergeAll(
   PodiumClient.layer,
   PodiumFiles.layer,
@@ -67,17 +78,22 @@ const Upstream = Layer.mergeAll(
   ConcordanceClient.layer,
 );
 const Auth = Authenticator.layer.pipe(Layer.provideMerge(Members.layer));
-const Around = Layer.mergeAll(Auth, Health.layer, Broadcaster.layer, Upstream);
+const Around = Layer.mergeAll(Auth, Health.layer, RequestRates.layer, Broadcaster.layer, Upstream);
 const Bonds = Layer.mergeAll(Attachments.layer, Billing.layer);
-const Inner = ConfigListeners.layer.pipe(Layer.provideMerge(Bonds));
+const Automations = Scheduler.layer.pipe(
+  Layer.provideMerge(RunPortsLayer),
+  Layer.provideMerge(Bonds),
+);
+const Inner = ConfigListeners.layer.pipe(Layer.provideMerge(Automations));
 
 /** One gateway that has every tenant. */
 const Alone = MessageRouterLayer.pipe(
   Layer.provideMerge(Inner),
   Layer.provideMerge(Sessions.layer),
+  Layer.provideMerge(TurnNews.layer),
   Layer.provideMerge(Around),
   Layer.provideMerge(broadcastHealth),
-  Layer.provideMerge(Layer.mergeAll(WorkerManager.layer, SocketServer.layer)),
+  Layer.provideMerge(Layer.mergeAll(Storage, SocketServer.layer)),
   Layer.provide(Broadcast.layer(new Hub().engine(), gatewayId)),
   Layer.provideMerge(Traced),
 );
@@ -92,7 +108,7 @@ const oneOfSeveral = (fleet: FleetSettings) => {
   const Store = fleetStore.pipe(
     Layer.provideMerge(Peers.layer),
     Layer.provideMerge(Owners.layer(gatewayId)),
-    Layer.provide(WorkerManager.layer),
+    Layer.provide(Storage),
     Layer.provideMerge(Heard),
   );
   return fleetRouter.pipe(
@@ -100,7 +116,9 @@ const oneOfSeveral = (fleet: FleetSettings) => {
     Layer.provideMerge(MessageRouterLayer),
     Layer.provideMerge(Inner),
     Layer.provideMerge(Sessions.layer),
+    Layer.provideMerge(TurnNews.layer),
     Layer.provideMerge(elsewhere),
+    Layer.provideMerge(ownAutomations),
     Layer.provideMerge(Layer.mergeAll(Followers.layer, TenantNews.layer)),
     Layer.provideMerge(Around),
     Layer.provideMerge(Layer.mergeAll(fleetOnward, broadcastHealth)),
@@ -119,6 +137,7 @@ const program = Effect.gen(function* () {
   yield* Effect.forkScoped(housekeeping);
   const port = yield* startServer;
   yield* life.withClients(port);
+  yield* Effect.forkScoped((yield* Scheduler).run);
   const { host } = settings.listen;
   yield* Effect.logInfo(
     `listening on http://${host}:${port}${settings.devMode ? " in dev mode" : ""}`,

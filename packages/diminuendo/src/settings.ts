@@ -9,7 +9,7 @@ import { PriceTable } from "./domain/prices.ts";
 import DEFAULT_PRICES from "./prices.json" with { type: "json" };
 import { RATE_LIMIT_MESSAGES } from "./protocol/index.ts";
 
-const { integer, list, listen, secret, text, toggle, url } = config;
+const { choice, integer, list, listen, secret, text, toggle, url } = config;
 
 const readPrices = Schema.decodeUnknownSync(PriceTable);
 
@@ -147,6 +147,14 @@ export const SETTINGS = {
     help: "Ensemble; asked for its health only.",
     default: "http://127.0.0.1:5180",
   }),
+  httpRequestsPerMinute: integer({
+    flag: "http-requests-per-minute",
+    env: "DIMINUENDO_HTTP_REQUESTS_PER_MINUTE",
+    help: "HTTP requests of one person in a minute; more are refused with 429 and Retry-After.",
+    default: 600,
+    min: 1,
+    max: 1_000_000,
+  }),
   otlpEndpoint: url({
     flag: "otlp-endpoint",
     env: "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -177,6 +185,13 @@ export const SETTINGS = {
     env: "CONCERT_INTERNAL_SECRET",
     help: "Signs who acts, towards the other services; at least 16 characters.",
     default: "concert-dev-internal-secret",
+  }),
+  store: choice({
+    flag: "store",
+    env: "DIMINUENDO_STORE",
+    help: "Who keeps sessions: this directory, or Concordance with copies in this directory.",
+    choices: ["embedded", "delegated"],
+    default: "embedded",
   }),
   broadcast: broadcastUrl({
     flag: "broadcast",
@@ -226,11 +241,14 @@ export function settingsOf(read: config.Settings<typeof SETTINGS>): Settings {
     allowedOrigins: read.allowedOrigins,
     prices: read.prices,
     internalSecret: read.internalSecret,
+    httpRequestsPerMinute: read.httpRequestsPerMinute,
     otlp: otlpOf(read),
     podium: { url: read.podiumUrl, key: read.podiumKey },
     concord: { url: read.concordUrl, key: read.concordKey },
     concordance: { url: read.concordanceUrl, key: read.concordanceKey },
     ensembleUrl: read.ensembleUrl,
+    store: read.store,
+    storeRoot: `gateways/${read.broadcastChannel}/store`,
     fleet: fleetOf(read),
     idleMs: read.idleMinutes * 60_000,
   };

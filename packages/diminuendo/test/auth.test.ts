@@ -124,20 +124,20 @@ describe("an OpenID provider", () => {
 });
 
 describe("roles and permissions", () => {
-  test("five roles and twelve permissions, as the table has them", () => {
+  test("five roles and fifteen permissions, as the table has them", () => {
     const drawing = Object.fromEntries(
       ROLES.map((role) => [
         role,
         PERMISSIONS.map((one) => (GRANTS[role].includes(one) ? "Y" : "-")).join(""),
       ]),
     );
-    expect(PERMISSIONS).toHaveLength(12);
+    expect(PERMISSIONS).toHaveLength(15);
     expect(drawing).toEqual({
-      owner: "YYYYYYYYYYYY",
-      admin: "YYYYYYYY-Y--",
-      billing_admin: "YYY-YY---YY-",
-      member: "YYY-YY------",
-      viewer: "-Y----------",
+      owner: "YYYYYYYYYYYYYYY",
+      admin: "YYYYYYYY-Y--YYY",
+      billing_admin: "YYY-YY---YY-YY-",
+      member: "YYY-YY------YY-",
+      viewer: "-Y----------Y--",
     });
     const nobody = {
       tenant: "t",

@@ -14,19 +14,11 @@ import { migrate } from "../src/db/migrations.ts";
 import { closingOf, type TurnFate } from "../src/domain/ledger.ts";
 import { costOf } from "../src/domain/prices.ts";
 import { type GatewayProcess, TOKENS, World } from "./support/gateway-process.ts";
+import { randomOf } from "./support/random.ts";
 import { TestClient } from "./support/test-client.ts";
 
 // Other work may share the machine.
 setDefaultTimeout(60_000);
-
-/** The same numbers each time for the same seed. */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return (state >>> 8) % below;
-  };
-}
 
 const PRICE = { inputPer1000: 3_000, outputPer1000: 15_000, reserve: 250_000 };
 const OUTCOMES = ["succeeded", "cancelled", "failed", "never began"] as const;
@@ -69,7 +61,13 @@ describe("the ledger", () => {
 
       for (at = 1; at <= 10_000; at += 1) {
         const turnId = `turn_${at}`;
-        const place = { kind: "reserve", tenantId: "t", turnId, sessionId: "s" } as const;
+        const place = {
+          kind: "reserve",
+          tenantId: "t",
+          turnId,
+          sessionId: "s",
+          userId: "u",
+        } as const;
         const ask = { ...place, microcredits: PRICE.reserve, grant, nowMs: at };
         if (commit(() => reserve(database, ask)).kind === "insufficient") {
           refused += 1;
@@ -221,5 +219,73 @@ describe("a turn's credits", () => {
       headers: { authorization: `Bearer ${TOKENS.eve}` },
     });
     expect(await eve.json()).toMatchObject({ balance: { available: 0, reserved: 0, spent: 0 } });
+  });
+
+  test("limits of the tenant and of a person refuse a turn before any model is asked; what failed costs nothing", async () => {
+    const own = new World();
+    const file = join(own.dataDir, "prices.json");
+    const price = { inputPer1000: 1_000, outputPer1000: 2_000, reserve: 100 };
+    writeFileSync(file, JSON.stringify({ grant: 10_000, default: price, agentTypes: {} }));
+    let limited = await own.start(`--price-table=${file}`);
+    const limit = async (body: object, token: string = TOKENS.ann) => {
+      const response = await fetch(`${limited.url}/api/billing/limits`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+      return { status: response.status, json: (await response.json()) as object };
+    };
+    expect((await limit({ of: "tenant", microcreditsPerDay: 5 }, TOKENS.bob)).status).toBe(403);
+    expect((await limit({ of: "user", microcreditsPerDay: 5 })).status).toBe(400);
+    await limit({ of: "everybody", microcreditsPerDay: 150 });
+    await limit({ of: "user", userId: "bob", microcreditsPerDay: 0 });
+    expect((await limit({ of: "tenant", microcreditsPerDay: 500 })).json).toEqual({
+      limits: { tenant: 500, everybody: 150, users: { bob: 0 } },
+      spent: { tenant: 0, user: 0 },
+    });
+    const bob = await TestClient.as(limited.port, TOKENS.bob);
+    const theirs = await bob.newSession();
+    expect(await bob.ask({ type: "run_turn", sessionId: theirs, text: "hi" })).toMatchObject({
+      code: "InsufficientCredits",
+      message: expect.stringContaining("spending limit"),
+    });
+    expect(own.podium.turns.size).toBe(0);
+    bob.close();
+
+    let ann = await TestClient.as(limited.port, TOKENS.ann);
+    const sessionId = await ann.newSession();
+    const ask = (text: string) =>
+      ann.ask({ type: "run_turn", sessionId, text, whenBusy: "enqueue" });
+    expect((await ask("fail now")).type).toBe("turn_accepted");
+    await ended(ann, sessionId, 1);
+    const spent = async () => {
+      const headers = { authorization: `Bearer ${TOKENS.ann}` };
+      const response = await fetch(`${limited.url}/api/billing/limits`, { headers });
+      return ((await response.json()) as { spent: { user: number } }).spent.user;
+    };
+    // What failed costs nothing, once it is closed; what is put aside counts, also after a crash.
+    for (let tries = 0; tries < 500 && (await spent()) > 0; tries += 1) await Bun.sleep(20);
+    expect((await ask("hold on")).type).toBe("turn_accepted");
+    expect(await ask("one too many")).toMatchObject({ code: "InsufficientCredits" });
+    await limited.kill();
+    limited = await own.start(`--price-table=${file}`);
+    ann = await TestClient.as(limited.port, TOKENS.ann);
+    await ann.ask({ type: "join_session", sessionId });
+    expect(await ask("one too many")).toMatchObject({ code: "InsufficientCredits" });
+    await limit({ of: "everybody", microcreditsPerDay: null });
+    expect((await ask("now it may")).type).toBe("turn_accepted");
+    await limit({ of: "tenant", microcreditsPerDay: 250 });
+    expect(await ask("the tenant's limit")).toMatchObject({
+      code: "InsufficientCredits",
+      message: expect.stringContaining("The tenant"),
+    });
+    const eve = await TestClient.as(limited.port, TOKENS.eve);
+    const free = await eve.newSession();
+    expect((await eve.ask({ type: "run_turn", sessionId: free, text: "hi" })).type).toBe(
+      "turn_accepted",
+    );
+    eve.close();
+    ann.close();
+    await own.stop();
   });
 });

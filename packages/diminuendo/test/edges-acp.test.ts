@@ -3,6 +3,8 @@
  * real gateway behind that.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import {
   type ClientContext,
   client,
@@ -39,9 +41,10 @@ interface Editor {
 async function asEditor(
   use: (editor: Editor) => Promise<void>,
   token: string | null = TOKENS.ann,
+  flags: readonly string[] = [],
 ): Promise<void> {
   const child = Bun.spawn(
-    [process.execPath, CONCERT, "acp", "--url", gateway.url, "--agent", "echo"],
+    [process.execPath, CONCERT, "acp", "--url", gateway.url, "--agent", "echo", ...flags],
     {
       stdin: "pipe",
       stdout: "pipe",
@@ -250,6 +253,43 @@ test("who has no valid token is asked to sign in; another tenant's session is no
     expect(editor.updates).toEqual([]);
   }, TOKENS.eve);
   ann.close();
+});
+
+test("a token file that is filled later signs in, without a new start", async () => {
+  const file = join(world.dataDir, "token");
+  writeFileSync(file, "not a token");
+  await asEditor(
+    async (editor) => {
+      await expect(newSession(editor)).rejects.toMatchObject({ code: -32_000 });
+      writeFileSync(file, `${TOKENS.bob}\n`);
+      await editor.agent.request("authenticate", { methodId: "concert-token" });
+      const { sessionId } = await newSession(editor);
+      const ann = await TestClient.as(gateway.port, TOKENS.ann);
+      await prompt(editor, sessionId, "hi");
+      const said = (await ann.storedLog(sessionId)).find(({ type }) => type === "user_message");
+      expect(said).toMatchObject({ text: "hi", userId: "bob" });
+      ann.close();
+    },
+    null,
+    ["--token-file", file],
+  );
+});
+
+test("a prompt that is no text is refused with a reason, and nothing is asked", async () => {
+  await asEditor(async ({ agent, ...editor }) => {
+    const { sessionId } = await newSession({ agent, ...editor });
+    const image = { type: "image" as const, data: "AAAA", mimeType: "image/png" };
+    await expect(
+      agent.request("session/prompt", { sessionId, prompt: [image] }),
+    ).rejects.toMatchObject({ code: -32_602, message: expect.stringContaining("image") });
+    const link = { type: "resource_link" as const, name: "a.txt", uri: "file:///a.txt" };
+    const text = { type: "text" as const, text: "hi, see" };
+    await agent.request("session/prompt", { sessionId, prompt: [text, link] });
+    const ann = await TestClient.as(gateway.port, TOKENS.ann);
+    const said = (await ann.storedLog(sessionId)).filter(({ type }) => type === "user_message");
+    expect(said).toMatchObject([{ text: "hi, see\n\n[a.txt](file:///a.txt)" }]);
+    ann.close();
+  });
 });
 
 test("a gateway that is killed in mid-turn loses the editor nothing", async () => {

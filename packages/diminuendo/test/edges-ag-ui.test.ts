@@ -1,7 +1,9 @@
 /** AG-UI as its own client uses it: `@ag-ui/client`, with its checks of every event, against the real gateway. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { type BaseEvent, HttpAgent } from "@ag-ui/client";
+import { Fleet } from "./support/fleet.ts";
 import { type GatewayProcess, TOKENS, World } from "./support/gateway-process.ts";
+import { has } from "./support/programs.ts";
 import { TestClient } from "./support/test-client.ts";
 
 setDefaultTimeout(60_000);
@@ -225,3 +227,35 @@ test("who may not is refused before a run begins; another tenant's thread is ano
     expect.stringContaining("TurnInProgress"),
   ]);
 });
+
+test.if(has("redis-server", "several gateways"))(
+  "of several gateways any answers: a run at one, its approval at another, the same run again at a third",
+  async () => {
+    const fleet = await Fleet.start();
+    const places = [await fleet.gateway(), await fleet.gateway(), await fleet.gateway()];
+    const [first, second, third] = places.map(({ url }) => `${url}/api/ag-ui/echo`);
+    const agent = agentOf(newThread());
+    agent.url = String(first);
+    say(agent, "approve it");
+    await runOf(agent);
+    const [interrupt] = agent.pendingInterrupts;
+    agent.url = String(second);
+    const interruptId = interrupt?.id ?? "";
+    const payload = { decision: "approved" };
+    await runOf(agent, { resume: [{ interruptId, status: "resolved", payload }] });
+    expect(lastOf(agent)).toMatchObject({ role: "assistant", content: "Booked." });
+    say(agent, "stream 100");
+    agent.url = String(third);
+    const runId = crypto.randomUUID();
+    await runOf(agent, { runId });
+    expect(lastOf(agent)).toMatchObject({ content: words(100) });
+    const elsewhere = agentOf(agent.threadId);
+    elsewhere.url = String(first);
+    say(elsewhere, "stream 100");
+    await runOf(elsewhere, { runId });
+    expect(lastOf(elsewhere)).toMatchObject({ content: words(100) });
+    expect(elsewhere.state.concert.sessionId).toBe(agent.state.concert.sessionId);
+    expect(fleet.world.podium.turns.size).toBe(2);
+    await fleet.stop();
+  },
+);

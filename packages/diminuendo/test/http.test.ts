@@ -76,4 +76,22 @@ describe("HTTP", () => {
     expect((await get("/api/events", headers)).status).toBe(404);
     expect((await get("/api/commands/..%2Fevents", headers)).status).toBe(404);
   });
+
+  test("one person may ask so often and no more; others and their sockets are not touched", async () => {
+    const strict = new World();
+    const own = await strict.start("--http-requests-per-minute=20");
+    const ask = (token: string) =>
+      fetch(`${own.url}/api/billing`, { headers: { authorization: `Bearer ${token}` } });
+    const statuses: number[] = [];
+    for (let count = 0; count < 20; count += 1) statuses.push((await ask(TOKENS.ann)).status);
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    // A bucket of 20 fills by one every three seconds: of these at most a few can meet one.
+    const refused = await Promise.all(Array.from({ length: 40 }, () => ask(TOKENS.ann)));
+    const last = refused.findLast(({ status }) => status === 429);
+    expect(await last?.json()).toMatchObject({ error: { code: "RATE_LIMITED" } });
+    expect(Number(last?.headers.get("retry-after"))).toBeWithin(1, 4);
+    expect((await ask(TOKENS.eve)).status).toBe(200);
+    expect((await fetch(`${own.url}/health`)).status).toBe(200);
+    await strict.stop();
+  });
 });

@@ -18,6 +18,7 @@ import { joinSession } from "../src/session/messages/join-messages.ts";
 import { Sessions } from "../src/session/Sessions.ts";
 import { inOrder, moveTo, type Step, tell } from "../src/session/session-model.ts";
 import { idled, recovered } from "../src/session/session-steps.ts";
+import { TurnNews } from "../src/session/TurnNews.ts";
 import { Broadcaster } from "../src/transport/Broadcaster.ts";
 import { Connection, type Socket } from "../src/transport/Connection.ts";
 import { SocketServer } from "../src/transport/SocketServer.ts";
@@ -74,7 +75,9 @@ function open(hub: Hub, dataDir: string) {
   const storage = Layer.mergeAll(WorkerManager.layer, Broadcaster.layer).pipe(
     Layer.provideMerge(base),
   );
-  return ManagedRuntime.make(Sessions.layer.pipe(Layer.provideMerge(storage)));
+  return ManagedRuntime.make(
+    Sessions.layer.pipe(Layer.provideMerge(TurnNews.layer), Layer.provideMerge(storage)),
+  );
 }
 type Runtime = ReturnType<typeof open>;
 

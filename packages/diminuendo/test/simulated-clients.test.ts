@@ -1,181 +1,28 @@
 /**
- * Clients as the world has them, from a seed: they join anywhere, are cut, reload and forget, read slowly, say things at
- * bad moments, while the gateway is killed and Podium's sockets break. At the end each client's view is the log: every
- * event once, in order, and nothing that was acknowledged is missing.
+ * Five clients from a seed, while the gateway is killed and Podium's sockets break. At the end each client's view is the
+ * log: every event once, in order, and nothing that was acknowledged is missing.
  */
-import { expect, setDefaultTimeout, test } from "bun:test";
-import type { SessionEvent } from "../src/protocol/index.ts";
-import { type GatewayProcess, TOKENS, World } from "./support/gateway-process.ts";
-import { compact, expectMessagesAsStreamed, expectWholeLog } from "./support/log-view.ts";
-import { TestClient } from "./support/test-client.ts";
+import { setDefaultTimeout, test } from "bun:test";
+import { type GatewayProcess, World } from "./support/gateway-process.ts";
+import { livesThrough } from "./support/simulated-clients.ts";
 
 setDefaultTimeout(240_000);
 
 const SEEDS = (process.env["SIM_SEEDS"] ?? "1,12,20261121").split(",").map(Number);
-const CLIENTS = 5;
-const STEPS = 60;
-
-/** The same numbers each time for the same seed. */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return (state >>> 8) % below;
-  };
-}
-
-/** A person with a view that outlives connections, and what the gateway has promised them. */
-class Person {
-  readonly name: string;
-  /** What was seen since the view began, across connections. */
-  view: SessionEvent[] = [];
-  /** Where the view began. */
-  from = 0;
-  readonly promised: string[] = [];
-  #client: TestClient | null = null;
-  #epoch: string | undefined;
-  #taken = 0;
-
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  /** Connects and joins where the view ends. False when the gateway is not there. */
-  async join(port: number, sessionId: string): Promise<boolean> {
-    this.cut();
-    try {
-      const client = await TestClient.as(port, TOKENS.ann);
-      const seq = this.view.at(-1)?.seq ?? this.from;
-      const place =
-        this.#epoch === undefined ? { afterSeq: seq } : { cursor: { epoch: this.#epoch, seq } };
-      const snapshot = await client.ask({ type: "join_session", sessionId, ...place });
-      expect(snapshot["replay"]).not.toBe("snapshot");
-      this.#epoch = String(snapshot["epoch"]);
-      this.#client = client;
-      this.#taken = 0;
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  /** Takes what has arrived, or only a part of it: the rest is taken later, or lost with the connection. */
-  read(sessionId: string, atMost = Number.POSITIVE_INFINITY): void {
-    const log = this.#client?.log(sessionId) ?? [];
-    const fresh = log.slice(this.#taken, this.#taken + atMost);
-    this.view.push(...fresh);
-    this.#taken += fresh.length;
-  }
-
-  cut(): void {
-    this.#client?.socket.terminate();
-    this.#client = null;
-  }
-
-  /** A reload: everything is forgotten. */
-  forget(from: number): void {
-    this.cut();
-    this.view = [];
-    this.from = from;
-    this.#epoch = undefined;
-  }
-
-  /** Says something, and remembers it if it was accepted. An answer that is cut off is no promise. */
-  async say(sessionId: string, text: string, key: string): Promise<void> {
-    const client = this.#client;
-    if (client === null || client.closeCode !== null) return;
-    const ask = {
-      type: "run_turn",
-      sessionId,
-      text,
-      idempotencyKey: key,
-      whenBusy: "enqueue",
-    } as const;
-    const answer = await Promise.race([client.ask(ask).catch(() => null), closed(client)]);
-    if (answer?.type === "turn_accepted") this.promised.push(String(answer["turnId"]));
-  }
-
-  has(turnIds: readonly string[]): boolean {
-    return turnIds.every((turnId) => this.view.some((e) => ended(e) && e.turnId === turnId));
-  }
-}
-
-const ended = (e: SessionEvent) => e.type === "turn_complete" || e.type === "turn_error";
-const closed = async (client: TestClient): Promise<null> => {
-  while (client.closeCode === null) await Bun.sleep(10);
-  return null;
-};
-
-const TEXTS = ["hi", "stream 60", "stream 300", "odd things", "fail now"];
 
 for (const seed of SEEDS) {
-  test(`D1 D2 whatever happens to ${CLIENTS} clients and the gateway, each view is the log (seed ${seed})`, async () => {
-    const random = randomOf(seed);
+  test(`D1 D2 whatever happens to the clients and the gateway, each view is the log (seed ${seed})`, async () => {
     const world = new World();
     let gateway: GatewayProcess = await world.start();
-    const people = Array.from({ length: CLIENTS }, (_, index) => new Person(`p${index}`));
-    const maker = await TestClient.as(gateway.port, TOKENS.ann);
-    const sessionId = await maker.newSession();
-    maker.close();
-    let kills = 0;
-
-    for (let step = 0; step < STEPS; step += 1) {
-      const person = people[random(CLIENTS)] ?? people[0];
-      if (person === undefined) throw new Error("nobody");
-      const what = random(20);
-      if (what < 6) await person.join(gateway.port, sessionId);
-      else if (what < 10) person.read(sessionId, random(3) === 0 ? 2 : undefined);
-      else if (what < 12) person.cut();
-      else if (what < 13) person.forget(random(2) === 0 ? 0 : random(5));
-      else if (what < 17) {
-        await person.say(sessionId, TEXTS[random(TEXTS.length)] ?? "hi", `${person.name}-${step}`);
-      } else if (what < 18) world.podium.dropSockets();
-      else if (what < 19 && kills < 4) {
-        kills += 1;
+    await livesThrough(seed, {
+      port: () => gateway.port,
+      dropSockets: () => world.podium.dropSockets(),
+      mishap: async () => {
         await gateway.kill();
         gateway = await world.start();
-      } else await Bun.sleep(random(60));
-    }
-
-    const promised = people.flatMap((one) => one.promised);
-    const deadline = Date.now() + 120_000;
-    for (const person of people) {
-      person.read(sessionId);
-      await person.join(gateway.port, sessionId);
-      // Who began later than the first event may have begun after the end of a turn.
-      while (person.from === 0 && !person.has(promised) && Date.now() < deadline) {
-        await Bun.sleep(20);
-        person.read(sessionId);
-      }
-    }
-    const witness = await TestClient.as(gateway.port, TOKENS.ann);
-    await witness.ask({ type: "join_session", sessionId });
-    await witness.until(() => witness.has("caught_up"));
-    const resting = () => {
-      const last = witness.log(sessionId).findLast((e) => e.type === "session_state");
-      return last === undefined || last.status === "ready" || last.status === "inactive";
-    };
-    await witness.until(resting);
-    const stored = await witness.storedLog(sessionId);
-    expectWholeLog(stored);
-    const head = stored.at(-1)?.seq ?? 0;
-    for (const person of people) {
-      while ((person.view.at(-1)?.seq ?? person.from) < head && Date.now() < deadline) {
-        await Bun.sleep(20);
-        person.read(sessionId);
-      }
-      expectWholeLog(person.view, person.from + 1);
-      expectMessagesAsStreamed(person.view);
-      expect(compact(person.view)).toEqual(stored.filter(({ seq }) => seq > person.from));
-      person.cut();
-    }
-    // What was promised happened, once; and nothing else did.
-    const ends = stored.filter(ended).map(({ turnId }) => turnId);
-    expect(new Set(ends).size).toBe(ends.length);
-    for (const turnId of promised) expect(ends).toContain(turnId);
-    const keys = stored.flatMap((e) => (e.type === "user_message" ? [e.idempotencyKey] : []));
-    expect(new Set(keys).size).toBe(keys.length);
-    witness.close();
+      },
+      mended: async () => {},
+    });
     await world.stop();
   });
 }

@@ -9,6 +9,7 @@ import type { JsonObject } from "../core/json.ts";
 import { isResting } from "../core/vocabulary.ts";
 import type { Concord } from "../domain/face.ts";
 import type { SubmitRequest } from "../domain/submission.ts";
+import { addAlerts } from "./alerts.ts";
 import { type ApiEnv, type AuthOptions, identify, person } from "./auth.ts";
 import { addConnectors } from "./connectors.ts";
 import { document } from "./document.ts";
@@ -25,6 +26,7 @@ import * as routes from "./routes.ts";
 import { addSchedules } from "./schedules.ts";
 import {
   approvalView,
+  artifactLineageView,
   artifactView,
   auditReportView,
   commandView,
@@ -77,6 +79,7 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addRedactions(app, concord, auth);
   addSchedules(app, concord, auth);
   addWebhooks(app, concord);
+  addAlerts(app, concord, auth);
   addWebhookEndpoints(app, concord, auth);
   const described = document(app);
   app.get("/openapi.json", (context) => context.json(described));
@@ -207,6 +210,12 @@ function addTheRest(app: ConcordApp, concord: Concord): void {
     const artifact = await answering(concord, () => concord.artifacts.get(principal, id));
     return context.json(artifactView(artifact), 200);
   });
+  app.openapi(routes.artifactLineageRoute, async (context) => {
+    const { id } = context.req.valid("param");
+    const principal = person(context.get("principal"));
+    const lineage = await answering(concord, () => concord.artifacts.lineage(principal, id));
+    return context.json(artifactLineageView(lineage), 200);
+  });
   app.openapi(routes.toolsRoute, (context) =>
     context.json({ items: concord.tools().map(toolView) }, 200),
   );
@@ -229,11 +238,15 @@ function submission(
   caller: ApiEnv["Variables"],
 ): SubmitRequest {
   const { idempotency_key: key, context, depends_on: dependsOn } = body;
+  const { ingress = "api_request" } = context ?? {};
+  if (ingress !== "api_request" && !caller.isService) {
+    throw new ApiError(403, "forbidden", `Only a service may submit with ingress ${ingress}.`);
+  }
   return {
     taskName: body.task_name,
     payload: body.payload,
     principal: person(caller.principal),
-    ingress: "api_request",
+    ingress,
     traceId: caller.trace.traceId,
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(context?.run_as === undefined ? {} : { runAs: context.run_as }),

@@ -9,6 +9,7 @@ import {
 import { refusals } from "./refusals.ts";
 import {
   ApprovalView,
+  ArtifactLineageView,
   ArtifactView,
   AuditReportView,
   CommandView,
@@ -69,6 +70,9 @@ export const SubmitBody = z
       .strictObject({
         run_as: z.string().max(64).optional(),
         metadata: z.record(z.string(), z.unknown()).optional(),
+        ingress: z.enum(["api_request", "scheduled_trigger"]).optional().openapi({
+          description: "For services only: scheduled_trigger for what a clock asks for.",
+        }),
       })
       .optional(),
     depends_on: z.array(DependencyBody).max(100).optional(),
@@ -125,6 +129,7 @@ export const submitRoute = createRoute({
       "invalid_json",
       "invalid_request",
       "validation_error",
+      "forbidden",
       "policy_denied",
       "unknown_task",
       "idempotency_conflict",
@@ -257,6 +262,18 @@ export const getArtifactRoute = createRoute({
   request: { params: Id },
   responses: {
     200: json("The artifact", ArtifactView),
+    ...refusals("invalid_request", "not_found"),
+  },
+});
+export const artifactLineageRoute = createRoute({
+  method: "get",
+  path: "/artifacts/{id}/lineage",
+  operationId: "getArtifactLineage",
+  summary: "Where a result comes from, and what came of it.",
+  security: PERSON,
+  request: { params: Id },
+  responses: {
+    200: json("One step each way", ArtifactLineageView),
     ...refusals("invalid_request", "not_found"),
   },
 });

@@ -5,13 +5,14 @@ import { encodeId, type IdKind } from "../core/ids.ts";
 import { TIMELINE_KINDS } from "../core/timeline.ts";
 import {
   APPROVAL_STATUSES,
+  ARTIFACT_STATUSES,
   COMMAND_STATUSES,
   ERROR_CLASSES,
   INGRESS_TYPES,
   RISK_LEVELS,
 } from "../core/vocabulary.ts";
 import type { Approval } from "../domain/approvals.ts";
-import type { Artifact } from "../domain/artifacts.ts";
+import type { Artifact, ArtifactRef, CommandRef, Lineage } from "../domain/artifacts.ts";
 import type { DomainEvent } from "../domain/audit.ts";
 import { type Explanation, REASON_KINDS } from "../domain/explain.ts";
 import type { AuditReport, TimelineEntry } from "../domain/reading.ts";
@@ -148,9 +149,11 @@ export const ArtifactView = z
     command_id: Text,
     artifact_type: Text,
     version: z.number(),
+    parent_artifact_id: TextOrNull.openapi({ description: "The version before." }),
     title: Text,
-    status: Text,
+    status: z.enum(ARTIFACT_STATUSES),
     content: Open,
+    location: TextOrNull.openapi({ description: "Where the body lies, when not in content." }),
     checksum: Text,
     lineage: Open,
     creator: Text,
@@ -165,13 +168,75 @@ export function artifactView(artifact: Artifact): ArtifactView {
     command_id: encodeId("command", artifact.commandId),
     artifact_type: artifact.artifactType,
     version: artifact.version,
+    parent_artifact_id: outside("artifact", artifact.parentArtifactId),
     title: artifact.title,
     status: artifact.status,
     content: artifact.content,
+    location: artifact.location,
     checksum: artifact.checksum,
     lineage: artifact.lineage,
     creator: artifact.creator,
     created_at: artifact.createdAt,
+  };
+}
+
+const CommandRefView = z.object({ command_id: Text, task_name: Text });
+const ArtifactRefView = z.object({
+  artifact_id: Text,
+  artifact_type: Text,
+  version: z.number(),
+});
+
+export const ArtifactLineageView = z
+  .object({
+    artifact_id: Text,
+    upstream: z.object({
+      command: CommandRefView,
+      turn: CommandRefView.extend({ agent_type: Text }).nullable(),
+      calls: z.array(
+        z.object({ connector: Text, operation: Text, step_id: Text, completed_at: Text }),
+      ),
+      artifacts: z.array(ArtifactRefView),
+    }),
+    downstream: z.object({
+      commands: z.array(CommandRefView),
+      artifacts: z.array(ArtifactRefView),
+    }),
+  })
+  .openapi("ArtifactLineage");
+
+export function artifactLineageView({
+  artifact,
+  upstream,
+  downstream,
+}: Lineage): z.infer<typeof ArtifactLineageView> {
+  const command = ({ commandId, taskName }: CommandRef) => ({
+    command_id: encodeId("command", commandId),
+    task_name: taskName,
+  });
+  const reference = ({ artifactId, artifactType, version }: ArtifactRef) => ({
+    artifact_id: encodeId("artifact", artifactId),
+    artifact_type: artifactType,
+    version,
+  });
+  const { turn } = upstream;
+  return {
+    artifact_id: encodeId("artifact", artifact.artifactId),
+    upstream: {
+      command: command(upstream.command),
+      turn: turn === null ? null : { ...command(turn), agent_type: turn.agentType },
+      calls: upstream.calls.map(({ connector, operation, stepId, completedAt }) => ({
+        connector,
+        operation,
+        step_id: stepId,
+        completed_at: completedAt,
+      })),
+      artifacts: upstream.artifacts.map(reference),
+    },
+    downstream: {
+      commands: downstream.commands.map(command),
+      artifacts: downstream.artifacts.map(reference),
+    },
   };
 }
 

@@ -5,7 +5,7 @@ import type { PlanStep } from "./command.ts";
 import { classifyHttpStatus, isRetryable } from "./errors.ts";
 import { decodeId, encodeId, ID_PREFIXES, type IdKind } from "./ids.ts";
 import { canonicalJson, type Json, unstorable } from "./json.ts";
-import { nextStep, planProblems } from "./planning.ts";
+import { nextStep, planProblems, stepsBefore } from "./planning.ts";
 import { waitBeforeRetryMs } from "./retry.ts";
 import { renderTemplate } from "./template.ts";
 import { compileSchema } from "./validation.ts";
@@ -115,6 +115,15 @@ describe("plans", () => {
         expect(problems).toContain(`step "${target}" depends on itself`);
       }),
     );
+  });
+
+  test("ART-5 what was done for a step: all it depends on, or what is listed before it", () => {
+    const steps = [step("a"), step("b", "a"), step("c"), step("d", "b"), step("e")];
+    expect(stepsBefore(steps, "d")).toEqual(["a", "b"]);
+    expect(stepsBefore(steps, "e")).toEqual(["a", "b", "c", "d"]);
+    expect(stepsBefore(steps, "a")).toEqual([]);
+    expect(stepsBefore(steps, "nothing")).toEqual([]);
+    expect(stepsBefore([step("x", "y"), step("y", "x")], "x")).toEqual(["x", "y"]);
   });
 
   test("the next step is the first whose dependencies are done", () => {

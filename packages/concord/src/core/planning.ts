@@ -40,3 +40,22 @@ function reaches(
     (id) => id === target || reaches(steps, id, target, new Set(seen).add(from)),
   );
 }
+
+/** The steps that had to be done for `stepId`: what it depends on, or all listed before it when it names none. */
+export function stepsBefore(
+  steps: readonly Pick<PlanStep, "stepId" | "dependsOn">[],
+  stepId: string,
+): readonly string[] {
+  const at = steps.findIndex((one) => one.stepId === stepId);
+  const own = steps[at];
+  if (own === undefined) return [];
+  if (own.dependsOn.length === 0) return steps.slice(0, at).map((one) => one.stepId);
+  const before = new Set<string>();
+  const open = [...own.dependsOn];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    if (before.has(id)) continue;
+    before.add(id);
+    open.push(...(steps.find((one) => one.stepId === id)?.dependsOn ?? []));
+  }
+  return steps.map((one) => one.stepId).filter((id) => before.has(id));
+}

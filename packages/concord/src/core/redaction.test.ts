@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { recordedInput, SECRET_CHARACTERS_MIN, scrubberOf, withoutWriteOnly } from "./redaction.ts";
+import type { JsonObject } from "./json.ts";
+import {
+  recordedInput,
+  SECRET_CHARACTERS_MIN,
+  scrubberOf,
+  withoutCredentials,
+  withoutWriteOnly,
+} from "./redaction.ts";
 
 const secretText = fc
   .oneof(
@@ -104,5 +111,41 @@ describe("the input that goes on record", () => {
       too_large: true,
       fields: ["a", "b"],
     });
+  });
+});
+
+describe("what goes on record for ever", () => {
+  const token = `ghp_${"a1B2".repeat(6)}`;
+
+  test("AUD-12 a credential is known by its shape within any text, or by the name of its field", () => {
+    const given = {
+      why: `use ${token}, please`,
+      deep: [{ list: [`Bearer eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl`] }],
+      key: "-----BEGIN RSA PRIVATE KEY-----\nMIIEow",
+      api_key: "anything",
+      password: { of: "anna" },
+      secret: null,
+    };
+    expect(withoutCredentials(given)).toEqual({
+      why: "use [redacted], please",
+      deep: [{ list: ["Bearer [redacted]"] }],
+      key: "[redacted]",
+      api_key: "[redacted]",
+      password: "[redacted]",
+      secret: null,
+    });
+  });
+
+  test("AUD-12 what holds none is the very same, and clearing twice is clearing once", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.boolean(), (value, planted) => {
+        const json = (planted ? { value, note: token } : { value }) as JsonObject;
+        const clean = withoutCredentials(json);
+        expect(withoutCredentials(clean)).toBe(clean);
+        expect(JSON.stringify(clean)).not.toContain(token);
+      }),
+    );
+    const plain = { a: ["b", 1, true, null], c: { d: "task-force-of-risk-management-2027" } };
+    expect(withoutCredentials(plain)).toBe(plain);
   });
 });

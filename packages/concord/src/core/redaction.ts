@@ -3,7 +3,7 @@
  * a secret in whatever form it comes back, and the copy of a call's input that goes on record. Pure.
  */
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
-import { findSensitive } from "./policy/data-safety.ts";
+import { findSensitive, maskCredentials, namesCredential } from "./policy/data-safety.ts";
 import { MASK, maskAt, pointerTo } from "./policy/pointers.ts";
 
 /** A shorter secret would be found by chance in ordinary text, so it cannot be kept out of it. */
@@ -47,6 +47,32 @@ export function recordedInput(schema: JsonObject | undefined, input: JsonObject)
   const masked = maskAt(withoutWriteOnly(schema, input), places);
   if (JSON.stringify(masked).length <= RECORDED_CHARACTERS_MAX) return masked;
   return { too_large: true, fields: Object.keys(input).slice(0, 100) };
+}
+
+/**
+ * AUD-12: what goes on record for ever, without the credentials that somebody typed into it: known by their shape
+ * within any text, or by the name of the field. The same object when there is none.
+ */
+export function withoutCredentials<T extends Json>(value: T): T {
+  return cleared(value) as T;
+}
+
+function cleared(value: Json): Json {
+  if (typeof value === "string") return maskCredentials(value);
+  if (Array.isArray(value)) {
+    const items: readonly Json[] = value;
+    const clean = items.map(cleared);
+    return clean.every((one, index) => one === items[index]) ? value : clean;
+  }
+  if (!isJsonObject(value)) return value;
+  const entries = Object.entries(value);
+  const clean = entries.map(([key, one]): [string, Json] => [
+    key,
+    namesCredential(key) && one !== null ? MASK : cleared(one),
+  ]);
+  return clean.every(([, one], index) => one === entries[index]?.[1])
+    ? value
+    : Object.fromEntries(clean);
 }
 
 /** A copy with every place masked that the schema marks `writeOnly` (JSON Schema 2020-12, §9.4 of validation). */

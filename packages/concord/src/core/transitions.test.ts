@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+  canMoveArtifact,
   canMoveEffect,
   canResolveApproval,
   canTransition,
@@ -9,6 +10,7 @@ import {
 } from "./transitions.ts";
 import {
   APPROVAL_STATUSES,
+  ARTIFACT_STATUSES,
   COMMAND_STATUSES,
   type CommandStatus,
   EFFECT_STATUSES,
@@ -127,6 +129,21 @@ describe("command state machine", () => {
       "executing>failed",
       "failed>executing",
     ]);
+  });
+
+  test("ART-3 of all 49 pairs an artifact makes these moves, and one more when it is undone as a draft", () => {
+    const legal = (facts?: { readonly isUndone: boolean }) =>
+      ARTIFACT_STATUSES.flatMap((from) =>
+        ARTIFACT_STATUSES.filter((to) => canMoveArtifact(from, to, facts)).map(
+          (to) => `${from}>${to}`,
+        ),
+      ).sort();
+    const spec =
+      `draft>created draft>failed draft>deleted created>validated created>failed created>archived
+      created>deleted validated>published validated>archived validated>failed published>archived
+      archived>deleted`.split(/\s+/);
+    expect(legal()).toEqual([...spec].sort());
+    expect(legal({ isUndone: true })).toEqual([...spec, "draft>archived"].sort());
   });
 
   test("APR-2 an approval leaves pending once", () => {

@@ -2,7 +2,7 @@
  * Owns the command state machine as data: the 35 edges of spec §12 and nine guarded ones (STM-1…STM-3).
  * Invariant G2: no status change outside this table. Pure and total.
  */
-import type { ApprovalStatus, CommandStatus, EffectStatus } from "./vocabulary.ts";
+import type { ApprovalStatus, ArtifactStatus, CommandStatus, EffectStatus } from "./vocabulary.ts";
 
 const SPEC_EDGES: Readonly<Record<CommandStatus, readonly CommandStatus[]>> = {
   created: ["validated", "failed", "cancelled"],
@@ -86,4 +86,23 @@ export function canMoveEffect(from: EffectStatus, to: EffectStatus): boolean {
 /** Approval moves (APR-2): only out of `pending`, once. */
 export function canResolveApproval(from: ApprovalStatus, to: ApprovalStatus): boolean {
   return from === "pending" && to !== "pending";
+}
+
+const ARTIFACT_EDGES: Readonly<Record<ArtifactStatus, readonly ArtifactStatus[]>> = {
+  draft: ["created", "failed", "deleted"],
+  created: ["validated", "failed", "archived", "deleted"],
+  validated: ["published", "archived", "failed"],
+  published: ["archived"],
+  archived: ["deleted"],
+  deleted: [],
+  failed: [],
+};
+
+/** Artifact moves (ART-3); what was undone before it was ever finished is kept as archived too (X-20). */
+export function canMoveArtifact(
+  from: ArtifactStatus,
+  to: ArtifactStatus,
+  { isUndone = false }: { readonly isUndone?: boolean } = {},
+): boolean {
+  return ARTIFACT_EDGES[from].includes(to) || (isUndone && from === "draft" && to === "archived");
 }

@@ -5,6 +5,8 @@ import * as keys from "./idempotency-keys.ts";
 import { STRICTEST_FIRST } from "./policy.ts";
 import {
   APPROVAL_STATUSES,
+  ARTIFACT_STATUSES,
+  ARTIFACT_TYPES,
   CANCELLATION_MODES,
   COMMAND_STATUSES,
   EFFECT_STATUSES,
@@ -53,6 +55,17 @@ const CLOSED: readonly (readonly [string, readonly string[], string])[] = [
     `validation_error policy_denied approval_rejected transient_connector_error permanent_connector_error
      rate_limited timeout cancelled agent_failed human_input_missing unknown_error temporary_database_error
      permission_denied malformed_payload`,
+  ],
+  [
+    "V-18 ART-2 types of artifacts that need no registering",
+    ARTIFACT_TYPES,
+    `report file table query_result dashboard notebook agent_answer approval_packet connector_snapshot
+     model_output memory_summary`,
+  ],
+  [
+    "V-20 ART-2 artifact statuses",
+    ARTIFACT_STATUSES,
+    "draft created validated published archived deleted failed",
   ],
   ["V-24 purposes of events", EVENT_PURPOSES, "event audit agent_step"],
   [

@@ -1,6 +1,6 @@
 /**
  * Owns the closed vocabularies of Concord, as tuples so that code and tests can list them.
- * Requirement ids V-2, V-5, V-9, V-11…V-13, V-20…V-24.
+ * Requirement ids V-2, V-5, V-9, V-11…V-13, V-18, V-20…V-24.
  */
 
 export const INGRESS_TYPES = [
@@ -109,6 +109,32 @@ export type ApprovalStatus = (typeof APPROVAL_STATUSES)[number];
 /** V-14: what a person may answer. `request_changes` closes as `rejected` and sends the command back (X-17). */
 export const APPROVAL_DECISIONS = ["approved", "rejected", "request_changes"] as const;
 export type ApprovalDecision = (typeof APPROVAL_DECISIONS)[number];
+
+export const ARTIFACT_STATUSES = [
+  "draft",
+  "created",
+  "validated",
+  "published",
+  "archived",
+  "deleted",
+  "failed",
+] as const;
+export type ArtifactStatus = (typeof ARTIFACT_STATUSES)[number];
+
+/** V-18: types that every catalog knows; contracts register others. */
+export const ARTIFACT_TYPES = [
+  "report",
+  "file",
+  "table",
+  "query_result",
+  "dashboard",
+  "notebook",
+  "agent_answer",
+  "approval_packet",
+  "connector_snapshot",
+  "model_output",
+  "memory_summary",
+] as const;
 
 export const ERROR_CLASSES = [
   "validation_error",

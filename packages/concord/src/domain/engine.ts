@@ -5,13 +5,10 @@
  */
 import type { Command, Effect, ExecutionPlan, PlanStep } from "../core/command.ts";
 import type { Failure } from "../core/errors.ts";
-import { asId, type CommandId, encodeId } from "../core/ids.ts";
-import { digest, type JsonObject } from "../core/json.ts";
+import type { CommandId } from "../core/ids.ts";
 import { nextStep } from "../core/planning.ts";
 import { waitBeforeRetryMs } from "../core/retry.ts";
 import { isResting } from "../core/vocabulary.ts";
-import { ARTIFACT_CHARACTERS_MAX } from "./artifacts.ts";
-import { eventOf } from "./audit.ts";
 import {
   advanceChain,
   compensatable,
@@ -28,11 +25,13 @@ import { holdBack } from "./hold-back.ts";
 import { expireInput } from "./input.ts";
 import type { Kit } from "./kit.ts";
 import { findLateTruth, reportUnknown, waitBeforeProbeMs } from "./late-truth.ts";
+import { leaveOut } from "./leave-out.ts";
 import { type MoveDetails, moveCommand } from "./move.ts";
 import { expireApprovals } from "./open-questions.ts";
 import type { Tx } from "./store.ts";
 import type { ArtifactStep, Task } from "./tasks.ts";
 import { advanceTurn, settleCancelledTurn } from "./turn-engine.ts";
+import { writeArtifact } from "./write-artifact.ts";
 
 /** Moves the command as far as rows allow and says what has to happen outside a transaction. */
 export async function advance(tx: Tx, kit: Kit, commandId: CommandId): Promise<Directive> {
@@ -118,8 +117,16 @@ async function run(tx: Tx, kit: Kit, start: Command): Promise<Directive> {
   for (;;) {
     const step = nextStep(planOf(command), new Set(Object.keys(command.stepResults)));
     if (step === undefined) return finish(tx, kit, command, task);
+    const left = await leaveOut(tx, command, task, step);
+    if (left !== undefined) {
+      if ("failure" in left) return failAndUndo(tx, kit, command, left.failure);
+      command = left.command;
+      continue;
+    }
     if (step.primitive === "connector_call") return nextAttempt(tx, kit, command, task, step);
-    const written = await writeArtifact(tx, kit, command, task, step);
+    const definition = task.steps.find((one): one is ArtifactStep => one.id === step.stepId);
+    if (definition?.kind !== "artifact") return failAndUndo(tx, kit, command, unknownTask(command));
+    const written = await writeArtifact(tx, kit, command, definition);
     if ("failure" in written) return failAndUndo(tx, kit, command, written.failure);
     command = written.command;
   }
@@ -161,74 +168,6 @@ async function nextAttempt(
   }
   const dueMs = (last.completedAtMs ?? kit.nowMs()) + waitMs;
   return kit.nowMs() < dueMs ? { kind: "wait", untilMs: dueMs } : attempt;
-}
-
-type Written = { readonly command: Command } | { readonly failure: Failure };
-
-async function writeArtifact(
-  tx: Tx,
-  kit: Kit,
-  command: Command,
-  task: Task,
-  step: PlanStep,
-): Promise<Written> {
-  const definition = task.steps.find((one): one is ArtifactStep => one.id === step.stepId);
-  if (definition === undefined) return { failure: unknownTask(command) };
-  const view = viewOf(command);
-  const content = guarded(() => definition.content(view), "the artifact");
-  if ("failure" in content) return content;
-  const title = guarded(() => ({ title: definition.title(view) }), "the artifact's title");
-  if ("failure" in title) return title;
-  if (JSON.stringify(content.value).length > ARTIFACT_CHARACTERS_MAX) {
-    const message = `the artifact is larger than ${ARTIFACT_CHARACTERS_MAX} characters`;
-    return { failure: { errorClass: "malformed_payload", message } };
-  }
-  const { value } = content;
-  return {
-    command: await storeArtifact(tx, kit, command, definition, String(title.value["title"]), value),
-  };
-}
-
-async function storeArtifact(
-  tx: Tx,
-  kit: Kit,
-  command: Command,
-  definition: ArtifactStep,
-  title: string,
-  content: JsonObject,
-): Promise<Command> {
-  const artifactId = asId("artifact", kit.newId());
-  const external = encodeId("artifact", artifactId);
-  const { artifactType, id: stepId } = definition;
-  await tx.artifacts.insert({
-    artifactId,
-    tenantId: command.tenantId,
-    commandId: command.commandId,
-    stepId,
-    artifactType,
-    title,
-    status: "created",
-    content,
-    checksum: digest(kit.hash, content),
-    lineage: {
-      command_id: encodeId("command", command.commandId),
-      steps: [...(definition.dependsOn ?? [])],
-    },
-    creator: command.requestedBy,
-  });
-  const result = { artifact_id: external, artifact_type: artifactType };
-  await tx.commands.setStepResult(command.commandId, stepId, result);
-  await tx.events.append([
-    eventOf(
-      command,
-      "artifact_created",
-      { artifact_id: external, artifact_type: artifactType, title },
-      {
-        target: { type: "artifact", id: external },
-      },
-    ),
-  ]);
-  return { ...command, stepResults: { ...command.stepResults, [stepId]: result } };
 }
 
 /** CAN-4, CAN-5: between steps, everything in flight has ended; what happened is found out before it is told. */

@@ -1,12 +1,14 @@
 /** Owns the face of a started Concord: what the HTTP API, an embedding program and the tests may ask of it. */
 import type { Command, Principal } from "../core/command.ts";
+import type { Alert } from "./alerts.ts";
 import type { ApprovalService } from "./approval-service.ts";
 import type { Approval } from "./approvals.ts";
-import type { Artifact } from "./artifacts.ts";
+import type { Artifact, Lineage } from "./artifacts.ts";
 import type { DomainEvent } from "./audit.ts";
 import type { CommandService } from "./command-service.ts";
 import type { ConnectorSummary } from "./describing.ts";
 import type { Explanation } from "./explain.ts";
+import type { Health } from "./health.ts";
 import type { IncidentService } from "./incident-service.ts";
 import type { Incident } from "./incidents.ts";
 import type { NotificationService } from "./notifications.ts";
@@ -43,6 +45,8 @@ export interface Concord {
   readonly artifacts: {
     /** Throws `not_found`, also for another tenant's artifact. `id` is the outside form. */
     get(principal: Principal, id: string): Promise<Artifact>;
+    /** Where it comes from and what came of it. Throws `not_found`. */
+    lineage(principal: Principal, id: string): Promise<Lineage>;
   };
   /** Why the command is where it is. Throws `not_found`. */
   readonly explain: (principal: Principal, id: string) => Promise<Explanation>;
@@ -76,6 +80,10 @@ export interface Concord {
   readonly events: EventFeed;
   readonly tools: () => readonly Tool[];
   readonly counts: () => Promise<Counts>;
+  /** What it stands on, part by part. Never throws. */
+  readonly health: () => Promise<Health>;
+  /** What somebody has to look at, over all tenants. */
+  readonly alerts: () => Promise<readonly Alert[]>;
   /** What keeps this Concord from serving; empty when it can. */
   readonly missing: () => Promise<readonly string[]>;
   /** Whether `error` means that storage is away: nothing is known to be wrong with the request. */

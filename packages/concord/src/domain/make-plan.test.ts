@@ -45,6 +45,7 @@ function catalogOf(syncAllowed: boolean, chosen: readonly StepDefinition[]): Tas
     defineContracts((catalog) => {
       const plain = { riskLevel: "low", auth: { mode: "none" } } as const;
       catalog.policy(anyonePolicy("anyone", "it is a test"));
+      catalog.artifactType({ name: "receipt", description: "What was bought." });
       catalog.approvalType({ name: "purchase", description: "One.", defaultExpiryMinutes: 1 });
       catalog.connector({
         ...plain,

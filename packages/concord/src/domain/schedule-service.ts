@@ -78,7 +78,7 @@ async function submitTick(
     principal: schedulerOf(tenant),
     ingress: "scheduled_trigger",
     traceId: kit.newId().replaceAll("-", ""),
-    idempotencyKey: tickKey(schedule, dueAt),
+    ...(schedule.key === "task" ? {} : { idempotencyKey: tickKey(schedule, dueAt) }),
     metadata: { schedule: schedule.name },
   });
 }

@@ -17,6 +17,11 @@ export interface ScheduleDefinition {
   readonly payload?: (dueAt: string) => JsonObject;
   /** One command each. `every`: those that have commands; a function is asked at each tick. */
   readonly tenants: readonly string[] | "every" | (() => Promise<readonly string[]>);
+  /**
+   * What makes two ticks one command. `tick`: the time they were due (default). `task`: what the task's own rule says,
+   * so that a tick and a person who asks for the same thing are one command too.
+   */
+  readonly key?: "tick" | "task";
   /** Ticks while nobody was there: made up for, or left out. Default `skip`. */
   readonly missed?: "run" | "skip";
 }

@@ -18,6 +18,7 @@ import type { Json, JsonObject } from "../core/json.ts";
 import type { PolicyDecision } from "../core/policy.ts";
 import type {
   ApprovalStatus,
+  ArtifactStatus,
   CommandStatus,
   ErrorClass,
   IncidentAction,
@@ -265,8 +266,13 @@ export interface DependencyRepository {
 }
 
 export interface ArtifactRepository {
-  insert(artifact: Omit<Artifact, "version" | "createdAt">): Promise<void>;
+  /** False when what it replaces has a newer version already. */
+  insert(artifact: Omit<Artifact, "createdAt">): Promise<boolean>;
   find(id: ArtifactId, tenantId: string): Promise<Artifact | undefined>;
+  /** Compare-and-set; false when it is no longer in `from`. */
+  move(id: ArtifactId, from: ArtifactStatus, to: ArtifactStatus): Promise<boolean>;
+  /** That the command was decided with it in view (ART-5). */
+  noteRead(commandId: CommandId, id: ArtifactId): Promise<void>;
   /** X-20: the artifacts of a command that was undone are kept, and marked. */
   archiveCancelled(commandId: CommandId): Promise<readonly ArtifactId[]>;
 }

@@ -233,7 +233,11 @@ async function gatherFacts(
     artifact: async (text) => {
       const id = decodeId("artifact", text);
       if (id === undefined) return undefined;
-      return fromStorage(() => tx.artifacts.find(id, command.tenantId));
+      return fromStorage(async () => {
+        const found = await tx.artifacts.find(id, command.tenantId);
+        if (found !== undefined) await tx.artifacts.noteRead(command.commandId, id);
+        return found;
+      });
     },
     recentCommands: (seconds) => fromStorage(() => tx.commands.countRecent(command, seconds)),
   };

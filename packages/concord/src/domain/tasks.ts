@@ -45,6 +45,8 @@ export interface ConnectorStep {
   readonly connector: string;
   readonly operation: string;
   readonly dependsOn?: readonly string[];
+  /** Pure: false leaves the step out, with the result `{"skipped": true}`. Judged from steps it depends on. */
+  readonly when?: (view: StepView) => boolean;
   /** Pure: the input of the call. Throw `ContractFailure` to end the command with a class and a sentence. */
   readonly input: (view: StepView) => JsonObject;
   /** Required when the operation has a side effect: the type under which it is recorded and undone. */
@@ -56,8 +58,13 @@ export interface ArtifactStep {
   readonly id: string;
   readonly artifactType: string;
   readonly dependsOn?: readonly string[];
+  readonly when?: (view: StepView) => boolean;
   readonly title: (view: StepView) => string;
   readonly content: (view: StepView) => JsonObject;
+  /** Where the body lies, e.g. `s3://reports/2027-05.parquet`, when it is too large for `content` (ART-4). */
+  readonly location?: (view: StepView) => string;
+  /** The artifact (outside id) of which this is the next version; the old one stays readable (ART-7). */
+  readonly replaces?: (view: StepView) => string | undefined;
 }
 
 export type StepDefinition = ConnectorStep | ArtifactStep;
@@ -152,6 +159,20 @@ export interface ApprovalTypeDefinition {
   readonly allowSelfApproval?: boolean;
 }
 
+/** A type of artifact beside those of `ARTIFACT_TYPES`, or more about one of those (ART-2, ART-11). */
+export interface ArtifactTypeDefinition {
+  readonly name: string;
+  readonly description: string;
+  /** JSON Schema of the content; what fits is `validated`, what does not is no artifact. */
+  readonly contentSchema?: JsonObject;
+  /** From then on it is archived: still readable, no longer current. Default: never. */
+  readonly retentionDays?: number;
+}
+
+export interface ArtifactType extends ArtifactTypeDefinition {
+  readonly validate: Validator | undefined;
+}
+
 /** What the input of a compensation is made from: the command, and the effect that it undoes. */
 export interface CompensationView extends StepView {
   readonly effect: { readonly effectType: string; readonly result: JsonObject };
@@ -204,6 +225,9 @@ export interface TaskCatalog {
   policy(name: string): Policy;
   policies(): readonly Policy[];
   approvalType(name: string): ApprovalTypeDefinition;
+  artifactTypes(): readonly ArtifactType[];
+  /** Undefined for names from an older record. */
+  artifactType(name: string): ArtifactType | undefined;
   connector(name: string): ConnectorDefinition;
   connectors(): readonly ConnectorDefinition[];
   operation(connector: string, operation: string): OperationDefinition;

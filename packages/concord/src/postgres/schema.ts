@@ -175,7 +175,9 @@ export interface ArtifactTable {
   command_id: string;
   step_id: string;
   artifact_type: string;
-  version: Generated<number>;
+  version: number;
+  parent_artifact_id: string | null;
+  location: string | null;
   title: string;
   status: string;
   content: Jsonb<JsonObject>;
@@ -184,6 +186,11 @@ export interface ArtifactTable {
   metadata: JsonbDefault<JsonObject>;
   creator: string;
   created_at: Time;
+}
+
+export interface ArtifactReadTable {
+  command_id: string;
+  artifact_id: string;
 }
 
 export interface InvocationTable {
@@ -319,6 +326,7 @@ export interface Tables {
   "concord.webhook_deliveries": WebhookDeliveryTable;
   "concord.agent_moves": AgentMoveTable;
   "concord.agent_calls": AgentCallTable;
+  "concord.artifact_reads": ArtifactReadTable;
   "concord.domain_events": EventTable;
 }
 

@@ -6,10 +6,13 @@ import type { JsonObject } from "../core/json.ts";
 import type { Policy } from "../core/policy.ts";
 import type { ReviewSummary } from "../core/review-packet.ts";
 import { compileSchema } from "../core/validation.ts";
+import { ARTIFACT_TYPES } from "../core/vocabulary.ts";
 import type { ConnectorDefinition } from "../domain/connectors.ts";
 import type { ScheduleDefinition } from "../domain/schedules.ts";
 import type {
   ApprovalTypeDefinition,
+  ArtifactType,
+  ArtifactTypeDefinition,
   CompensationDefinition,
   EffectTypeDefinition,
   StepView,
@@ -26,6 +29,7 @@ export interface Catalog {
   policy(policy: Policy): void;
   connector(definition: ConnectorDefinition): void;
   approvalType(definition: ApprovalTypeDefinition): void;
+  artifactType(definition: ArtifactTypeDefinition): void;
   compensation(definition: CompensationDefinition): void;
   schedule(definition: ScheduleDefinition): void;
   webhook(definition: WebhookDefinition): void;
@@ -40,6 +44,7 @@ export interface Registrations {
   readonly policies: readonly Policy[];
   readonly connectors: readonly ConnectorDefinition[];
   readonly approvalTypes: readonly ApprovalTypeDefinition[];
+  readonly artifactTypes: readonly ArtifactTypeDefinition[];
   readonly compensations: readonly CompensationDefinition[];
   readonly schedules: readonly ScheduleDefinition[];
   readonly webhooks: readonly WebhookDefinition[];
@@ -52,6 +57,7 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
   const policies: Policy[] = [];
   const connectors: ConnectorDefinition[] = [];
   const approvalTypes: ApprovalTypeDefinition[] = [];
+  const artifactTypes: ArtifactTypeDefinition[] = [];
   const compensations: CompensationDefinition[] = [];
   const schedules: ScheduleDefinition[] = [];
   const webhooks: WebhookDefinition[] = [];
@@ -62,6 +68,7 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
     policy: (one) => void policies.push(one),
     connector: (one) => void connectors.push(one),
     approvalType: (one) => void approvalTypes.push(one),
+    artifactType: (one) => void artifactTypes.push(one),
     compensation: (one) => void compensations.push(one),
     schedule: (one) => void schedules.push(one),
     webhook: (one) => void webhooks.push(one),
@@ -73,6 +80,7 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
     policies,
     connectors,
     approvalTypes,
+    artifactTypes,
     compensations,
     schedules,
     webhooks,
@@ -88,6 +96,7 @@ export function buildCatalog(registered: Registrations, builtIn: readonly Task[]
   const policies = byName(registered.policies);
   const connectors = byName(registered.connectors);
   const approvalTypes = byName(registered.approvalTypes);
+  const artifactTypes = byName([...commonArtifactTypes(), ...registered.artifactTypes].map(toType));
   const compensations = new Map(registered.compensations.map((one) => [one.of, one]));
   const compensationsByName = byName(registered.compensations);
   const toolTasks = new Map(
@@ -112,6 +121,8 @@ export function buildCatalog(registered: Registrations, builtIn: readonly Task[]
     policy: (name) => must(policies, "policy", name),
     policies: () => [...policies.values()],
     approvalType: (name) => must(approvalTypes, "approval type", name),
+    artifactType: (name) => artifactTypes.get(name),
+    artifactTypes: () => [...artifactTypes.values()],
     connector: (name) => must(connectors, "connector", name),
     connectors: () => [...connectors.values()],
     operation,
@@ -121,6 +132,15 @@ export function buildCatalog(registered: Registrations, builtIn: readonly Task[]
     webhook: (provider) => registered.webhooks.find((one) => one.provider === provider),
     compensation: (name) => compensationsByName.get(name),
   };
+}
+
+function commonArtifactTypes(): readonly ArtifactTypeDefinition[] {
+  return ARTIFACT_TYPES.map((name) => ({ name, description: `A ${name.replace("_", " ")}.` }));
+}
+
+function toType(definition: ArtifactTypeDefinition): ArtifactType {
+  const { contentSchema: schema } = definition;
+  return { ...definition, validate: schema === undefined ? undefined : compileSchema(schema) };
 }
 
 function toTask(definition: TaskDefinition): Task {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { anyonePolicy } from "../core/policies.ts";
 import { NO_RETRY } from "../core/retry.ts";
-import { QUEUES } from "../core/vocabulary.ts";
+import { ARTIFACT_TYPES, QUEUES } from "../core/vocabulary.ts";
 import type { OperationDefinition } from "../domain/connectors.ts";
 import type { TaskDefinition } from "../domain/tasks.ts";
 import { RUNTIME_CAPABILITIES, type RuntimeCapability } from "../runtime/protocol/index.ts";
@@ -244,6 +244,28 @@ describe("catalog load", () => {
     expect(from("api_request", "pigeon")).toEqual([
       'task "write" names the unknown ingress "pigeon"',
     ]);
+  });
+
+  test("ART-2 a task writes artifacts of types that are known or registered, once and soundly", () => {
+    const writing = (artifactType: string) => ({
+      ...task,
+      steps: [
+        { kind: "artifact", id: "a", artifactType, title: () => "", content: () => ({}) } as const,
+      ],
+    });
+    for (const type of ARTIFACT_TYPES) expect(problemsOf(() => {}, {}, writing(type))).toEqual([]);
+    expect(problemsOf(() => {}, {}, writing("minutes"))).toEqual([
+      'task "write" writes the unknown artifact type "minutes"; register it',
+    ]);
+    const minutes = { name: "minutes", description: "What was said." };
+    expect(problemsOf((c) => c.artifactType(minutes), {}, writing("minutes"))).toEqual([]);
+    const problems = problemsOf((catalog) => {
+      catalog.artifactType({ ...minutes, contentSchema: { type: "strin" } });
+      catalog.artifactType({ ...minutes, retentionDays: 0 });
+    });
+    for (const part of ['"minutes" is registered twice', "cannot be compiled", "not above 0"]) {
+      expect(problems.some((one) => one.includes(part))).toBe(true);
+    }
   });
 
   test("RTY-8 attempts that could outlast the vendor's memory of a key are refused", () => {

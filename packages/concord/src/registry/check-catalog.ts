@@ -3,13 +3,14 @@ import { planProblems } from "../core/planning.ts";
 import type { Policy } from "../core/policy.ts";
 import { templateVariables } from "../core/template.ts";
 import {
+  ARTIFACT_TYPES,
   CANCELLATION_MODES,
   INGRESS_TYPES,
   POLICY_CATEGORIES,
   QUEUES,
 } from "../core/vocabulary.ts";
 import type { ConnectorDefinition } from "../domain/connectors.ts";
-import type { ConnectorStep, TaskDefinition } from "../domain/tasks.ts";
+import type { ArtifactTypeDefinition, ConnectorStep, TaskDefinition } from "../domain/tasks.ts";
 import type { Registrations } from "./catalog.ts";
 import { COMPENSATION_DEPTH_MAX, compensationProblems } from "./check-compensations.ts";
 import { connectorProblems, schemaProblem } from "./check-connectors.ts";
@@ -39,6 +40,8 @@ export function catalogProblems(
     ...repeated("connector", connectors.map(nameOf)),
     ...repeated("approval type", approvalTypes.map(nameOf)),
     ...repeated("tool", toolNames),
+    ...repeated("artifact type", registered.artifactTypes.map(nameOf)),
+    ...registered.artifactTypes.flatMap(artifactTypeProblems),
     ...policies.flatMap((policy) => policyProblems(policy, approvalTypes.map(nameOf))),
     ...tasks.flatMap((task) => taskProblems(task, registered)),
     ...connectors.flatMap(connectorProblems),
@@ -98,6 +101,7 @@ function taskProblems(task: TaskDefinition, registered: Registrations): readonly
       ? [`${at} names the unknown approval type "${approval}"`]
       : []),
     ...wordProblems(at, task),
+    ...artifactProblems(at, task, registered.artifactTypes),
     ...keyProblems(at, task),
     ...windowProblems(at, task),
     ...planProblems(steps).map((problem) => `${at}: ${problem}`),
@@ -105,6 +109,30 @@ function taskProblems(task: TaskDefinition, registered: Registrations): readonly
       step.kind === "connector" ? stepProblems(task, step, registered.connectors) : [],
     ),
   ];
+}
+
+function artifactTypeProblems(type: ArtifactTypeDefinition): readonly string[] {
+  const at = `artifact type "${type.name}"`;
+  const { retentionDays, contentSchema } = type;
+  return [
+    ...schemaProblem(`${at}: contentSchema`, contentSchema),
+    ...(retentionDays === undefined || retentionDays > 0
+      ? []
+      : [`${at}: retentionDays is not above 0`]),
+  ];
+}
+
+/** ART-2: a type that nobody declared has no schema and no end. */
+function artifactProblems(
+  at: string,
+  { steps }: TaskDefinition,
+  registered: readonly ArtifactTypeDefinition[],
+): readonly string[] {
+  const known: readonly string[] = [...ARTIFACT_TYPES, ...registered.map(nameOf)];
+  const written = steps.flatMap((one) => (one.kind === "artifact" ? [one.artifactType] : []));
+  return [...new Set(written)]
+    .filter((type) => !known.includes(type))
+    .map((type) => `${at} writes the unknown artifact type "${type}"; register it`);
 }
 
 /** QUE-5, CMD-8: words of closed vocabularies; contracts may come from code that no compiler saw. */

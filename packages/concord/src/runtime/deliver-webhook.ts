@@ -97,14 +97,17 @@ export function createWebhookDispatcher(parts: DispatcherParts): Dispatcher {
       if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, GATHER_MS));
     }
   };
+  const sweep = () =>
+    restartLost(parts).then(
+      (count) => {
+        if (count > 0) log.warn({ count }, "deliveries without a run were started again");
+      },
+      (error: unknown) => log.warn({ err: error }, "could not look for lost deliveries"),
+    );
   return {
     start: () => {
-      isDone = loop();
-      timer = setInterval(() => {
-        restartLost(parts).catch((error) =>
-          log.warn({ err: error }, "could not look for lost deliveries"),
-        );
-      }, QUIET_EVERY_MS);
+      isDone = sweep().then(loop);
+      timer = setInterval(() => void sweep(), QUIET_EVERY_MS);
     },
     stop: async () => {
       clearInterval(timer);
@@ -115,7 +118,7 @@ export function createWebhookDispatcher(parts: DispatcherParts): Dispatcher {
 }
 
 /** As the reconciler for commands: a commit cannot leave a delivery without a run, but a restored backup can. */
-export async function restartLost({ pool, store, runtime }: DispatcherParts): Promise<number> {
+async function restartLost({ pool, store, runtime }: DispatcherParts): Promise<number> {
   let count = 0;
   for (const quiet of await quietDeliveries(pool, QUIET_BATCH)) {
     const { state } = await runtime.inspect(workflowIdOf(quiet));

@@ -46,6 +46,7 @@ export default defineContracts((catalog) => {
         typeof amount === "number" ? { amount, currency: "EUR" } : undefined,
     }),
   );
+  catalog.artifactType({ name: "receipt", description: "What was bought." });
   catalog.approvalType({ name: "purchase", description: "A purchase.", defaultExpiryMinutes: 60 });
   catalog.connector({
     name: "shop",

@@ -22,6 +22,7 @@ export default defineContracts((catalog) => {
         ? { decision: "require_more_input", reasons: ["say why: reason is missing"] }
         : { decision: "allow", reasons: ["it says why"] },
   });
+  catalog.artifactType({ name: "contract", description: "What was agreed." });
   const group = { kind: "group", name: "board" } as const;
   catalog.approvalType({
     name: "two_of_board",

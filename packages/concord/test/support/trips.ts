@@ -118,6 +118,7 @@ export default defineContracts((catalog) => {
       emitted: ({ credits }) => (Number(credits) > 0 ? ["vendor.credit"] : []),
     });
   }
+  catalog.artifactType({ name: "ticket", description: "What a traveller shows." });
   const { cancelWithinMinutes, ...lasting } = trip;
   catalog.task(trip);
   catalog.task({ ...lasting, name: "trip_standing", cancellationMode: "graceful" });

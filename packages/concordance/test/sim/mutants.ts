@@ -261,6 +261,14 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: { file: "service/member.test.ts", test: "leaves the new state" },
   },
   {
+    pitfall: 22,
+    mistake: "a copy of a file that lacks what is still in its log",
+    file: "service/page-copy.ts",
+    find: "if (busy === 0 && log === checkpointed) {",
+    replace: "if (busy === 0 && log >= checkpointed) {",
+    caughtBy: { file: "service/page-copy.test.ts", test: "a reader of another program" },
+  },
+  {
     pitfall: 23,
     mistake: "what stands for the compacted log forgets the membership",
     file: `${RAFT}/node.ts`,

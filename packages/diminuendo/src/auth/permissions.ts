@@ -1,5 +1,5 @@
 /**
- * Owns what roles may do at the gateway: five roles, twelve permissions. Pure, default deny: a role that is not in
+ * Owns what roles may do at the gateway: five roles, fifteen permissions. Pure, default deny: a role that is not in
  * this table (a group such as `finance_approvers`) grants nothing here, whatever it means to Concord.
  */
 import type { Actor } from "@concert/service-kit/identity";
@@ -18,6 +18,9 @@ export const PERMISSIONS = [
   "billing:read",
   "billing:write",
   "tenant:admin",
+  "automation:read",
+  "automation:write",
+  "automation:manage",
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
@@ -27,14 +30,23 @@ const USE = [
   "session:write",
   "session:archive",
   "session:steer",
+  "automation:read",
+  "automation:write",
 ] as const;
 
 export const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
   owner: PERMISSIONS,
-  admin: [...USE, "session:delete", "member:read", "member:write", "billing:read"],
+  admin: [
+    ...USE,
+    "session:delete",
+    "member:read",
+    "member:write",
+    "billing:read",
+    "automation:manage",
+  ],
   billing_admin: [...USE, "billing:read", "billing:write"],
   member: USE,
-  viewer: ["session:read"],
+  viewer: ["session:read", "automation:read"],
 };
 
 export function mayDo(actor: Actor, permission: Permission): boolean {

@@ -15,6 +15,8 @@ import type {
   Ask,
   ReaderQueries,
   ReaderQuery,
+  ReplicaCommand,
+  ReplicaCommands,
   WriterCommand,
   WriterCommands,
 } from "./storage.ts";
@@ -39,6 +41,10 @@ export class WorkerManager extends Context.Service<
     ) => Effect.Effect<ReaderQueries[Q["kind"]][1], StorageError>;
     /** What to open sessions of a tenant under; undefined where nobody else could write. */
     readonly claimOf: (tenantId: string) => number | undefined;
+    /** For a store whose databases are copies of what is kept elsewhere. */
+    readonly replica: <C extends ReplicaCommand>(
+      command: C,
+    ) => Effect.Effect<ReplicaCommands[C["kind"]][1], StorageError>;
     /** Everything written so far is committed when this returns. */
     readonly flush: Effect.Effect<void, StorageError>;
     /** Commits what waits and closes the databases; later commands fail. */
@@ -50,20 +56,27 @@ export class WorkerManager extends Context.Service<
   static readonly layer = Layer.effect(
     WorkerManager,
     Effect.gen(function* () {
-      const { dataDir, fleet } = yield* AppConfig;
+      const { dataDir, fleet, store } = yield* AppConfig;
+      // Copies are this gateway's own; only the truth itself is shared.
+      const isShared = store === "embedded" && fleet !== null;
       const died = yield* Deferred.make<never, StorageError>();
       const unlock = yield* Effect.try({
-        try: () => lockDataDir(dataDir, fleet !== null && fleet !== undefined),
+        try: () => lockDataDir(dataDir, isShared),
         catch: (error) => new StorageError({ doing: "lock", reason: messageOf(error) }),
       });
       const onDeath = (error: StorageError) => Deferred.doneUnsafe(died, Effect.fail(error));
-      const writer = new Conversation<WriterCommand>("sqlite-writer", dataDir, onDeath);
+      const writer = new Conversation<WriterCommand | ReplicaCommand>(
+        "sqlite-writer",
+        dataDir,
+        onDeath,
+      );
       const reader = new Conversation<ReaderQuery>("sqlite-reader", dataDir, onDeath);
       const stop = Effect.all([writer.stop, reader.stop], { concurrency: 2, discard: true });
       yield* Effect.addFinalizer(() => Effect.andThen(stop, Effect.sync(unlock)));
       return WorkerManager.of({
         write: (command, claim) => writer.ask(command, claim),
         claimOf: () => undefined,
+        replica: (command) => writer.ask(command),
         read: (query) => reader.ask(query),
         flush: writer.ask({ kind: "flush" }),
         stop,

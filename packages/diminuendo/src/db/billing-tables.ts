@@ -4,6 +4,8 @@
  */
 import type { Database } from "bun:sqlite";
 import { type Account, closed, type Entry, granted, reserved, toppedUp } from "../domain/ledger.ts";
+import { isLimited, limitAgainst } from "../domain/spending.ts";
+import { limitsOf, spentOf } from "./spending-tables.ts";
 import type {
   Balance,
   CloseReservation,
@@ -16,16 +18,22 @@ import type {
 
 /** Puts credits aside for a turn, or says that there are too few. A turn that has some keeps them. */
 export function reserve(database: Database, command: Reserve): Reserved {
-  const { turnId, sessionId, microcredits, grant, nowMs } = command;
+  const { turnId, sessionId, userId, microcredits, grant, nowMs } = command;
   book(database, granted(grant), nowMs);
   const known = database.query("SELECT 1 FROM reservations WHERE turn_id = ?").get(turnId);
   if (known !== null) return { kind: "reserved" };
   const { available } = balanceOf(database);
   if (available < microcredits) return { kind: "insufficient", available };
+  const limits = limitsOf(database);
+  const spent = isLimited(limits) ? spentOf(database, userId, nowMs) : { tenant: 0, user: 0 };
+  const against = limitAgainst(limits, spent, { userId, microcredits });
+  if (against !== null) return { kind: "limited", of: against };
   book(database, reserved(turnId, microcredits), nowMs, turnId);
   database
-    .query("INSERT INTO reservations (turn_id, session_id, held, created_at) VALUES (?, ?, ?, ?)")
-    .run(turnId, sessionId, microcredits, nowMs);
+    .query(
+      "INSERT INTO reservations (turn_id, session_id, user_id, held, created_at) VALUES (?, ?, ?, ?, ?)",
+    )
+    .run(turnId, sessionId, userId, microcredits, nowMs);
   return { kind: "reserved" };
 }
 
@@ -39,7 +47,9 @@ export function closeReservation(database: Database, command: CloseReservation):
     .get(turnId);
   if (row === null) return false;
   book(database, closed(turnId, row.held, cost), nowMs, turnId);
-  database.query("UPDATE reservations SET closed_at = ? WHERE turn_id = ?").run(nowMs, turnId);
+  database
+    .query("UPDATE reservations SET closed_at = ?, cost = ? WHERE turn_id = ?")
+    .run(nowMs, cost ?? 0, turnId);
   return true;
 }
 
@@ -93,6 +103,13 @@ export function ledgerPage(
        WHERE e.place < ? ORDER BY e.place DESC LIMIT ?`,
     )
     .all(beforePlace ?? Number.MAX_SAFE_INTEGER, limit);
+}
+
+export function isReservationClosed(database: Database, turnId: string): boolean {
+  const row = database
+    .query("SELECT 1 FROM reservations WHERE turn_id = ? AND closed_at IS NOT NULL")
+    .get(turnId);
+  return row !== null;
 }
 
 export function heldReservations(database: Database): readonly Omit<HeldReservation, "tenantId">[] {

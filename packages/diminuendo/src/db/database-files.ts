@@ -5,18 +5,22 @@
 import { Database } from "bun:sqlite";
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import type { DatabaseName, WriterCommand } from "./storage.ts";
 
 /** Tenant and session ids that may become a directory name: no separator, no leading dot. */
 export const SAFE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/;
-
-export type DatabaseName =
-  | { readonly shape: "registry"; readonly id: string }
-  | { readonly shape: "session"; readonly id: string };
 
 const PLACES = {
   registry: { folder: "tenants", file: "registry.db" },
   session: { folder: "sessions", file: "session.db" },
 } as const;
+
+/** Which database a command is written to. */
+export function nameOf(command: WriterCommand): DatabaseName {
+  return "tenantId" in command
+    ? { shape: "registry", id: command.tenantId }
+    : { shape: "session", id: command.sessionId };
+}
 
 export function databasePath(dataDir: string, { shape, id }: DatabaseName): string {
   if (!SAFE_NAME.test(id)) throw new Error(`"${id.slice(0, 40)}" cannot name a ${shape} database`);

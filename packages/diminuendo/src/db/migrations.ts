@@ -43,6 +43,46 @@ const REGISTRY = [
    ) WITHOUT ROWID;
    CREATE INDEX reservations_held ON reservations (turn_id) WHERE closed_at IS NULL;`,
   `CREATE TABLE claims (number INTEGER PRIMARY KEY, gateway_id TEXT NOT NULL, claimed_at INTEGER NOT NULL);`,
+  `ALTER TABLE reservations ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
+   ALTER TABLE reservations ADD COLUMN cost INTEGER;
+   CREATE INDEX reservations_by_time ON reservations (created_at);
+   CREATE TABLE spending_limits (
+     of TEXT NOT NULL, who TEXT NOT NULL, microcredits INTEGER NOT NULL, set_by TEXT NOT NULL,
+     set_at INTEGER NOT NULL, PRIMARY KEY (of, who)
+   ) WITHOUT ROWID;`,
+  `CREATE TABLE automations (
+     place INTEGER PRIMARY KEY AUTOINCREMENT, automation_id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL,
+     definition TEXT NOT NULL, owner TEXT NOT NULL, paused TEXT, created_at INTEGER NOT NULL,
+     updated_at INTEGER NOT NULL, anchor_at INTEGER NOT NULL, cursor_at INTEGER NOT NULL, next_due_at INTEGER,
+     failures INTEGER NOT NULL
+   );
+   CREATE INDEX automations_due ON automations (next_due_at) WHERE next_due_at IS NOT NULL;
+   CREATE TABLE automation_runs (
+     place INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL UNIQUE, automation_id TEXT NOT NULL,
+     cause TEXT NOT NULL, due_at INTEGER NOT NULL, plan TEXT NOT NULL, created_at INTEGER NOT NULL,
+     status TEXT NOT NULL, attempt INTEGER NOT NULL, next_attempt_at INTEGER, session_id TEXT, turn_id TEXT,
+     command_id TEXT, started_at INTEGER, ended_at INTEGER, summary TEXT NOT NULL, error TEXT,
+     microcredits INTEGER NOT NULL, missed TEXT, deadline_at INTEGER
+   );
+   CREATE INDEX automation_runs_of ON automation_runs (automation_id, place);
+   CREATE INDEX automation_runs_open ON automation_runs (place)
+     WHERE status IN ('due', 'running', 'waiting', 'retrying');
+   CREATE TABLE inbox_items (
+     place INTEGER PRIMARY KEY AUTOINCREMENT, item_id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL,
+     kind TEXT NOT NULL, automation_id TEXT NOT NULL, run_id TEXT, session_id TEXT, title TEXT NOT NULL,
+     summary TEXT NOT NULL, state TEXT NOT NULL, snoozed_until INTEGER, created_at INTEGER NOT NULL,
+     updated_at INTEGER NOT NULL
+   );
+   CREATE INDEX inbox_items_of ON inbox_items (user_id, state, place);
+   CREATE TABLE automation_log (
+     place INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL,
+     automation_id TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL, trace_id TEXT NOT NULL
+   );
+   CREATE INDEX automation_log_of ON automation_log (automation_id, place);
+   CREATE TRIGGER automation_log_stays BEFORE DELETE ON automation_log
+     BEGIN SELECT RAISE(ABORT, 'the log of automations is only added to'); END;
+   CREATE TRIGGER automation_log_is_fixed BEFORE UPDATE ON automation_log
+     BEGIN SELECT RAISE(ABORT, 'the log of automations is only added to'); END;`,
 ];
 
 const SESSION = [
@@ -86,6 +126,7 @@ const SESSION = [
    CREATE TABLE turn_usage (
      turn_id TEXT PRIMARY KEY, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost INTEGER
    ) WITHOUT ROWID;`,
+  `ALTER TABLE turns ADD COLUMN cause TEXT;`,
 ];
 
 const JOURNAL = [

@@ -149,7 +149,7 @@ function storeTurn(
   return run(
     database,
     `INSERT INTO turns (turn_id, user_id, text, actor, trace_id, idempotency_key, command_id, stop_actor,
-       created_at, price) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       created_at, price, cause) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     [
       turn.turnId,
       turn.actor.user,
@@ -161,6 +161,7 @@ function storeTurn(
       turn.stopActor === null ? null : JSON.stringify(turn.stopActor),
       nowMs,
       turn.price === null ? null : JSON.stringify(turn.price),
+      turn.cause === undefined ? null : JSON.stringify(turn.cause),
     ],
   );
 }
@@ -239,6 +240,7 @@ interface TurnColumns {
   readonly command_id: string | null;
   readonly stop_actor: string | null;
   readonly price: string | null;
+  readonly cause: string | null;
   readonly input_tokens: number;
   readonly output_tokens: number;
 }
@@ -246,8 +248,8 @@ interface TurnColumns {
 function loadOpenTurn(database: Database): StoredTurn | null {
   const row = database
     .query<TurnColumns, []>(
-      `SELECT turn_id, text, actor, trace_id, command_id, stop_actor, price, input_tokens, output_tokens
-       FROM turns WHERE outcome IS NULL`,
+      `SELECT turn_id, text, actor, trace_id, command_id, stop_actor, price, cause, input_tokens,
+         output_tokens FROM turns WHERE outcome IS NULL`,
     )
     .get();
   if (row === null) return null;
@@ -260,6 +262,7 @@ function loadOpenTurn(database: Database): StoredTurn | null {
     stopActor: row.stop_actor === null ? null : JSON.parse(row.stop_actor),
     price: row.price === null ? null : JSON.parse(row.price),
     usage: { inputTokens: row.input_tokens, outputTokens: row.output_tokens },
+    ...(row.cause === null ? {} : { cause: JSON.parse(row.cause) }),
   };
 }
 

@@ -1,6 +1,8 @@
 /** Owns every query. Sees only committed data; WAL lets it read while the writer writes. */
 import { existsSync } from "node:fs";
+import { NO_LIMITS } from "../domain/spending.ts";
 import { recall } from "./answers-table.ts";
+import { answerAutomation, noAutomations } from "./automation-queries.ts";
 import { balanceOf, heldReservations, ledgerPage } from "./billing-tables.ts";
 import { databasePath, openForReading, openForWriting, tenantIds } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
@@ -9,13 +11,16 @@ import { people, standingOf } from "./member-tables.ts";
 import { isCurrent, isEmpty, migrate } from "./migrations.ts";
 import { activeSessions, doomedSessions, getSession, listSessions } from "./registry-tables.ts";
 import { fateOf, lastSeqOf, loadHistory } from "./session-tables.ts";
+import { spendingOf } from "./spending-tables.ts";
 import type { Answer, Ask, EventsPage, ReaderQueries, ReaderQuery } from "./storage.ts";
+import { turnOutcome } from "./turn-outcome.ts";
 
 declare const self: Worker;
 
 const HANDLES_MAX = 64;
 
 const NOTHING = { available: 0, reserved: 0, spent: 0 };
+const NO_SPENDING = { limits: NO_LIMITS, spent: { tenant: 0, user: 0 } };
 const NOBODY = { members: [], invitations: [] };
 
 const dataDir = process.env["DIMINUENDO_WORKER_DATA_DIR"] ?? "";
@@ -63,6 +68,8 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
         : recall(session(ask.sessionId), ask.userId, ask.key);
     case "balance":
       return withRegistry(ask.tenantId, balanceOf, NOTHING);
+    case "spending":
+      return withRegistry(ask.tenantId, (db) => spendingOf(db, ask.userId, ask.nowMs), NO_SPENDING);
     case "ledger":
       return withRegistry(ask.tenantId, (db) => ledgerPage(db, ask.beforePlace, ask.limit), []);
     case "held_reservations":
@@ -77,6 +84,8 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
       return withRegistry(ask.tenantId, (db) => standingOf(db, ask.userId), { kind: "stranger" });
     case "people":
       return withRegistry(ask.tenantId, (db) => people(db, ask.nowMs), NOBODY);
+    case "let_go":
+      return handles.close(databasePath(dataDir, ask.of)) ?? null;
     case "drop_session":
       return handles.close(databasePath(dataDir, { shape: "session", id: ask.sessionId }));
     case "flush":
@@ -84,6 +93,16 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
     case "stop":
       journal.close();
       return handles.closeAll();
+    case "tenants":
+      return tenantIds(dataDir);
+    case "turn_outcome": {
+      const path = databasePath(dataDir, { shape: "session", id: ask.sessionId });
+      return existsSync(path)
+        ? turnOutcome(session(ask.sessionId), ask.turnId)
+        : { kind: "unknown" };
+    }
+    default:
+      return withRegistry(ask.tenantId, (db) => answerAutomation(db, ask), noAutomations(ask));
   }
 }
 

@@ -4,11 +4,12 @@
  * leaves only after the commit. A command that fails takes down the others of its transaction, and all are told.
  */
 import type { Database } from "bun:sqlite";
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { performAutomation } from "./automation-commands.ts";
 import { closeReservation, reserve, topUp } from "./billing-tables.ts";
 import { assertClaim, claimTenant, Superseded } from "./claims.ts";
-import { type DatabaseName, databasePath, openForWriting, SAFE_NAME } from "./database-files.ts";
+import { databasePath, nameOf, openForWriting, SAFE_NAME } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
 import { EventJournal } from "./event-journal.ts";
 import { changeMembers } from "./member-tables.ts";
@@ -20,11 +21,15 @@ import {
   sessionDropped,
   updateSession,
 } from "./registry-tables.ts";
+import { applyEntry, positionOf, putFile } from "./replica.ts";
 import { loadSnapshot, storeCommit } from "./session-tables.ts";
-import type { Answer, Ask, WriterCommand } from "./storage.ts";
+import { setSpendingLimit } from "./spending-tables.ts";
+import type { Answer, Ask, DatabaseName, ReplicaCommand, WriterCommand } from "./storage.ts";
 import type { Commit, SessionSnapshot } from "./stored-session.ts";
 
 declare const self: Worker;
+
+type Entry = Extract<ReplicaCommand, { readonly kind: "apply" }>["commands"][number];
 
 interface Waiting<C extends WriterCommand = WriterCommand> {
   readonly id: number;
@@ -59,16 +64,20 @@ const groups = new Map<string, Waiting[]>();
 let answers: Answer[] = [];
 let timer: ReturnType<typeof setTimeout> | null = null;
 
-self.onmessage = (message: MessageEvent<readonly Ask<WriterCommand>[]>) => {
+self.onmessage = (message: MessageEvent<readonly Ask<WriterCommand | ReplicaCommand>[]>) => {
   for (const one of message.data) receive(one);
   tellAnswers();
 };
 
-function receive({ id, ask, claim }: Ask<WriterCommand>): void {
+function receive({ id, ask, claim }: Ask<WriterCommand | ReplicaCommand>): void {
   if (ask.kind === "flush" || ask.kind === "stop") {
     flush();
     if (ask.kind === "stop") closeAll();
     answers.push({ id, ok: true, value: null });
+    return;
+  }
+  if (isForReplica(ask)) {
+    answers.push(asReplica(id, ask));
     return;
   }
   if (!SAFE_NAME.test(nameOf(ask).id)) {
@@ -143,7 +152,12 @@ function commitGroup(path: string, group: readonly Waiting[]): void {
     const database = handles[shape].get(path, () => openMigrated(path, shape));
     // Immediate: another gateway's process may write between our first look and our first write.
     const done = database
-      .transaction(() => group.map((one) => ({ ...one, value: guarded(database, one) })))
+      .transaction(() =>
+        group.map((one) => {
+          if (isOfSession(one.command)) journal.foldInto(database, one.command.sessionId);
+          return { ...one, value: guarded(database, one) };
+        }),
+      )
       .immediate();
     for (const { id, command, value } of done) {
       noteInJournal(command, value);
@@ -155,6 +169,10 @@ function commitGroup(path: string, group: readonly Waiting[]): void {
   }
   tellAnswers();
 }
+
+/** Commands that need everything of the session in one place. */
+const isOfSession = (command: WriterCommand) =>
+  command.kind === "open_session" || command.kind === "commit";
 
 /** What was committed to a session's own database: where its log ends, and that nothing of it is left elsewhere. */
 function noteInJournal(command: WriterCommand, value: unknown): void {
@@ -187,7 +205,41 @@ function closeAll(): void {
   journal.close();
 }
 
-function guarded(database: Database, { command, claim }: Waiting): unknown {
+const REPLICA_KINDS: readonly string[] = [
+  "apply",
+  "position",
+  "export",
+  "import",
+] satisfies ReplicaCommand["kind"][];
+const isForReplica = (ask: { readonly kind: string }): ask is ReplicaCommand =>
+  REPLICA_KINDS.includes(ask.kind);
+
+/** Nothing waits for a batch here: the delegate's log has brought the commands together already. */
+function asReplica(id: number, ask: ReplicaCommand): Answer {
+  try {
+    const path = databasePath(dataDir, ask.of);
+    if (ask.kind === "import") {
+      handles[ask.of.shape].close(path);
+      mkdirSync(dirname(path), { recursive: true });
+      putFile(path, Bun.gunzipSync(new Uint8Array(ask.bytes)));
+      return { id, ok: true, value: null };
+    }
+    const { shape } = ask.of;
+    const database = handles[shape].get(path, () => openMigrated(path, shape));
+    if (ask.kind === "position") return { id, ok: true, value: positionOf(database) };
+    if (ask.kind === "export") {
+      return { id, ok: true, value: Bun.gzipSync(new Uint8Array(database.serialize())) };
+    }
+    return { id, ok: true, value: applyEntry(database, ask, (one) => guarded(database, one)) };
+  } catch (error) {
+    return { id, ok: false, error: String(error) };
+  }
+}
+
+function guarded(
+  database: Database,
+  { command, claim }: Pick<Waiting, "command" | "claim"> | Entry,
+): unknown {
   if (claim !== undefined) assertClaim(database, command, claim);
   return perform(database, command);
 }
@@ -195,10 +247,8 @@ function guarded(database: Database, { command, claim }: Waiting): unknown {
 function perform(database: Database, command: WriterCommand): unknown {
   switch (command.kind) {
     case "open_session":
-      journal.foldInto(database, command.sessionId);
       return loadSnapshot(database, command.epoch);
     case "commit":
-      journal.foldInto(database, command.sessionId);
       return storeCommit(database, command);
     case "create_session":
       return createSession(database, command);
@@ -218,17 +268,15 @@ function perform(database: Database, command: WriterCommand): unknown {
       return topUp(database, command);
     case "claim_tenant":
       return claimTenant(database, command);
+    case "set_spending_limit":
+      return setSpendingLimit(database, command);
     case "session_dropped":
       return sessionDropped(database, command.sessionId);
     case "drop_session":
       throw new Error("drop_session is no statement");
+    default:
+      return performAutomation(database, command);
   }
-}
-
-function nameOf(command: WriterCommand): DatabaseName {
-  return "tenantId" in command
-    ? { shape: "registry", id: command.tenantId }
-    : { shape: "session", id: command.sessionId };
 }
 
 /** What was written to the session is committed before: nobody waits for an answer that cannot come. */

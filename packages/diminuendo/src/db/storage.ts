@@ -4,6 +4,7 @@
  */
 import type { TurnFate } from "../domain/ledger.ts";
 import type { Invitation, Member } from "../protocol/index.ts";
+import type { AutomationCommands, AutomationQueries } from "./stored-automations.ts";
 import type {
   Balance,
   CloseReservation,
@@ -11,6 +12,8 @@ import type {
   LedgerLine,
   Reserve,
   Reserved,
+  SetSpendingLimit,
+  Spending,
   TopUp,
 } from "./stored-billing.ts";
 import type {
@@ -28,7 +31,7 @@ import type {
 import type { Commit, HistoryRow, Remembered, SessionSnapshot } from "./stored-session.ts";
 
 /** Commands of the writer, with what each answers. */
-export interface WriterCommands {
+export interface WriterCommands extends AutomationCommands {
   /** Creates the database on first access; `epoch` is used only if it has none yet. */
   readonly open_session: [
     {
@@ -53,6 +56,8 @@ export interface WriterCommands {
   /** False when there was nothing to close any more. */
   readonly close_reservation: [CloseReservation, boolean];
   readonly top_up: [TopUp, Balance];
+  /** False when there are too many limits already. */
+  readonly set_spending_limit: [SetSpendingLimit, boolean];
   /** Closes and deletes the session's directory; nothing of it is left when this is answered. */
   readonly drop_session: [{ readonly kind: "drop_session"; readonly sessionId: string }, null];
   /** Its directory is gone: the registry may forget it for good. */
@@ -62,12 +67,47 @@ export interface WriterCommands {
   ];
 }
 
+/** One database. */
+export type DatabaseName =
+  | { readonly shape: "registry"; readonly id: string }
+  | { readonly shape: "session"; readonly id: string };
+
+/** An entry of the log that a delegate keeps for a database: commands that happen together or not at all. */
+export interface ApplyEntry {
+  readonly kind: "apply";
+  readonly of: DatabaseName;
+  /** Right after the last one applied. */
+  readonly position: number;
+  readonly commands: readonly {
+    readonly command: WriterCommand;
+    readonly claim?: number | undefined;
+  }[];
+}
+export type Applied =
+  | { readonly kind: "applied"; readonly answers: readonly unknown[] }
+  | { readonly kind: "refused"; readonly reason: string; readonly superseded: boolean };
+
+/** What a store asks of the writer that keeps its databases elsewhere. */
+export interface ReplicaCommands {
+  readonly apply: [ApplyEntry, Applied];
+  /** The last entry that the copy here has; 0 when there is none. */
+  readonly position: [{ readonly kind: "position"; readonly of: DatabaseName }, number];
+  /** The database as a file, compressed. */
+  readonly export: [{ readonly kind: "export"; readonly of: DatabaseName }, Uint8Array];
+  /** Replaces the database by such a file. */
+  readonly import: [
+    { readonly kind: "import"; readonly of: DatabaseName; readonly bytes: Uint8Array },
+    null,
+  ];
+}
+export type ReplicaCommand = ReplicaCommands[keyof ReplicaCommands][0];
+
 export interface EventsPage {
   readonly events: readonly { readonly seq: number; readonly frame: string }[];
 }
 
 /** Queries of the reader, with what each answers. */
-export interface ReaderQueries {
+export interface ReaderQueries extends AutomationQueries {
   readonly get_session: [
     { readonly kind: "get_session"; readonly tenantId: string; readonly sessionId: string },
     RegistryRow | null,
@@ -143,6 +183,15 @@ export interface ReaderQueries {
     Remembered | null,
   ];
   readonly balance: [{ readonly kind: "balance"; readonly tenantId: string }, Balance];
+  readonly spending: [
+    {
+      readonly kind: "spending";
+      readonly tenantId: string;
+      readonly userId: string;
+      readonly nowMs: number;
+    },
+    Spending,
+  ];
   readonly ledger: [
     {
       readonly kind: "ledger";
@@ -166,6 +215,8 @@ export interface ReaderQueries {
     { readonly kind: "standing"; readonly tenantId: string; readonly userId: string },
     Standing,
   ];
+  /** The reader lets go of a database's file, so that it can be replaced. */
+  readonly let_go: [{ readonly kind: "let_go"; readonly of: DatabaseName }, null];
   /** The reader lets go of the session's file, so that it can be deleted. */
   readonly drop_session: [{ readonly kind: "drop_session"; readonly sessionId: string }, null];
   readonly people: [

@@ -1,11 +1,14 @@
 /** Owns what the workers keep of a tenant's credits, as plain data that crosses a thread. Amounts are microcredits. */
 import type { Entry } from "../domain/ledger.ts";
+import type { SpendingLimits, Spent } from "../domain/spending.ts";
 
 export interface Reserve {
   readonly kind: "reserve";
   readonly tenantId: string;
   readonly turnId: string;
   readonly sessionId: string;
+  /** Who asks for the turn. */
+  readonly userId: string;
   readonly microcredits: number;
   /** What the tenant has when it is first seen. */
   readonly grant: number;
@@ -13,7 +16,26 @@ export interface Reserve {
 }
 export type Reserved =
   | { readonly kind: "reserved" }
-  | { readonly kind: "insufficient"; readonly available: number };
+  | { readonly kind: "insufficient"; readonly available: number }
+  /** Enough is there, but more than this may not be spent in a day. */
+  | { readonly kind: "limited"; readonly of: "tenant" | "user" };
+
+export interface SetSpendingLimit {
+  readonly kind: "set_spending_limit";
+  readonly tenantId: string;
+  readonly of: "tenant" | "everybody" | "user";
+  /** The person; empty but for `user`. */
+  readonly who: string;
+  /** For a day; null lifts the limit. */
+  readonly microcredits: number | null;
+  readonly setBy: string;
+  readonly nowMs: number;
+}
+
+export interface Spending {
+  readonly limits: SpendingLimits;
+  readonly spent: Spent;
+}
 
 /** Closes a reservation: with what the turn cost, or null to give all of it back. Closing twice is closing once. */
 export interface CloseReservation {

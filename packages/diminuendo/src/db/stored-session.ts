@@ -1,7 +1,7 @@
 /** Owns what one session's database keeps, as plain data that crosses a thread. */
 import type { Actor } from "@concert/service-kit/identity";
 import type { Price, Usage } from "../domain/prices.ts";
-import type { SessionStatus, WhenBusy } from "../protocol/index.ts";
+import type { SessionStatus, TurnCause, WhenBusy } from "../protocol/index.ts";
 
 /** A turn that is not over yet. */
 export interface StoredTurn {
@@ -19,6 +19,8 @@ export interface StoredTurn {
   readonly price: Price | null;
   /** Tokens used so far. */
   readonly usage: Usage;
+  /** Absent for a turn that a person asked for. */
+  readonly cause?: TurnCause;
 }
 export type TurnOutcome = "succeeded" | "cancelled" | "failed";
 

@@ -1,8 +1,9 @@
 /**
- * Owns the 21 messages a client may send (docs/protocol.md, "Client messages"). One that changes something takes
- * an `idempotencyKey`: sent again under the same key it changes nothing more, and the first answer is repeated.
+ * Owns the messages a client may send (docs/protocol.md, "Client messages"): 21 about sessions and people, and those
+ * about automations. One that changes something takes an `idempotencyKey`: sent again under the same key it changes nothing more, and the first answer is repeated.
  */
 import * as Schema from "effect/Schema";
+import { AUTOMATION_MESSAGES } from "./automation-messages.ts";
 import {
   EVENTS_PAGE_MAX,
   HISTORY_PAGE_MAX,
@@ -185,6 +186,7 @@ export const ClientMessage = Schema.Union([
   FileHistory,
   FileAtIteration,
   ManageMembers,
+  ...AUTOMATION_MESSAGES,
 ]);
 
 /** Every `type` a client may send. */

@@ -11,8 +11,8 @@ import {
   TURN_TEXT_CHARS_MAX,
 } from "./index.ts";
 
-test("the protocol knows 21 messages", () => {
-  expect(new Set(CLIENT_MESSAGE_TYPES).size).toBe(21);
+test("the protocol knows 21 messages, and 11 about automations", () => {
+  expect(new Set(CLIENT_MESSAGE_TYPES).size).toBe(21 + 11);
 });
 
 test("a message survives encode and decode; unknown keys are dropped", () => {

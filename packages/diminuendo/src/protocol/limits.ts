@@ -14,6 +14,23 @@ export const HISTORY_PAGE_DEFAULT = 50;
 export const HISTORY_PAGE_MAX = 200;
 /** Turns and steering texts that may wait in one session. */
 export const QUEUED_TURNS_MAX = 16;
+export const AUTOMATIONS_PAGE_MAX = 200;
+/** The most of what an automation may ask for (docs/automations.md). */
+export const AUTOMATION_LIMITS = {
+  perTenant: 500,
+  nameChars: 100,
+  cronChars: 200,
+  promptChars: 16_000,
+  variables: 20,
+  variableChars: 4_000,
+  everyMinutes: 44_640,
+  retries: 10,
+  backoffSeconds: 3_600,
+  catchUp: 100,
+  runMinutes: 1_440,
+  runsPerDay: 1_440,
+  failuresInARow: 100,
+} as const;
 export const HEARTBEAT_INTERVAL_MS = 30_000;
 /** Unless the gateway is told otherwise (`--messages-max`). */
 export const RATE_LIMIT_MESSAGES = 60;
@@ -41,6 +58,11 @@ export const ERROR_CODES = [
   "FileNotFound",
   "MemberNotFound",
   "LastOwner",
+  "AutomationNotFound",
+  "InvalidAutomation",
+  "AutomationConflict",
+  "TooManyAutomations",
+  "InboxItemNotFound",
   "UpstreamUnavailable",
   "IdempotencyConflict",
   "NotSupported",

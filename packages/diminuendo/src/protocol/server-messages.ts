@@ -3,6 +3,7 @@
  * tenant, errors. None carries a `seq`; a direct answer repeats the `requestId` it answers.
  */
 import * as Schema from "effect/Schema";
+import { AUTOMATION_ANSWERS } from "./automation-messages.ts";
 import { ERROR_CODES } from "./limits.ts";
 import { SESSION_EVENTS, SessionEvent } from "./session-events.ts";
 import {
@@ -17,6 +18,7 @@ import {
   Identity,
   Invitation,
   Member,
+  Problem,
   SessionMeta,
 } from "./values.ts";
 
@@ -118,6 +120,8 @@ export const ErrorMessage = message("error", {
   message: Schema.String,
   /** With `AUTH_RATE_LIMITED`: how long to wait. */
   retryAfterMs: Schema.optionalKey(Count),
+  /** With `InvalidAutomation`: everything that is wrong, and where. */
+  problems: Schema.optionalKey(Schema.Array(Problem)),
 });
 
 export const ServerMessage = Schema.Union([
@@ -147,6 +151,7 @@ export const ServerMessage = Schema.Union([
   GoingAway,
   ServerShutdown,
   ErrorMessage,
+  ...AUTOMATION_ANSWERS,
 ]);
 /** Every frame with a `type` that a server may send. */
 export const ServerEvent = Schema.Union([...ServerMessage.members, ...SESSION_EVENTS]);

@@ -13,6 +13,7 @@ import {
   EpochMs,
   Id,
   SessionStatus,
+  TurnCause,
   WaitingFor,
   WhenBusy,
 } from "./values.ts";
@@ -28,6 +29,7 @@ export const UserMessage = event("user_message", {
   text,
   userId: Id,
   idempotencyKey: Schema.optionalKey(Id),
+  automation: Schema.optionalKey(TurnCause),
 });
 export const SessionStateChanged = event("session_state", {
   status: SessionStatus,
@@ -41,6 +43,7 @@ export const TurnQueued = event("turn_queued", {
   userId: Id,
   whenBusy: WhenBusy,
   idempotencyKey: Schema.optionalKey(Id),
+  automation: Schema.optionalKey(TurnCause),
 });
 /** A queued turn will not run. */
 export const TurnDequeued = event("turn_dequeued", { reason: Schema.Literal("cancelled") });
@@ -118,6 +121,17 @@ export const TurnComplete = event("turn_complete", {
   commandId: Id,
 });
 export const TurnError = event("turn_error", { code: Schema.String, message: Schema.String });
+/** How a run of an automation ended that delivers to this session; it may have run in another. */
+export const AutomationResult = event("automation_result", {
+  automationId: Id,
+  runId: Id,
+  name,
+  status: Schema.Literals(["succeeded", "failed", "cancelled", "timed_out"]),
+  /** How the agent's last words begin, or what went wrong. */
+  summary: Schema.String,
+  /** Where it ran. */
+  ranIn: Schema.NullOr(Id),
+});
 /** A kind of event this gateway does not know, or one that lacks what its kind promises. */
 export const UnknownEvent = event("unknown_event", { eventType: Schema.String, content: Carried });
 
@@ -150,6 +164,7 @@ export const SESSION_EVENTS = [
   UsageUpdate,
   TurnComplete,
   TurnError,
+  AutomationResult,
   ...AGENT_EVENTS,
   UnknownEvent,
 ] as const;

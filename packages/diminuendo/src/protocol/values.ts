@@ -87,6 +87,14 @@ export const Invitation = Schema.Struct({
 });
 export type Invitation = typeof Invitation.Type;
 
+/** The run of an automation that asked for a turn; nobody typed it. */
+export const TurnCause = Schema.Struct({ automationId: Id, runId: Id, dueAt: EpochMs });
+export type TurnCause = typeof TurnCause.Type;
+
+/** Something wrong in what a client sent: `path` e.g. `schedule.cron`. */
+export const Problem = Schema.Struct({ path: Schema.String, problem: Schema.String });
+export type Problem = typeof Problem.Type;
+
 /** One message of the conversation, whole. */
 export const HistoryMessage = Schema.Struct({
   messageId: Id,

@@ -3,13 +3,14 @@
  * Everything that is not a `Refusal` is our fault and becomes `InternalError`.
  */
 import * as Schema from "effect/Schema";
-import { ERROR_CODES, type ErrorCode, type ErrorMessage } from "../protocol/index.ts";
+import { ERROR_CODES, type ErrorCode, type ErrorMessage, Problem } from "../protocol/index.ts";
 import { sanitizeMessage } from "./error-message.ts";
 
 export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
   code: Schema.Literals(ERROR_CODES),
   message: Schema.String,
   retryAfterMs: Schema.optionalKey(Schema.Int),
+  problems: Schema.optionalKey(Schema.Array(Problem)),
 }) {}
 
 export const refuse = (code: ErrorCode, message: string, retryAfterMs?: number) =>
@@ -22,6 +23,7 @@ export function errorMessage(refusal: Refusal, requestId: string | undefined): E
     code: refusal.code,
     message: sanitizeMessage(refusal.message),
     ...(refusal.retryAfterMs === undefined ? {} : { retryAfterMs: refusal.retryAfterMs }),
+    ...(refusal.problems === undefined ? {} : { problems: refusal.problems }),
     ...(requestId === undefined ? {} : { requestId }),
   };
 }

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { Authenticator, type AuthThrottled, identityOf } from "../auth/Authenticator.ts";
 import type { Members } from "../auth/Members.ts";
+import { type AutomationNeeds, aboutAutomations } from "../automations/messages/index.ts";
 import type { WorkerManager } from "../db/WorkerManager.ts";
 import type { Metrics } from "../observability/Metrics.ts";
 import type { ClientMessage, ServerMessage } from "../protocol/index.ts";
@@ -51,7 +52,8 @@ type Needs =
   | PodiumClient
   | PodiumFiles
   | Members
-  | ConfigListeners;
+  | ConfigListeners
+  | AutomationNeeds;
 
 export const MessageRouterLayer = Layer.effect(
   Router,
@@ -175,5 +177,7 @@ const ask = (
         type: "pong" as const,
         ts: message.ts ?? nowMs,
       }));
+    default:
+      return aboutAutomations(cause, actor, message);
   }
 };

@@ -17,6 +17,7 @@ import { Elsewhere, type SessionView } from "./SessionView.ts";
 import { type Decision, type SessionGone, SessionLog } from "./session-log.ts";
 import type { SessionModel, Step } from "./session-model.ts";
 import { SessionShelf } from "./session-shelf.ts";
+import { TurnNews } from "./TurnNews.ts";
 
 /** Where a page of the list ends. */
 export interface SessionPlace {
@@ -79,7 +80,7 @@ export class Sessions extends Context.Service<
       const metrics = yield* Metrics;
       const elsewhere = yield* Elsewhere;
       const shelf = new SessionShelf(workers);
-      const log = new SessionLog({ workers, broadcaster, metrics });
+      const log = new SessionLog({ workers, broadcaster, metrics, news: yield* TurnNews });
       yield* metrics.gauge("diminuendo_sessions_loaded", () => shelf.size);
       return Sessions.of({
         find: (tenantId, sessionId) => shelf.find(tenantId, sessionId),

@@ -4,6 +4,7 @@
  */
 import { continueTrace, traceparent } from "@concert/service-kit/trace";
 import * as Effect from "effect/Effect";
+import type { TurnCause } from "../protocol/index.ts";
 import type { PodiumClient, PodiumLink } from "../upstream/PodiumClient.ts";
 import type { LiveSession } from "./LiveSession.ts";
 import type { OpenTurn } from "./session-model.ts";
@@ -38,6 +39,12 @@ const sendSteers = Effect.fnUntraced(function* (
   }
 });
 
+const causeOf = ({ automationId, runId, dueAt }: TurnCause) => ({
+  automation_id: automationId,
+  run_id: runId,
+  due_at: new Date(dueAt).toISOString(),
+});
+
 const processMessage = (podium: PodiumClient["Service"], sessionId: string, turn: OpenTurn) =>
   Effect.map(podium.sign(turn.actor), (actor) => ({
     type: "process_message" as const,
@@ -47,5 +54,6 @@ const processMessage = (podium: PodiumClient["Service"], sessionId: string, turn
       session_id: sessionId,
       actor,
       traceparent: traceparent(continueTrace(turn.traceId)),
+      ...(turn.cause === undefined ? {} : { cause: causeOf(turn.cause) }),
     },
   }));

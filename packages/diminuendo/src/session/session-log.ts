@@ -16,6 +16,7 @@ import type { Broadcaster } from "../transport/Broadcaster.ts";
 import type { Gone, LiveSession } from "./LiveSession.ts";
 import { numbered } from "./numbering.ts";
 import type { Change, SessionModel, Step } from "./session-model.ts";
+import type { TurnNews } from "./TurnNews.ts";
 
 /** The session was deleted, or went to another gateway, while somebody still held on to it. */
 export class SessionGone extends Schema.TaggedError<SessionGone>()("SessionGone", {
@@ -33,6 +34,7 @@ export interface LogNeeds {
   readonly workers: WorkerManager["Service"];
   readonly broadcaster: Broadcaster["Service"];
   readonly metrics: Metrics["Service"];
+  readonly news: TurnNews["Service"];
 }
 
 export class SessionLog {
@@ -99,6 +101,8 @@ export class SessionLog {
     this.#needs.broadcaster.toSession(sessionId, events);
     yield* this.#needs.metrics.count("diminuendo_events_committed_total", events.length);
     if (status !== before) yield* this.#tellTenant(session);
+    if (status !== before || rows.some(isTurnNews))
+      this.#needs.news.tell(session.tenantId, sessionId);
     for (const row of rows) {
       if (row.kind === "turn_accounted") yield* this.#closeReservation(session, row, nowMs);
     }
@@ -129,6 +133,7 @@ export class SessionLog {
 
 const goneOf = ({ sessionId }: LiveSession, gone: Gone) =>
   new SessionGone({ reason: `session ${sessionId} is ${gone}`, gone });
+const isTurnNews = ({ kind }: Row): boolean => kind === "turn_closed" || kind === "turn_accounted";
 
 /** Somebody did something. That the gateway let go of an agent, or came back after a crash, is nobody's doing. */
 const isUse = ({ drafts, rows }: Change): boolean =>

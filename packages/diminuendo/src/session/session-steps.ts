@@ -33,6 +33,7 @@ export function openTurn({ turn, messageId, idempotencyKey }: TurnRequest): Step
     text,
     userId: turn.actor.user,
     ...(idempotencyKey === null ? {} : { idempotencyKey }),
+    ...(turn.cause === undefined ? {} : { automation: turn.cause }),
   };
   return inOrder(
     tell(said),

@@ -29,7 +29,8 @@ export function letWait({ turn, messageId, idempotencyKey, whenBusy }: WaitReque
     const waiting: WaitingTurn = { place, turn, messageId, idempotencyKey };
     const { turnId, text, actor } = turn;
     const key = idempotencyKey === null ? {} : { idempotencyKey };
-    const told = { messageId, text, userId: actor.user, whenBusy, ...key };
+    const automation = turn.cause === undefined ? {} : { automation: turn.cause };
+    const told = { messageId, text, userId: actor.user, whenBusy, ...key, ...automation };
     return inOrder(
       tell({ type: "turn_queued", turnId, ...told }),
       keep([{ kind: "turn_waits", waiting, whenBusy }], {

@@ -17,15 +17,10 @@ import {
 import { dirname, join } from "node:path";
 import * as Schema from "effect/Schema";
 import { lockDataDir } from "../db/data-dir-lock.ts";
-import {
-  type DatabaseName,
-  databasePath,
-  openForReading,
-  openForWriting,
-  SAFE_NAME,
-} from "../db/database-files.ts";
+import { databasePath, openForReading, openForWriting, SAFE_NAME } from "../db/database-files.ts";
 import { foldJournal } from "../db/event-journal.ts";
 import { migrate } from "../db/migrations.ts";
+import type { DatabaseName } from "../db/storage.ts";
 
 const Manifest = Schema.Struct({
   format: Schema.Literal(1),

@@ -11,6 +11,7 @@ import { Authenticator, identityOf } from "../auth/Authenticator.ts";
 import { Metrics } from "../observability/Metrics.ts";
 import { CLOSE_CODES, HEARTBEAT_INTERVAL_MS, PROTOCOL_VERSION } from "../protocol/index.ts";
 import { originAllowed } from "../security/origins.ts";
+import type { RequestRates } from "../security/RequestRates.ts";
 import { Broadcaster } from "./Broadcaster.ts";
 import type { Connection } from "./Connection.ts";
 import type { RouteNeeds } from "./http/routes.ts";
@@ -23,7 +24,7 @@ import { SocketServer } from "./SocketServer.ts";
 const RECONNECT_AFTER_MS = 500;
 const RECONNECT_JITTER_MS = 2_000;
 
-type Needs = RouteNeeds | Authenticator;
+type Needs = RouteNeeds | Authenticator | RequestRates;
 
 /** Starts to serve and answers the port. */
 export const startServer = Effect.gen(function* () {

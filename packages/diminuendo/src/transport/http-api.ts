@@ -6,6 +6,7 @@ import { ApiError, errorBody } from "@concert/service-kit/errors";
 import { type Actor, bearer } from "@concert/service-kit/identity";
 import { callerOf, type TraceContext } from "@concert/service-kit/trace";
 import * as Cause from "effect/Cause";
+import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Result from "effect/Result";
 import { AppConfig } from "../app-config.ts";
@@ -15,7 +16,9 @@ import { AG_UI_ROUTES } from "../edges/ag-ui/ag-ui-routes.ts";
 import { type TracedWork, traced } from "../observability/trace.ts";
 import { FRAME_BYTES_MAX } from "../protocol/index.ts";
 import { corsHeaders, originAllowed, SECURITY_HEADERS } from "../security/origins.ts";
+import { RequestRates } from "../security/RequestRates.ts";
 import { ANY_HOST } from "./any-host.ts";
+import { AUTOMATION_ROUTES } from "./http/automation-routes.ts";
 import { BILLING_ROUTES } from "./http/billing-routes.ts";
 import { asApiError } from "./http/http-errors.ts";
 import { openApi } from "./http/openapi.ts";
@@ -36,6 +39,7 @@ const PUBLIC: readonly Route[] = [
   ...THREAD_ROUTES,
   ...BILLING_ROUTES,
   ...AG_UI_ROUTES,
+  ...AUTOMATION_ROUTES,
   OPENAPI,
 ];
 const ROUTES: RouteTable = new RouteTable([...PUBLIC, PEER_ROUTE]);
@@ -89,12 +93,21 @@ const answer = Effect.fnUntraced(function* (request: Request, address: string) {
   );
   if ("open" in route) return yield* route.answer({ request, path, query, body: undefined });
   const actor = yield* whoAsks(request, address);
+  yield* requirePatience(actor);
   if (!mayDo(actor, route.permission)) {
     const message = `This needs the permission ${route.permission}.`;
     return yield* Effect.fail(new ApiError(403, "forbidden", message));
   }
   const body = route.body === undefined ? undefined : yield* bodyOf(request, route.body);
   return yield* route.answer(actor, { request, path, query, body });
+});
+
+/** Before anything is read or done in the person's name. */
+const requirePatience = Effect.fnUntraced(function* (actor: Actor) {
+  const waitMs = (yield* RequestRates).take(actor, yield* Clock.currentTimeMillis);
+  if (waitMs === 0) return;
+  const message = "You ask too often; wait as long as Retry-After says.";
+  yield* Effect.fail(new ApiError(429, "RATE_LIMITED", message, { retry_after_ms: waitMs }));
 });
 
 /** A page of another site may not change anything in the name of who looks at it. */

@@ -48,6 +48,12 @@ export interface ProcessMessage {
     /** Signed actor token, audience `podium`. */
     readonly actor: string;
     readonly traceparent: string;
+    /** Absent for a turn that a person asked for. */
+    readonly cause?: {
+      readonly automation_id: string;
+      readonly run_id: string;
+      readonly due_at: string;
+    };
   };
 }
 export interface StopTurn {

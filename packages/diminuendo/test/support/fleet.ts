@@ -1,25 +1,35 @@
-/** Several real gateways over one folder of data, one real Redis and one real Concordance. */
+/** Several real gateways over one real broadcast engine and one real Concordance, with the store of either kind. */
 import { type GatewayProcess, World } from "./gateway-process.ts";
 import { Program } from "./programs.ts";
 import { CONCORDANCE_KEY } from "./test-concordance.ts";
+
+export interface FleetOptions {
+  readonly engine?: () => Promise<Program>;
+  /** `embedded`: on one folder. `delegated`: each gateway as on a machine of its own. */
+  readonly store?: "embedded" | "delegated";
+}
 
 export class Fleet {
   readonly world = new World();
   readonly engine: Program;
   readonly #concordance: Program;
+  readonly #store: string;
 
-  private constructor(engine: Program, concordance: Program) {
+  private constructor(engine: Program, concordance: Program, store: "embedded" | "delegated") {
     this.engine = engine;
     this.#concordance = concordance;
+    this.#store = store;
     this.world.concordanceUrl = concordance.url;
+    this.world.isSpread = store === "delegated";
   }
 
-  static async start(engine: () => Promise<Program> = () => Program.redis()): Promise<Fleet> {
-    return new Fleet(await engine(), await Program.concordance(CONCORDANCE_KEY));
+  static async start({ engine = () => Program.redis(), store = "embedded" }: FleetOptions = {}) {
+    return new Fleet(await engine(), await Program.concordance(CONCORDANCE_KEY), store);
   }
 
   gateway(...flags: string[]): Promise<GatewayProcess> {
-    return this.world.start(`--broadcast=${this.engine.url}`, "--lease-seconds=2", ...flags);
+    const fleet = [`--broadcast=${this.engine.url}`, "--lease-seconds=2", `--store=${this.#store}`];
+    return this.world.start(...fleet, ...flags);
   }
 
   async stop(): Promise<void> {

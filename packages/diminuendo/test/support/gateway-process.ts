@@ -27,18 +27,23 @@ export class World {
   readonly concordance = new TestConcordance();
   readonly dataDir = mkdtempSync(join(tmpdir(), "diminuendo-test-"));
   readonly #gateways: GatewayProcess[] = [];
+  /** Each gateway gets a folder of its own, as on a machine of its own. */
+  isSpread = false;
   /** Instead of the small Concordance, where a test wants the real one. */
   concordanceUrl = this.concordance.url;
 
   constructor() {
-    this.podium.onApprovalWanted = (approvalId, commandId) =>
-      this.concord.open(approvalId, commandId);
+    this.podium.onApprovalWanted = (approvalId, commandId, tenant) =>
+      this.concord.open(approvalId, commandId, tenant);
     this.concord.onResolved = ({ approvalId, decision }, actor) =>
       this.podium.resolved(approvalId.replace("appr_", ""), approvalId, decision ?? "", actor.user);
   }
 
   async start(...flags: string[]): Promise<GatewayProcess> {
-    const gateway = await GatewayProcess.start(this, flags);
+    const folder = this.isSpread
+      ? join(this.dataDir, `machine-${this.#gateways.length}`)
+      : this.dataDir;
+    const gateway = await GatewayProcess.start(this, folder, flags);
     this.#gateways.push(gateway);
     return gateway;
   }
@@ -59,14 +64,18 @@ export class GatewayProcess {
     this.port = port;
   }
 
-  static async start(world: World, flags: readonly string[]): Promise<GatewayProcess> {
+  static async start(
+    world: World,
+    dataDir: string,
+    flags: readonly string[],
+  ): Promise<GatewayProcess> {
     const main = new URL("../../src/main.ts", import.meta.url).pathname;
     const child = Bun.spawn(
       [
         process.execPath,
         main,
         "--listen=127.0.0.1:0",
-        `--data-dir=${world.dataDir}`,
+        `--data-dir=${dataDir}`,
         `--podium-url=${world.podium.url}`,
         `--concord-url=${world.concord.url}`,
         `--concordance-url=${world.concordanceUrl}`,

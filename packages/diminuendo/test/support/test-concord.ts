@@ -7,6 +7,7 @@ export const CONCORD_KEY = "con_test_key";
 interface Approval {
   readonly approvalId: string;
   readonly commandId: string;
+  readonly tenant: string;
   decision: string | null;
 }
 
@@ -14,6 +15,8 @@ export class TestConcord {
   readonly #server;
   readonly approvals = new Map<string, Approval>();
   readonly seenTraces: (string | null)[] = [];
+  /** The tenant of everybody who asked. */
+  readonly seenTenants: string[] = [];
   onResolved: (approval: Approval, actor: Actor) => void = () => {};
 
   constructor() {
@@ -32,8 +35,8 @@ export class TestConcord {
     return this.#server.stop(true);
   }
 
-  open(approvalId: string, commandId: string): void {
-    this.approvals.set(approvalId, { approvalId, commandId, decision: null });
+  open(approvalId: string, commandId: string, tenant: string): void {
+    this.approvals.set(approvalId, { approvalId, commandId, tenant, decision: null });
   }
 
   async #fetch(request: Request): Promise<Response> {
@@ -43,6 +46,7 @@ export class TestConcord {
       return failure(401, "unauthorized");
     }
     const actor = await verifyActor(request.headers.get(ACTOR_HEADER), "concord", INTERNAL_SECRET);
+    this.seenTenants.push(actor.tenant);
     this.seenTraces.push(request.headers.get("traceparent"));
     const approvalId = /^\/approvals\/([^/]+)\/resolve$/.exec(url.pathname)?.[1];
     if (request.method === "POST" && approvalId !== undefined) {
@@ -50,7 +54,8 @@ export class TestConcord {
     }
     if (url.pathname === "/approvals") {
       const asked = Object.fromEntries(url.searchParams);
-      return Response.json({ items: [...this.approvals.values()], next_cursor: null, asked });
+      const items = [...this.approvals.values()].filter((one) => one.tenant === actor.tenant);
+      return Response.json({ items, next_cursor: null, asked });
     }
     if (url.pathname.startsWith("/commands/cmd_1")) {
       return Response.json({
@@ -64,7 +69,7 @@ export class TestConcord {
 
   #resolve(approvalId: string, actor: Actor, body: { decision: string }): Response {
     const approval = this.approvals.get(approvalId);
-    if (approval === undefined) return failure(404, "not_found");
+    if (approval?.tenant !== actor.tenant) return failure(404, "not_found");
     if (!actor.roles.includes("finance_approvers")) return failure(403, "not_approver");
     if (approval.decision !== null) return failure(409, "approval_already_decided");
     approval.decision = body.decision;

@@ -52,10 +52,14 @@ export class TestPodium {
   canSteer = true;
   /** What the workspace of every instance holds; null: this Podium keeps none. */
   files: ReadonlyMap<string, string> | null = null;
-  /** Called when an agent asks for an approval. */
   /** What `GET /api/v1/agent-types` tells; null answers 503. */
   agentTypes: readonly string[] | null = null;
-  onApprovalWanted: (approvalId: string, commandId: string) => void = () => {};
+  /** Called when an agent asks for an approval. */
+  onApprovalWanted: (approvalId: string, commandId: string, tenant: string) => void = () => {};
+  /** Whose instances have `files`; null: everybody's. */
+  filesOf: string | null = null;
+  /** What was asked of an instance of another tenant than the actor's; tests expect none. */
+  readonly strangers: string[] = [];
 
   constructor(port = 0) {
     this.#server = Bun.serve<{ instanceId: string; after: number }>({
@@ -135,7 +139,13 @@ export class TestPodium {
       if (server.upgrade(request, { data: { instanceId, after } })) return undefined;
     }
     const file = /^\/api\/v1\/instances\/[^/]+\/files(?:\/(.*))?$/.exec(url.pathname);
-    if (file !== null) return this.#serveFiles(file[1], url.searchParams.get("path") ?? "");
+    if (file !== null) {
+      const tenant = this.instances.get(url.pathname.split("/")[4] ?? "")?.tenant ?? "";
+      const isTheirs = this.filesOf === null || this.filesOf === tenant;
+      if (!isTheirs) return failure(404, "unknown_file");
+      await this.#expectOwn(request.headers.get(ACTOR_HEADER), tenant);
+      return this.#serveFiles(file[1], url.searchParams.get("path") ?? "");
+    }
     if (request.method === "POST" && url.pathname === "/api/v1/instances")
       return this.#create(request);
     if (url.pathname === "/api/v1/agent-types" && this.agentTypes !== null)
@@ -143,6 +153,11 @@ export class TestPodium {
     return url.pathname === "/api/v1/agent-types"
       ? failure(503, "busy")
       : failure(404, "not_found");
+  }
+
+  async #expectOwn(token: string | null, tenant: string): Promise<void> {
+    const actor = await verifyActor(token, "podium", INTERNAL_SECRET);
+    if (tenant !== "" && actor.tenant !== tenant) this.strangers.push(`${actor.user} at ${tenant}`);
   }
 
   #serveFiles(route: string | undefined, folder: string): Response {
@@ -171,6 +186,7 @@ export class TestPodium {
     const wanted = (await request.json()) as { instance_id: string; agent_type: string };
     if (wanted.agent_type === "nobody") return failure(400, "unknown_agent_type");
     const known = this.instances.get(wanted.instance_id);
+    if (known !== undefined && known.tenant !== actor.tenant) this.strangers.push(actor.user);
     if (known === undefined) {
       this.instances.set(wanted.instance_id, {
         instanceId: wanted.instance_id,
@@ -200,13 +216,14 @@ export class TestPodium {
     const instance = this.instances.get(socket.data.instanceId);
     if (instance === undefined) return;
     if (frame.type === "stop_turn") {
-      await verifyActor(frame.actor, "podium", INTERNAL_SECRET);
+      await this.#expectOwn(frame.actor, instance.tenant);
       this.stops.push(frame.turn_id);
       return this.#stop(frame.turn_id);
     }
     if (frame.type === "steer") return this.#steer(socket, frame);
     const { turn_id: turnId, text: said, actor: token } = frame.content;
     const actor = await verifyActor(token, "podium", INTERNAL_SECRET);
+    await this.#expectOwn(token, instance.tenant);
     this.asked.set(turnId, (this.asked.get(turnId) ?? 0) + 1);
     this.traces.set(turnId, frame.content.traceparent);
     if (this.turns.has(turnId)) return;
@@ -293,7 +310,7 @@ export class TestPodium {
     this.emit(turn, "tool.call_start", call);
     this.emit(turn, "tool.call", { ...call, arguments: { booking_draft_id: "art_1" } });
     this.emit(turn, "tool.command", { call_id: "call_1", command_id, task_name: "hotel.confirm" });
-    this.onApprovalWanted(request_id, command_id);
+    this.onApprovalWanted(request_id, command_id, turn.instance.tenant);
     this.emit(turn, "tool.permission_requested", {
       request_id,
       command_id,

@@ -6,7 +6,7 @@
 import type { Json, JsonObject } from "../json.ts";
 import { versionOf } from "../policies.ts";
 import type { Policy, PolicyFinding, RequiredApproval } from "../policy.ts";
-import { pointerTo } from "./pointers.ts";
+import { MASK, pointerTo } from "./pointers.ts";
 
 export const DATA_CLASSES = [
   "pii",
@@ -28,29 +28,27 @@ export interface Sensitive {
   readonly kind: string;
 }
 
+/** What a credential looks like, wherever it stands in a text. */
+const CREDENTIAL_SHAPES: readonly { readonly kind: string; readonly shape: RegExp }[] = [
+  { kind: "a private key", shape: /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*/g },
+  {
+    kind: "an access key",
+    shape:
+      /\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,255}|xox[abprs]-[A-Za-z0-9-]{10,200}|sk-[A-Za-z0-9_-]{20,200}|dapi[0-9a-f]{32})\b/g,
+  },
+  { kind: "a signed token", shape: /\beyJ[\w-]{8,4096}\.eyJ[\w-]{8,4096}\.[\w-]{8,4096}/g },
+];
+
 const TEXT_PATTERNS: readonly {
   readonly kind: string;
   readonly dataClass: DataClass;
   readonly found: (text: string) => boolean;
 }[] = [
-  {
-    kind: "a private key",
-    dataClass: "credentials",
-    found: (text) => /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text),
-  },
-  {
-    kind: "an access key",
-    dataClass: "credentials",
-    found: (text) =>
-      /\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,255}|xox[abprs]-[A-Za-z0-9-]{10,200}|sk-[A-Za-z0-9_-]{20,200}|dapi[0-9a-f]{32})\b/.test(
-        text,
-      ),
-  },
-  {
-    kind: "a signed token",
-    dataClass: "credentials",
-    found: (text) => /\beyJ[\w-]{8,4096}\.eyJ[\w-]{8,4096}\.[\w-]{8,4096}/.test(text),
-  },
+  ...CREDENTIAL_SHAPES.map(({ kind, shape }) => ({
+    kind,
+    dataClass: "credentials" as const,
+    found: (text: string) => text.search(shape) >= 0,
+  })),
   { kind: "a card number", dataClass: "regulated", found: hasCardNumber },
   { kind: "an account number", dataClass: "regulated", found: hasIban },
   {
@@ -87,6 +85,18 @@ const FIELD_NAMES: readonly {
     dataClass: "regulated",
   },
 ];
+
+/** `text` with every credential in it replaced. */
+export function maskCredentials(text: string): string {
+  return CREDENTIAL_SHAPES.reduce((left, { shape }) => left.replaceAll(shape, MASK), text);
+}
+
+/** Whether a field of this name holds a credential, whatever it looks like. */
+export function namesCredential(field: string): boolean {
+  return FIELD_NAMES.some(
+    ({ dataClass, pattern }) => dataClass === "credentials" && pattern.test(field),
+  );
+}
 
 /** Every sensitive place in `payload`, in order; a place may be of several classes. */
 export function findSensitive(payload: JsonObject): readonly Sensitive[] {

@@ -1,7 +1,8 @@
-/** Owns SQL on `domain_events`: append, and the mapping of a row to an event with its cursor. */
+/** Owns SQL on `domain_events`: append (credentials never get that far, AUD-12), and the mapping of a row to an event with its cursor. */
 import type { Insertable, Selectable } from "kysely";
 import type { ClientBase } from "pg";
 import { asId, encodeId } from "../../core/ids.ts";
+import { withoutCredentials } from "../../core/redaction.ts";
 import type { EventPurpose } from "../../core/vocabulary.ts";
 import { type DomainEvent, type NewEvent, purposeOf } from "../../domain/audit.ts";
 import type { EventRepository } from "../../domain/store.ts";
@@ -47,16 +48,17 @@ function rowOf(event: NewEvent, eventId: string): Row {
     command_id: event.commandId,
     root_command_id: event.rootCommandId,
     parent_command_id: event.parentCommandId,
-    task_name: event.taskName,
+    // A refused request may name anything.
+    task_name: withoutCredentials(event.taskName),
     purpose: purposeOf(event.eventType),
     event_type: event.eventType,
-    payload: jsonb(event.payload),
+    payload: jsonb(withoutCredentials(event.payload)),
     actor: event.actor,
     trace_id: event.traceId,
     target_type: event.target?.type ?? null,
     target_id: event.target?.id ?? null,
     step_index: event.stepIndex ?? null,
-    tool_name: event.toolName ?? null,
+    tool_name: withoutCredentials(event.toolName ?? null),
     latency_ms: event.latencyMs ?? null,
     token_usage: event.tokenUsage === undefined ? null : jsonb(event.tokenUsage),
   };

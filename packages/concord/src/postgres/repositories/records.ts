@@ -2,7 +2,8 @@
 import { type Selectable, sql } from "kysely";
 import type { Failure } from "../../core/errors.ts";
 import { asId } from "../../core/ids.ts";
-import type { ErrorClass } from "../../core/vocabulary.ts";
+import { canMoveArtifact } from "../../core/transitions.ts";
+import { ARTIFACT_STATUSES, type ArtifactStatus, type ErrorClass } from "../../core/vocabulary.ts";
 import type { Artifact } from "../../domain/artifacts.ts";
 import type {
   ArtifactRepository,
@@ -22,9 +23,12 @@ export function artifactOf(row: Selectable<ArtifactTable>): Artifact {
     stepId: row.step_id,
     artifactType: row.artifact_type,
     version: row.version,
+    parentArtifactId:
+      row.parent_artifact_id === null ? null : asId("artifact", row.parent_artifact_id),
     title: row.title,
-    status: row.status,
+    status: row.status as ArtifactStatus,
     content: row.content,
+    location: row.location,
     checksum: row.checksum,
     lineage: row.lineage,
     creator: row.creator,
@@ -35,7 +39,7 @@ export function artifactOf(row: Selectable<ArtifactTable>): Artifact {
 export function artifactRepository(db: Db): ArtifactRepository {
   return {
     insert: async (artifact) => {
-      await db
+      const row = await db
         .insertInto("concord.artifacts")
         .values({
           artifact_id: artifact.artifactId,
@@ -43,6 +47,9 @@ export function artifactRepository(db: Db): ArtifactRepository {
           command_id: artifact.commandId,
           step_id: artifact.stepId,
           artifact_type: artifact.artifactType,
+          version: artifact.version,
+          parent_artifact_id: artifact.parentArtifactId,
+          location: artifact.location,
           title: artifact.title,
           status: artifact.status,
           content: jsonb(artifact.content),
@@ -50,6 +57,31 @@ export function artifactRepository(db: Db): ArtifactRepository {
           lineage: jsonb(artifact.lineage),
           creator: artifact.creator,
         })
+        .onConflict((conflict) =>
+          conflict
+            .column("parent_artifact_id")
+            .where("parent_artifact_id", "is not", null)
+            .doNothing(),
+        )
+        .returning("artifact_id")
+        .executeTakeFirst();
+      return row !== undefined;
+    },
+    move: async (id, from, to) => {
+      if (!canMoveArtifact(from, to)) throw new Error(`an artifact never moves ${from} to ${to}`);
+      const { numUpdatedRows } = await db
+        .updateTable("concord.artifacts")
+        .set({ status: to })
+        .where("artifact_id", "=", id)
+        .where("status", "=", from)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    },
+    noteRead: async (commandId, id) => {
+      await db
+        .insertInto("concord.artifact_reads")
+        .values({ command_id: commandId, artifact_id: id })
+        .onConflict((conflict) => conflict.doNothing())
         .execute();
     },
     find: async (id, tenantId) => {
@@ -66,13 +98,18 @@ export function artifactRepository(db: Db): ArtifactRepository {
         .updateTable("concord.artifacts")
         .set({ status: "archived", metadata: sql`metadata || '{"cancelled": true}'::jsonb` })
         .where("command_id", "=", commandId)
-        .where("status", "not in", ["archived", "deleted"])
+        .where("status", "in", UNDOABLE)
         .returning("artifact_id")
         .execute();
       return rows.map((row) => asId("artifact", row.artifact_id));
     },
   };
 }
+
+/** What may be archived when the command that wrote it is undone. */
+const UNDOABLE = ARTIFACT_STATUSES.filter((from) =>
+  canMoveArtifact(from, "archived", { isUndone: true }),
+);
 
 export function invocationRepository(db: Db, later: Later): InvocationRepository {
   return {

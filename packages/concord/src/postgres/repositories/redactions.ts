@@ -32,7 +32,7 @@ const TABLES: Readonly<Record<string, TableOf>> = {
     text: ["error"],
   },
   approvals: { key: ["approval_id"], json: ["review_packet"], text: ["decision_reason"] },
-  artifacts: { key: ["artifact_id"], json: ["content", "metadata"], text: ["title"] },
+  artifacts: { key: ["artifact_id"], json: ["content", "metadata"], text: ["title", "location"] },
   connector_invocations: {
     key: ["connector_invocation_id"],
     json: ["request_payload", "response_payload"],

@@ -21,7 +21,8 @@ export class Run {
   /** The text message that is being told, and how much of it was. */
   #message: { readonly id: string; readonly shownId: string; chars: number } | null = null;
   #reasoning: string | null = null;
-  readonly #calls = new Set<string>();
+  /** Each call of the turn, and whether its arguments are still to come. */
+  readonly #calls = new Map<string, "open" | "told">();
   #usage: { readonly inputTokens: number; readonly outputTokens: number } | undefined;
   #isLive = false;
   isOver = false;
@@ -57,9 +58,9 @@ export class Run {
       case "tool_call":
         return [...this.#closed(), ...this.#call(event)];
       case "tool_result":
-        return [resultOf(event, event.result)];
+        return [...this.#callClosed(event.toolCallId), resultOf(event, event.result)];
       case "tool_error":
-        return [resultOf(event, { error: event.error })];
+        return [...this.#callClosed(event.toolCallId), resultOf(event, { error: event.error })];
       case "usage_update":
         this.#usage = { inputTokens: event.inputTokens, outputTokens: event.outputTokens };
         return [];
@@ -82,7 +83,7 @@ export class Run {
 
   failed(code: string, message: string): readonly AgUiEvent[] {
     this.isOver = true;
-    return [...this.#closed(), { type: "RUN_ERROR", code, message }];
+    return [...this.#allClosed(), { type: "RUN_ERROR", code, message }];
   }
 
   #delta({ messageId, attempt, text }: SessionEventOf<"text_delta">): readonly AgUiEvent[] {
@@ -131,16 +132,29 @@ export class Run {
 
   #call(event: SessionEventOf<"tool_call_start" | "tool_call">): readonly AgUiEvent[] {
     const { toolCallId, toolName: toolCallName } = event;
-    const isNew = !this.#calls.has(toolCallId);
-    this.#calls.add(toolCallId);
-    const start: AgUiEvent[] = isNew ? [{ type: "TOOL_CALL_START", toolCallId, toolCallName }] : [];
-    if (event.type === "tool_call_start") return start;
+    const known = this.#calls.get(toolCallId);
+    const start: AgUiEvent[] =
+      known === undefined ? [{ type: "TOOL_CALL_START", toolCallId, toolCallName }] : [];
+    this.#calls.set(toolCallId, known ?? "open");
+    if (event.type === "tool_call_start" || known === "told") return start;
     const delta = JSON.stringify(event.arguments) ?? "null";
     return [
       ...start,
       { type: "TOOL_CALL_ARGS", toolCallId, delta },
-      { type: "TOOL_CALL_END", toolCallId },
+      ...this.#callClosed(toolCallId),
     ];
+  }
+
+  #callClosed(toolCallId: string): readonly AgUiEvent[] {
+    if (this.#calls.get(toolCallId) !== "open") return [];
+    this.#calls.set(toolCallId, "told");
+    return [{ type: "TOOL_CALL_END", toolCallId }];
+  }
+
+  /** Everything that is open, so that the run may end. */
+  #allClosed(): readonly AgUiEvent[] {
+    const calls = [...this.#calls.keys()].flatMap((toolCallId) => this.#callClosed(toolCallId));
+    return [...this.#closed(), ...calls];
   }
 
   /** Whatever is open is closed before something else is told. */
@@ -180,7 +194,7 @@ export class Run {
     const { threadId, runId } = this.#of;
     const usage = this.#usage === undefined ? {} : { usage: [this.#usage] };
     const end = { type: "RUN_FINISHED", threadId, runId, outcome, result, ...usage } as const;
-    return [...this.#closed(), end];
+    return [...this.#allClosed(), end];
   }
 }
 

@@ -15,6 +15,7 @@ import {
   QUEUED_TURNS_MAX,
   type ServerMessage,
   type ServerMessageOf,
+  type TurnCause,
 } from "../../protocol/index.ts";
 import { type Refusal, refuse } from "../../security/Refusal.ts";
 import { Attachments } from "../Attachments.ts";
@@ -34,16 +35,26 @@ type StopTurn = ClientMessageOf<"stop_turn">;
 type Steer = ClientMessageOf<"steer">;
 type Accepted = ServerMessageOf<"turn_accepted">;
 
-export const runTurn = Effect.fn("runTurn")(function* (actor: Actor, message: RunTurn) {
+/** Of a turn that an automation asks for: its id says what it stands for. */
+export interface TurnOrigin {
+  readonly turnId: string;
+  readonly cause: TurnCause;
+}
+
+export const runTurn = Effect.fn("runTurn")(function* (
+  actor: Actor,
+  message: RunTurn,
+  origin?: TurnOrigin,
+) {
   const session = yield* sessionFor(actor, "session:write", message.sessionId);
   const { traceId } = (yield* CurrentTrace) ?? newTrace();
-  const turn = newTurn(actor, message.text, traceId);
+  const turn = { ...newTurn(actor, message.text, traceId), ...origin };
   const decide = Effect.fnUntraced(function* (model: SessionModel) {
     const first = yield* firstAnswer(actor, message);
     if (first !== null) return { answer: { told: first, isNew: false } };
     if (session.isArchived) return yield* archived;
     const admitted = yield* admit(model, message, turn);
-    const price = yield* (yield* Billing).reserve(session, turn.turnId);
+    const price = yield* (yield* Billing).reserve(session, turn.turnId, actor.user);
     return { answer: { told: admitted.told, isNew: true }, step: admitted.step(price) };
   });
   const { told, isNew } = yield* paidFor(session, turn.turnId, decide);
@@ -177,7 +188,7 @@ export const steer = Effect.fn("steer")(function* (actor: Actor, message: Steer)
     const answer: ServerMessage = { type: "steer_accepted", sessionId, steerId, turnId };
     const words = { text: message.content, told: answer, steerId, nextTurnId };
     const { step } = said(actor, message, open, words);
-    return { answer, step: step(yield* (yield* Billing).reserve(session, nextTurnId)) };
+    return { answer, step: step(yield* (yield* Billing).reserve(session, nextTurnId, actor.user)) };
   });
   const answer = yield* paidFor(session, nextTurnId, decide);
   yield* (yield* Attachments).pursue(session);

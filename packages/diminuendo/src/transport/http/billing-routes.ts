@@ -2,6 +2,7 @@
 import type { Actor } from "@concert/service-kit/identity";
 import * as Effect from "effect/Effect";
 import * as Schema from "effect/Schema";
+import { Id } from "../../protocol/index.ts";
 import { refuse } from "../../security/Refusal.ts";
 import { Billing } from "../../session/Billing.ts";
 import type { Asked, Route } from "./routes.ts";
@@ -9,12 +10,24 @@ import type { Asked, Route } from "./routes.ts";
 const ENTRIES_DEFAULT = 50;
 const ENTRIES_MAX = 500;
 
+const DAILY = {
+  /** What may be spent in 24 hours, in millionths of a credit; null lifts the limit. */
+  microcreditsPerDay: Schema.NullOr(
+    Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1e15 })),
+  ),
+};
+
 const TopUp = Schema.Struct({
   /** Millionths of a credit. */
   microcredits: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1e15 })),
   /** E.g. the number of the payment: the same is booked once. */
   idempotencyKey: Schema.NonEmptyString.check(Schema.isMaxLength(200)),
 });
+
+const Limit = Schema.Union([
+  Schema.Struct({ of: Schema.Literals(["tenant", "everybody"]), ...DAILY }),
+  Schema.Struct({ of: Schema.Literal("user"), userId: Id, ...DAILY }),
+]);
 
 export const BILLING_ROUTES: readonly Route[] = [
   {
@@ -41,6 +54,28 @@ export const BILLING_ROUTES: readonly Route[] = [
         entries: entries.map(({ place: _, ...entry }) => entry),
         nextCursor: next === undefined ? null : String(next),
       });
+    }),
+  },
+  {
+    method: "GET",
+    path: "/api/billing/limits",
+    summary: "What may be spent in a day, by all, by each and by whom, and what was.",
+    permission: "billing:read",
+    answer: Effect.fnUntraced(function* (actor: Actor) {
+      return Response.json(yield* (yield* Billing).spending(actor));
+    }),
+  },
+  {
+    method: "POST",
+    path: "/api/billing/limits",
+    summary: "Sets or lifts one limit: of tenant, everybody or user.",
+    permission: "billing:write",
+    body: Limit,
+    answer: Effect.fnUntraced(function* (actor: Actor, { body }: Asked) {
+      const { microcreditsPerDay: microcredits, ...limit } = body as typeof Limit.Type;
+      const who = limit.of === "user" ? limit.userId : "";
+      const billing = yield* Billing;
+      return Response.json(yield* billing.limit(actor, { of: limit.of, who, microcredits }));
     }),
   },
   {

@@ -27,6 +27,11 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   FileNotFound: 404,
   MemberNotFound: 404,
   LastOwner: 409,
+  AutomationNotFound: 404,
+  InvalidAutomation: 400,
+  AutomationConflict: 409,
+  TooManyAutomations: 409,
+  InboxItemNotFound: 404,
   UpstreamUnavailable: 503,
   IdempotencyConflict: 409,
   NotSupported: 501,
@@ -36,7 +41,9 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 /** What the caller may hear of a failure; anything else is our fault and tells nothing. */
 export function asApiError(error: unknown): unknown {
   if (error instanceof Refusal) {
-    return new ApiError(STATUS[error.code], error.code, sanitizeMessage(error.message));
+    const { code, message, problems } = error;
+    const details = problems === undefined ? undefined : { problems };
+    return new ApiError(STATUS[code], code, sanitizeMessage(message), details);
   }
   if (error instanceof SessionGone) {
     return new ApiError(404, "SessionNotFound", "This session was deleted.");

@@ -23,7 +23,7 @@ function threadOf({ sessionId, ...session }: SessionMeta) {
   };
 }
 
-const BODY = Schema.Record(Schema.String, Schema.Unknown);
+export const BODY = Schema.Record(Schema.String, Schema.Unknown);
 
 /** A route that is one message. */
 const one = (
@@ -55,7 +55,7 @@ function shown(answer: ServerMessage): unknown {
   return rest;
 }
 
-const sent = (body: Fields, ...names: readonly string[]): Fields =>
+export const sent = (body: Fields, ...names: readonly string[]): Fields =>
   Object.fromEntries(names.flatMap((name) => (name in body ? [[name, body[name]]] : [])));
 
 const DECISIONS = new Map<unknown, string>([
@@ -63,7 +63,7 @@ const DECISIONS = new Map<unknown, string>([
   [false, "rejected"],
 ]);
 
-const numberIn = (query: Fields, name: string): Fields =>
+export const numberIn = (query: Fields, name: string): Fields =>
   query[name] === undefined ? {} : { [name]: Number(query[name]) };
 
 export const THREAD_ROUTES: readonly PersonRoute[] = [

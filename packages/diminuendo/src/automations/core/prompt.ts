@@ -1,0 +1,46 @@
+/**
+ * Owns the blueprint of a turn: a prompt in which `{{name}}` stands for something the run knows or the definition gives.
+ * What a variable brings is text, never a blueprint again. Pure.
+ */
+import { TURN_TEXT_CHARS_MAX } from "../../protocol/index.ts";
+
+/** What every run knows. */
+export const BUILT_IN = ["automation", "due_at", "local_time", "last_result"] as const;
+export type BuiltIn = (typeof BUILT_IN)[number];
+
+const PLACE = /\{\{\s*([^{}]*?)\s*\}\}/g;
+export const VARIABLE = /^[a-z][a-z0-9_]{0,39}$/;
+
+/** The names a prompt uses. */
+export function namesIn(prompt: string): readonly string[] {
+  return [...new Set([...prompt.matchAll(PLACE)].map(([, name = ""]) => name))];
+}
+
+/** The prompt with its variables filled in, no longer than a turn's text may be. */
+export function fillIn(
+  prompt: string,
+  variables: Readonly<Record<string, string>>,
+  known: Readonly<Record<BuiltIn, string>>,
+): string {
+  const values = new Map(Object.entries({ ...variables, ...known }));
+  const text = prompt.replace(PLACE, (place, name: string) => values.get(name) ?? place);
+  // What an agent has said may hold what a turn's text may not.
+  return whole(text.replace(/\p{Surrogate}|\0/gu, ""), TURN_TEXT_CHARS_MAX);
+}
+
+/** At most `chars` of `text`, never half a character. */
+export function whole(text: string, chars: number): string {
+  if (text.length <= chars) return text;
+  const cut = text.slice(0, chars);
+  return /[\uD800-\uDBFF]$/.test(cut) ? cut.slice(0, -1) : cut;
+}
+
+/** A time as the clocks of a zone show it. */
+export function localTime(atMs: number, timeZone: string): string {
+  const format = new Intl.DateTimeFormat("en-GB", {
+    timeZone,
+    dateStyle: "full",
+    timeStyle: "short",
+  });
+  return `${format.format(atMs)} (${timeZone})`;
+}

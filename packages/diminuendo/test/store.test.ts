@@ -1,0 +1,296 @@
+/**
+ * What a store has to do, asked of the embedded and the delegated one in the same way: whatever was answered is there after
+ * a restart and for another gateway; one gateway at a time writes for a tenant, and a former one is refused.
+ */
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as ManagedRuntime from "effect/ManagedRuntime";
+import { AppConfig, type Settings } from "../src/app-config.ts";
+import { delegatedStore } from "../src/db/delegated/DelegatedStore.ts";
+import type {
+  ReaderQueries,
+  ReaderQuery,
+  WriterCommand,
+  WriterCommands,
+} from "../src/db/storage.ts";
+import type { RegistryRow } from "../src/db/stored-registry.ts";
+import type { Commit } from "../src/db/stored-session.ts";
+import { WorkerManager } from "../src/db/WorkerManager.ts";
+import { Program } from "./support/programs.ts";
+
+setDefaultTimeout(60_000);
+
+const KEY = "kv_store_test";
+let concordance: Program;
+beforeAll(async () => {
+  concordance = await Program.concordance(KEY);
+});
+afterAll(() => concordance.end());
+
+/** One gateway's store. */
+class Store {
+  readonly #runtime;
+
+  constructor(settings: Partial<Settings>, gatewayId: string) {
+    const config = Layer.succeed(AppConfig, settings as Settings);
+    const layer =
+      settings.store === "delegated"
+        ? delegatedStore(gatewayId).pipe(Layer.provide(WorkerManager.layer))
+        : WorkerManager.layer;
+    this.#runtime = ManagedRuntime.make(layer.pipe(Layer.provide(config)));
+  }
+
+  write<C extends WriterCommand>(
+    command: C,
+    claim?: number,
+  ): Promise<WriterCommands[C["kind"]][1]> {
+    return this.#runtime.runPromise(
+      Effect.flatMap(WorkerManager, (it) => it.write(command, claim)),
+    );
+  }
+
+  read<Q extends ReaderQuery>(query: Q): Promise<ReaderQueries[Q["kind"]][1]> {
+    return this.#runtime.runPromise(Effect.flatMap(WorkerManager, (it) => it.read(query)));
+  }
+
+  claim(tenantId: string, gatewayId: string): Promise<number> {
+    return this.write({ kind: "claim_tenant", tenantId, gatewayId, nowMs: 1 });
+  }
+
+  close(): Promise<void> {
+    return this.#runtime.dispose();
+  }
+}
+
+const KINDS = ["embedded", "delegated"] as const;
+
+for (const kind of KINDS) {
+  describe(`store: ${kind}`, () => {
+    let root: string;
+    let opened: Store[];
+    let made: number;
+    beforeEach(() => {
+      root = mkdtempSync(join(tmpdir(), "diminuendo-store-"));
+      opened = [];
+      made = 0;
+    });
+    afterEach(async () => {
+      for (const store of opened) await store.close();
+      rmSync(root, { recursive: true, force: true });
+    });
+    /** Another gateway: beside the others on the shared data, or on a machine of its own. */
+    const gateway = (folder = kind === "embedded" ? "shared" : `machine-${made}`): Store => {
+      made += 1;
+      const fleet = { broadcastUrl: "", channel: "", peerUrl: null, leaseMs: 0 };
+      const store = new Store(
+        {
+          dataDir: join(root, folder),
+          store: kind,
+          storeRoot: `gateways/${root.split("-").at(-1)}/store`,
+          concordance: { url: concordance.url, key: KEY },
+          fleet,
+        },
+        `gw${made}`,
+      );
+      opened.push(store);
+      return store;
+    };
+
+    test("what was answered is there for the next gateway, and the events are as they were written", async () => {
+      const a = gateway();
+      const claim = await a.claim("acme", "a");
+      expect(await a.write(create("s1"), claim)).toEqual({ kind: "created" });
+      const opening = await a.write(open("s1"), claim);
+      expect(opening).toMatchObject({ lastSeq: 0, status: "inactive" });
+      await a.write(commit("s1", 1, ["one", "two"]), claim);
+      await a.write(commit("s1", 3, ["three \u0000 😀"]), claim);
+      await a.close();
+
+      const b = gateway();
+      const next = await b.claim("acme", "b");
+      expect(next).toBeGreaterThan(claim);
+      expect(await b.read({ kind: "get_session", tenantId: "acme", sessionId: "s1" })).toEqual(
+        row("s1"),
+      );
+      expect(await b.write(open("s1"), next)).toMatchObject({ epoch: opening.epoch, lastSeq: 3 });
+      expect((await b.read(events("s1"))).events.map(({ frame }) => frame)).toEqual([
+        "one",
+        "two",
+        "three \u0000 😀",
+      ]);
+    });
+
+    test("whoever claims last writes; the one before is refused, in the registry and in every session", async () => {
+      const [a, b] = [gateway(), gateway()];
+      const first = await a.claim("acme", "a");
+      await a.write(create("s1"), first);
+      await a.write(open("s1"), first);
+      await a.write(commit("s1", 1, ["by a"]), first);
+      const second = await b.claim("acme", "b");
+      await expect(a.write(create("s2"), first)).rejects.toMatchObject({ superseded: true });
+      await b.write(open("s1"), second);
+      await expect(a.write(commit("s1", 2, ["late"]), first)).rejects.toMatchObject({
+        superseded: true,
+      });
+      await expect(a.write(open("s1"), first)).rejects.toMatchObject({ superseded: true });
+      await b.write(commit("s1", 2, ["by b"]), second);
+      expect((await b.read(events("s1"))).events.map(({ frame }) => frame)).toEqual([
+        "by a",
+        "by b",
+      ]);
+      const listed = await b.read(list());
+      expect(listed.map(({ sessionId }) => sessionId)).toEqual(["s1"]);
+      // And back: what b wrote is there for a.
+      const third = await a.claim("acme", "a");
+      expect(await a.write(open("s1"), third)).toMatchObject({ lastSeq: 2 });
+      await expect(b.write(commit("s1", 3, ["late"]), second)).rejects.toMatchObject({
+        superseded: true,
+      });
+    });
+
+    test("a command that cannot be done is refused, changes nothing, and what follows it is done", async () => {
+      const a = gateway();
+      const claim = await a.claim("acme", "a");
+      await a.write(create("s1"), claim);
+      await a.write(open("s1"), claim);
+      await a.write(commit("s1", 1, ["one"]), claim);
+      const refused = await a.write(commit("s1", 7, ["hole"]), claim).catch((error) => error);
+      expect(refused.reason).toContain("does not follow");
+      expect(refused.superseded).toBe(false);
+      await a.write(commit("s1", 2, ["two"]), claim);
+      const b = gateway();
+      const next = await b.claim("acme", "b");
+      expect(await b.write(open("s1"), next)).toMatchObject({ lastSeq: 2 });
+    });
+
+    test("many at once are done in order, and tenants do not see each other", async () => {
+      const a = gateway();
+      const claims = [await a.claim("acme", "a"), await a.claim("globex", "a")];
+      await a.write(create("s1"), claims[0]);
+      await a.write({ ...create("s2"), tenantId: "globex" }, claims[1]);
+      await a.write(open("s1"), claims[0]);
+      const all = Array.from({ length: 120 }, (_, index) =>
+        a.write(commit("s1", index + 1, [`e${index}`]), claims[0]),
+      );
+      await Promise.all(all);
+      expect((await a.read(events("s1"))).events.map(({ frame }) => frame)).toEqual(
+        all.map((_, index) => `e${index}`),
+      );
+      expect((await a.read(list())).map(({ sessionId }) => sessionId)).toEqual(["s1"]);
+      const globex = await a.read({ ...list(), tenantId: "globex" });
+      expect(globex.map(({ sessionId }) => sessionId)).toEqual(["s2"]);
+    });
+
+    test("a large log is there whole for the next gateway, and a deleted session for nobody", async () => {
+      const a = gateway();
+      const claim = await a.claim("acme", "a");
+      for (const id of ["s1", "s2"]) {
+        await a.write(create(id), claim);
+        await a.write(open(id), claim);
+      }
+      // Nothing that compresses: the log has to be cut and kept whole several times over.
+      const frames = Array.from({ length: 40 }, () => noise(60_000));
+      frames.push(noise(1_500_000));
+      for (const [index, frame] of frames.entries()) {
+        await a.write(commit("s1", index + 1, [frame]), claim);
+      }
+      await a.write(forget("s2"), claim);
+      expect(await a.read({ kind: "doomed_sessions", ofTenant: "acme" })).toEqual([
+        { tenantId: "acme", sessionId: "s2" },
+      ]);
+      await a.read({ kind: "drop_session", sessionId: "s2" });
+      await a.write({ kind: "drop_session", sessionId: "s2" });
+      await a.write({ kind: "session_dropped", tenantId: "acme", sessionId: "s2" }, claim);
+
+      const b = gateway();
+      const next = await b.claim("acme", "b");
+      expect(await b.read({ kind: "doomed_sessions", ofTenant: null })).toEqual([]);
+      expect(await b.write(open("s1"), next)).toMatchObject({ lastSeq: frames.length });
+      const read: string[] = [];
+      while (read.length < frames.length) {
+        const page = await b.read({ ...events("s1"), afterSeq: read.length });
+        read.push(...page.events.map(({ frame }) => frame));
+      }
+      expect(read).toEqual(frames);
+      await b.write(commit("s1", frames.length + 1, ["after"]), next);
+    });
+  });
+}
+
+const noise = (chars: number): string =>
+  Buffer.from(crypto.getRandomValues(new Uint8Array(Math.min(60_000, chars))))
+    .toString("base64")
+    .repeat(Math.ceil(chars / 60_000));
+
+const row = (sessionId: string): RegistryRow => ({
+  sessionId,
+  name: `Session ${sessionId}`,
+  agentType: "echo",
+  status: "inactive",
+  createdAt: 1,
+  updatedAt: 1,
+  archived: false,
+  lastSeq: 0,
+});
+const create = (sessionId: string) =>
+  ({
+    kind: "create_session",
+    tenantId: "acme",
+    row: row(sessionId),
+    userId: "ann",
+    idempotency: null,
+  }) as const;
+const open = (sessionId: string) =>
+  ({ kind: "open_session", ofTenant: "acme", sessionId, epoch: crypto.randomUUID() }) as const;
+const forget = (sessionId: string) =>
+  ({ kind: "forget_session", tenantId: "acme", sessionId, nowMs: 2, remembered: null }) as const;
+const list = () =>
+  ({
+    kind: "list_sessions",
+    tenantId: "acme",
+    includeArchived: true,
+    after: null,
+    limit: 50,
+  }) as const;
+const events = (sessionId: string) =>
+  ({
+    kind: "events",
+    tenantId: "acme",
+    sessionId,
+    afterSeq: 0,
+    throughSeq: 1_000,
+    from: "oldest",
+    limit: 500,
+    bytesMax: 4_000_000,
+  }) as const;
+const commit = (sessionId: string, fromSeq: number, frames: readonly string[]): Commit => ({
+  kind: "commit",
+  ofTenant: "acme",
+  sessionId,
+  events: frames.map((frame, index) => ({
+    seq: fromSeq + index,
+    type: "test",
+    turnId: null,
+    ts: 1,
+    frame,
+    deltaOf: null,
+  })),
+  compacted: [],
+  rows: [],
+  status: "ready",
+  podiumEventId: fromSeq,
+  nowMs: 1,
+});
