@@ -9,6 +9,7 @@ import type { JsonObject } from "../core/json.ts";
 import { isResting } from "../core/vocabulary.ts";
 import type { Concord } from "../domain/face.ts";
 import type { SubmitRequest } from "../domain/submission.ts";
+import { addAlerts } from "./alerts.ts";
 import { type ApiEnv, type AuthOptions, identify, person } from "./auth.ts";
 import { addConnectors } from "./connectors.ts";
 import { document } from "./document.ts";
@@ -78,6 +79,7 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addRedactions(app, concord, auth);
   addSchedules(app, concord, auth);
   addWebhooks(app, concord);
+  addAlerts(app, concord, auth);
   addWebhookEndpoints(app, concord, auth);
   const described = document(app);
   app.get("/openapi.json", (context) => context.json(described));
@@ -236,11 +238,16 @@ function submission(
   caller: ApiEnv["Variables"],
 ): SubmitRequest {
   const { idempotency_key: key, context, depends_on: dependsOn } = body;
+  const { ingress = "api_request" } = context ?? {};
+  if (ingress !== "api_request" && !caller.isService) {
+    throw new ApiError(403, "forbidden", `Only a service may submit with ingress ${ingress}.`);
+  }
   return {
-    taskName: body.task_name,
+    taskName: body.task_name ?? "",
+    ...(body.command_type === undefined ? {} : { commandType: body.command_type }),
     payload: body.payload,
     principal: person(caller.principal),
-    ingress: "api_request",
+    ingress,
     traceId: caller.trace.traceId,
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(context?.run_as === undefined ? {} : { runAs: context.run_as }),

@@ -12,8 +12,8 @@ import { IsOurs } from "./own-tenants.ts";
 import { RunPorts } from "./RunPorts.ts";
 import { tenantRound, type Wake } from "./tenant-round.ts";
 
-/** Tenants that this process has not heard of are found within this time. */
-const SURVEY_MS = 60_000;
+/** Every change comes by here as a poke; a survey finds what one has not told. */
+const SURVEY_MS = 600_000;
 /** Open runs are looked at this often, should no word of their turns arrive. */
 const OPEN_RUNS_MS = 5_000;
 const SLEEP_MAX_MS = 1_000;
