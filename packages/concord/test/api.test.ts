@@ -90,6 +90,21 @@ describe("HTTP API", () => {
     );
   });
 
+  test("API-1 X-52 a task is asked for by its name or by the type of its commands, and by one of them", async () => {
+    const { task_name: _name, ...rest } = order(3);
+    const byType = await ask("/commands", { body: { ...rest, command_type: "buy" } });
+    expect([byType.status, byType.body.task_name, byType.body.command_type]).toEqual([
+      202,
+      "buy",
+      "buy",
+    ]);
+    const unknown = await ask("/commands", { body: { ...rest, command_type: "sell" } });
+    expect(code(unknown)).toEqual([404, "unknown_task"]);
+    for (const body of [rest, { ...rest, task_name: "buy", command_type: "buy" }]) {
+      expect(code(await ask("/commands", { body }))).toEqual([400, "invalid_request"]);
+    }
+  });
+
   test("a synchronous task answers 200 with its result; a replay says so", async () => {
     const body = { ...order(5), task_name: "price", idempotency_key: "price-1" };
     const first = await ask("/commands", { body });
@@ -102,6 +117,19 @@ describe("HTTP API", () => {
     ]);
     const other = { ...body, payload: { ...body.payload, amount: 6 } };
     expect(code(await ask("/commands", { body: other }))).toEqual([409, "idempotency_conflict"]);
+  });
+
+  test("what a clock asks for is told apart, and only a service may say that it is", async () => {
+    const automation = { automation_id: "auto_1", run_id: "run_1" };
+    const context = { ingress: "scheduled_trigger", metadata: { automation } };
+    const made = await ask("/commands", { body: order(5, { context }), as: ANNA });
+    expect([made.status, made.body.ingress]).toEqual([202, "scheduled_trigger"]);
+    const list = await ask("/commands?ingress=scheduled_trigger");
+    expect(list.body.items).toMatchObject([{ command_id: made.body.command_id }]);
+    expect(code(await ask("/commands", { body: order(5, { context }) }))).toEqual([
+      403,
+      "forbidden",
+    ]);
   });
 
   test("a denied command is 403 and names the command on record", async () => {

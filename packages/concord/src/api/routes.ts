@@ -60,7 +60,10 @@ export const DependencyBody = z
   .openapi("Dependency");
 export const SubmitBody = z
   .strictObject({
-    task_name: z.string().min(1).max(200),
+    task_name: z.string().min(1).max(200).optional(),
+    command_type: z.string().min(1).max(200).optional().openapi({
+      description: "Instead of task_name, where one task alone makes commands of the type.",
+    }),
     payload: z.unknown(),
     idempotency_key: z.string().min(1).max(256).optional().openapi({
       description:
@@ -70,10 +73,17 @@ export const SubmitBody = z
       .strictObject({
         run_as: z.string().max(64).optional(),
         metadata: z.record(z.string(), z.unknown()).optional(),
+        ingress: z.enum(["api_request", "scheduled_trigger"]).optional().openapi({
+          description: "For services only: scheduled_trigger for what a clock asks for.",
+        }),
       })
       .optional(),
     depends_on: z.array(DependencyBody).max(100).optional(),
   })
+  .refine(
+    ({ task_name, command_type }) => (task_name === undefined) !== (command_type === undefined),
+    "say task_name or command_type, one of them",
+  )
   .openapi("Submission", {
     example: {
       task_name: "hotel.search",
@@ -126,6 +136,7 @@ export const submitRoute = createRoute({
       "invalid_json",
       "invalid_request",
       "validation_error",
+      "forbidden",
       "policy_denied",
       "unknown_task",
       "idempotency_conflict",
