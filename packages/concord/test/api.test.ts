@@ -119,6 +119,19 @@ describe("HTTP API", () => {
     expect(code(await ask("/commands", { body: other }))).toEqual([409, "idempotency_conflict"]);
   });
 
+  test("what a clock asks for is told apart, and only a service may say that it is", async () => {
+    const automation = { automation_id: "auto_1", run_id: "run_1" };
+    const context = { ingress: "scheduled_trigger", metadata: { automation } };
+    const made = await ask("/commands", { body: order(5, { context }), as: ANNA });
+    expect([made.status, made.body.ingress]).toEqual([202, "scheduled_trigger"]);
+    const list = await ask("/commands?ingress=scheduled_trigger");
+    expect(list.body.items).toMatchObject([{ command_id: made.body.command_id }]);
+    expect(code(await ask("/commands", { body: order(5, { context }) }))).toEqual([
+      403,
+      "forbidden",
+    ]);
+  });
+
   test("a denied command is 403 and names the command on record", async () => {
     const denied = await ask("/commands", { body: order(1), as: { ...ANNA, permissions: [] } });
     expect(code(denied)).toEqual([403, "policy_denied"]);

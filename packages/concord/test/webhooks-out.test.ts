@@ -130,6 +130,14 @@ describe("outbound webhooks", () => {
     expect(second.log).toHaveLength(2);
   });
 
+  test("who takes a message and then says too much has taken it", async () => {
+    const id = await create();
+    receiver.answers.push("chatty");
+    await buy();
+    const [delivery] = await settles(id, "delivered");
+    expect(delivery).toMatchObject({ attempts: 1, response_code: 200 });
+  });
+
   test("a redirect is not followed, and what a receiver says in anger is kept without its personal data", async () => {
     const id = await create();
     receiver.answers.push(302, 422);
@@ -303,6 +311,19 @@ describe("outbound webhooks", () => {
     await submit("ask anna@example.com");
     await settles(id, "delivered");
     expect(receiver.received[0]?.body).not.toContain("anna@example.com");
+  });
+
+  test("a receiver that hangs holds back nobody else, and no command", async () => {
+    const slow = await startReceiver();
+    slow.usual = "hang";
+    const stuck = await create({ url: slow.url });
+    const id = await create();
+    const { length } = await Promise.all(Array.from({ length: 12 }, () => buy()));
+    await settles(id, ...Array<string>(length).fill("delivered"));
+    expect(slow.received.length).toBeGreaterThan(0);
+    const states = (await deliveries(stuck)).map((one: { status: string }) => one.status);
+    expect(states).not.toContain("delivered");
+    await slow.stop();
   });
 
   test("RUN-11 a delivery whose run is gone, as after a restored backup, gets another one", async () => {

@@ -164,7 +164,7 @@ function play(
     subject.store.write(() => {
       subject.store.instances.insert(instance("i0"), NOW);
       const asked = { instanceId: "i0", turnId: "t1", sessionId: "s", text: "hi", actor: ALICE };
-      const rest = { traceId: "0".repeat(32), historyTurnSeqs: [], createdAt: NOW };
+      const rest = { traceId: "0".repeat(32), cause: null, historyTurnSeqs: [], createdAt: NOW };
       subject.store.turns.insert({ ...asked, ...rest });
     });
     steps.forEach((step, index) => {

@@ -552,3 +552,26 @@ test("words said into a turn reach its next thought once, and are told as read w
     content: "Porto instead",
   });
 });
+
+test("a turn that an automation asks for is submitted as what a clock has asked for, the same after a crash (P10)", async () => {
+  concord.failNext.push(...Array.from({ length: 200 }, () => ({ status: 503, code: "away" })));
+  await podium.createInstance("concierge", "i1");
+  const before = await AgentClient.connect(podium, "i1");
+  const cause = { automation_id: "auto_1", run_id: "run_1", due_at: "2026-11-21T09:00:00.000Z" };
+  await before.askFor(cause, "t1", "Tell what is new");
+  await until(() => (concord.failNext.length < 200 ? true : undefined));
+  await podium.end("SIGKILL");
+  concord.failNext.length = 0;
+  podium = await PodiumProcess.start(dataDir, { concord, ensemble });
+  const client = await AgentClient.connect(podium, "i1");
+  await client.event("created", "t1");
+  expect(concord.submissions.map(({ body }) => body)).toMatchObject([
+    {
+      idempotency_key: "turn:t1",
+      context: { ingress: "scheduled_trigger", metadata: { automation: cause } },
+    },
+  ]);
+  await client.askFor({ automation_id: "auto_1" }, "t2", "Half a cause");
+  await until(() => client.errors[0]);
+  expect(client.errors[0]?.error.code).toBe("invalid_frame");
+});

@@ -3,6 +3,7 @@
  * mends itself. Wires `Connection`, `PendingRequests`, `JoinedSessions` and `ConfigChannel`; the protocol is
  * docs/protocol.md.
  */
+import { AutomationCalls } from "./AutomationCalls.ts";
 import { ConfigChannel } from "./ConfigChannel.ts";
 import { Connection, type ConnectionStatus } from "./Connection.ts";
 import { GatewayError } from "./errors.ts";
@@ -12,6 +13,8 @@ import { JoinedSessions } from "./JoinedSessions.ts";
 import { Listeners } from "./Listeners.ts";
 import { PendingRequests } from "./PendingRequests.ts";
 import {
+  type Automation,
+  type AutomationRun,
   type ClientMessage,
   type Decision,
   type Identity,
@@ -56,6 +59,12 @@ export interface ClientEvents {
   /** A session of the tenant was created or changed, joined or not. */
   readonly sessionUpdated: SessionMeta;
   readonly sessionDeleted: { readonly sessionId: string };
+  /** An automation of the tenant was made or changed, or has accounted for a tick. */
+  readonly automationUpdated: Automation;
+  readonly automationDeleted: { readonly automationId: string };
+  readonly automationRunUpdated: AutomationRun;
+  /** Something in this person's inbox is new or different. */
+  readonly inboxChanged: { readonly userId: string; readonly itemId: string };
   /** The sign-in runs out then: `authenticate` with a new token before. */
   readonly authExpiring: { readonly expiresAt: number };
   /** Something the gateway complained about that no request of ours waits for, or a frame without sense. */
@@ -65,6 +74,8 @@ export interface ClientEvents {
 export class DiminuendoClient extends GatewayCalls {
   /** `config/get`, `config/set` and `config/subscribe`. */
   readonly config: ConfigChannel;
+  /** Automations, their runs, and the inbox. */
+  readonly automations: AutomationCalls;
   readonly #connection: Connection;
   readonly #requests: PendingRequests;
   readonly #sessions: JoinedSessions;
@@ -101,6 +112,7 @@ export class DiminuendoClient extends GatewayCalls {
     );
     this.#requests = new PendingRequests((text) => this.#connection.send(text));
     this.#sessions = this.#joinedSessions();
+    this.automations = new AutomationCalls((expected, message) => this.ask(expected, message));
     this.config = new ConfigChannel(this.#requests, this.#requestTimeoutMs);
   }
 
@@ -243,6 +255,18 @@ export class DiminuendoClient extends GatewayCalls {
         );
         this.#listeners.emit("sessionDeleted", { sessionId: message.sessionId });
         break;
+      case "automation":
+        this.#listeners.emit("automationUpdated", message.automation);
+        break;
+      case "automation_deleted":
+        this.#listeners.emit("automationDeleted", { automationId: message.automationId });
+        break;
+      case "automation_run":
+        this.#listeners.emit("automationRunUpdated", message.run);
+        break;
+      case "inbox_changed":
+        this.#listeners.emit("inboxChanged", { userId: message.userId, itemId: message.itemId });
+        return;
       case "auth_expiring":
         this.#listeners.emit("authExpiring", { expiresAt: message.expiresAt });
         return;
@@ -250,8 +274,8 @@ export class DiminuendoClient extends GatewayCalls {
     if (key !== undefined) this.#requests.resolve(key, message);
   }
 
-  #receiveError({ requestId, code, message }: ServerMessageOf<"error">): void {
-    const error = new GatewayError(code, message);
+  #receiveError({ requestId, code, message, problems }: ServerMessageOf<"error">): void {
+    const error = new GatewayError(code, message, problems);
     const joining = requestId === undefined ? undefined : this.#joinRequests.get(requestId);
     if (joining !== undefined) {
       this.#sessions.forget(joining, error);

@@ -2,6 +2,7 @@
  * Owns the calls of the protocol that are one question and one answer. What changes something carries an
  * `idempotencyKey`, and is therefore asked again by itself after a lost connection: it happens once.
  */
+import { type Keyed, keyed } from "./keyed.ts";
 import type {
   ClientMessage,
   Events,
@@ -20,11 +21,6 @@ export interface TurnReceipt {
   readonly turnId: string;
   /** Absent: it runs. `queued`: it waits for the open turn. `steering`: it was said into the open turn. */
   readonly state?: "queued" | "steering";
-}
-
-interface Keyed {
-  /** Default: a new one. Give the same key to repeat a request of an earlier life of the program. */
-  readonly idempotencyKey?: string;
 }
 
 export abstract class GatewayCalls {
@@ -166,7 +162,3 @@ export abstract class GatewayCalls {
     return { ts };
   }
 }
-
-const keyed = ({ idempotencyKey }: Keyed) => ({
-  idempotencyKey: idempotencyKey ?? crypto.randomUUID(),
-});

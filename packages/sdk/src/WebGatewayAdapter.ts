@@ -1,8 +1,9 @@
 /** Owns the `GatewayAdapter` over WebSocket. A thin skin: everything it promises, `DiminuendoClient` keeps. */
 import { Cause, Effect, Queue, Stream } from "effect";
+import type { AutomationCalls } from "./AutomationCalls.ts";
 import { type ClientOptions, DiminuendoClient } from "./DiminuendoClient.ts";
 import { GatewayError } from "./errors.ts";
-import type { GatewayAdapter, GatewayEvent } from "./GatewayAdapter.ts";
+import type { AutomationQuestions, GatewayAdapter, GatewayEvent } from "./GatewayAdapter.ts";
 
 /** An adapter over a client of its own. Throws `NoWebSocket` like the client's constructor. */
 export function webGatewayAdapter(options: ClientOptions): GatewayAdapter {
@@ -36,6 +37,27 @@ export function adapterOf(client: DiminuendoClient): GatewayAdapter {
       call(() => client.answerQuestion(sessionId, approvalId, answer)),
     getEvents: (sessionId, options) => call(() => client.getEvents(sessionId, options)),
     ping: call(() => client.ping()),
+    automations: automationsOf(client.automations),
+  };
+}
+
+function automationsOf(of: AutomationCalls): AutomationQuestions {
+  return {
+    list: () => call(() => of.list()),
+    get: (...args) => call(() => of.get(...args)),
+    create: (...args) => call(() => of.create(...args)),
+    update: (...args) => call(() => of.update(...args)),
+    delete: (...args) => call(() => of.delete(...args)),
+    pause: (...args) => call(() => of.pause(...args)),
+    resume: (...args) => call(() => of.resume(...args)),
+    run: (...args) => call(() => of.run(...args)),
+    preview: (...args) => call(() => of.preview(...args)),
+    runs: (...args) => call(() => of.runs(...args)),
+    log: (...args) => call(() => of.log(...args)),
+    inbox: (...args) => call(() => of.inbox(...args)),
+    triage: (...args) => call(() => of.triage(...args)),
+    snooze: (...args) => call(() => of.snooze(...args)),
+    retry: (...args) => call(() => of.retry(...args)),
   };
 }
 
@@ -61,6 +83,12 @@ function eventsOf(client: DiminuendoClient): Stream.Stream<GatewayEvent, Gateway
           client.on("sessionDeleted", (of) => put({ kind: "session_deleted", ...of })),
           client.on("authExpiring", (of) => put({ kind: "auth_expiring", ...of })),
           client.on("sessionUpdated", (session) => put({ kind: "session_updated", session })),
+          client.on("automationUpdated", (automation) =>
+            put({ kind: "automation_updated", automation }),
+          ),
+          client.on("automationDeleted", (of) => put({ kind: "automation_deleted", ...of })),
+          client.on("automationRunUpdated", (run) => put({ kind: "automation_run_updated", run })),
+          client.on("inboxChanged", (of) => put({ kind: "inbox_changed", ...of })),
           client.on("connection", (status) => {
             put({ kind: "connection", status });
             if (status.state === "idle") Queue.endUnsafe(queue);

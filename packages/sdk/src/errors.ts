@@ -1,5 +1,5 @@
 /** Owns how a request or a connection fails for a caller of the SDK. */
-import type { ErrorCode } from "./protocol.ts";
+import type { ErrorCode, Problem } from "./protocol.ts";
 
 /** Failures that the SDK itself finds; the gateway's own codes are in docs/protocol.md. */
 export type ClientErrorCode =
@@ -22,10 +22,17 @@ export type ClientErrorCode =
 export class GatewayError extends Error {
   readonly _tag = "GatewayError";
   readonly code: ErrorCode | ClientErrorCode;
+  /** Of `InvalidAutomation`: everything that is wrong, and where. */
+  readonly problems: readonly Problem[];
 
-  constructor(code: ErrorCode | ClientErrorCode, message: string) {
+  constructor(
+    code: ErrorCode | ClientErrorCode,
+    message: string,
+    problems: readonly Problem[] = [],
+  ) {
     super(message);
     this.name = "GatewayError";
     this.code = code;
+    this.problems = problems;
   }
 }

@@ -1,11 +1,17 @@
 /** The gateway's client and the pure view of a session. Effect users: `@concert/sdk/adapter`. */
 
+export { AutomationCalls, type PageOf } from "./AutomationCalls.ts";
 export type { ConfigEntry, ConfigListener, ConfigOperation } from "./ConfigChannel.ts";
 export type { ConnectionStatus } from "./Connection.ts";
 export { type ClientEvents, type ClientOptions, DiminuendoClient } from "./DiminuendoClient.ts";
 export { type ClientErrorCode, GatewayError } from "./errors.ts";
 export type { TurnReceipt } from "./GatewayCalls.ts";
 export type {
+  Automation,
+  AutomationDefinition,
+  AutomationInput,
+  AutomationLogEntry,
+  AutomationRun,
   ConfigScope,
   Decision,
   ErrorCode,
@@ -14,7 +20,11 @@ export type {
   FileEntry,
   FileIteration,
   Identity,
+  InboxItem,
+  InboxView,
   MemberAction,
+  Problem,
+  RunStatus,
   SessionEvent,
   SessionEventOf,
   SessionMeta,

@@ -2,9 +2,17 @@
  * Owns which parts of the client protocol the SDK is built on. Types only, so that a browser bundle carries
  * no schema library; the two tables of numbers are checked against the protocol's own at compile time.
  */
-import type { CLOSE_CODES, FRAME_BYTES_MAX } from "@concert/diminuendo/protocol";
+import type {
+  AutomationDefinition,
+  CLOSE_CODES,
+  FRAME_BYTES_MAX,
+} from "@concert/diminuendo/protocol";
 
 export type {
+  Automation,
+  AutomationDefinition,
+  AutomationLogEntry,
+  AutomationRun,
   ClientMessage,
   ConfigFrame,
   ConfigRequest,
@@ -17,7 +25,11 @@ export type {
   FileEntry,
   FileIteration,
   Identity,
+  InboxItem,
+  InboxView,
   MemberAction,
+  Problem,
+  RunStatus,
   ServerMessage,
   ServerMessageOf,
   SessionEvent,
@@ -27,6 +39,22 @@ export type {
   StateSnapshot,
   WhenBusy,
 } from "@concert/diminuendo/protocol";
+
+type Needed = Pick<AutomationDefinition, "name" | "prompt" | "execution">;
+type Optional = Omit<AutomationDefinition, keyof Needed | "schedule">;
+type Cron = Extract<AutomationDefinition["schedule"], { kind: "cron" }>;
+type Loose<T> = T extends readonly unknown[] | string | number | null
+  ? T
+  : { readonly [K in keyof T]?: T[K] };
+
+/** A definition as one writes it: what may be left out is filled up by the gateway. */
+export interface AutomationInput
+  extends Needed,
+    Readonly<Partial<{ [K in keyof Optional]: Loose<Optional[K]> }>> {
+  readonly schedule:
+    | (Omit<Cron, "timeZone"> & { readonly timeZone?: string })
+    | Exclude<AutomationDefinition["schedule"], Cron>;
+}
 
 /** Why the server closed a socket (docs/protocol.md, "Close codes"). */
 export const CLOSE: typeof CLOSE_CODES = {

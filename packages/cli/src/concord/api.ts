@@ -1,4 +1,4 @@
-/** Owns asking a running Concord over HTTP: where it is, with which key, and what a refusal says. */
+/** Owns asking a running Concord or gateway over HTTP: where it is, with which key, and what a refusal says. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ConcordError } from "@concert/concord/client";
@@ -7,9 +7,13 @@ import { loadKeys } from "../stack/secrets.ts";
 
 export interface Connection {
   readonly url: string;
-  readonly key: string;
+  /** Absent: none is sent, which a gateway in development mode accepts. */
+  readonly key: string | undefined;
   /** Where the key was found, as words for a person. */
   readonly keyFrom: string;
+  /** Who is asked, and which variable holds the key, for what a person is told. */
+  readonly title: string;
+  readonly keyEnv: string;
 }
 
 export interface ConnectionFlags {
@@ -20,20 +24,63 @@ export interface ConnectionFlags {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-const DEFAULT_URL = "http://127.0.0.1:4200";
+export type Service = "concord" | "gateway";
+
+interface Place {
+  /** As the stack calls it. */
+  readonly name: string;
+  readonly title: string;
+  readonly defaultUrl: string;
+  readonly urlEnv: string;
+  readonly keyEnv: string;
+}
+
+export const PLACES: Readonly<Record<Service, Place>> = {
+  concord: {
+    name: "concord",
+    title: "Concord",
+    defaultUrl: "http://127.0.0.1:4200",
+    urlEnv: "CONCORD_URL",
+    keyEnv: "CONCORD_API_KEY",
+  },
+  gateway: {
+    name: "diminuendo",
+    title: "The gateway",
+    defaultUrl: "http://127.0.0.1:8080",
+    urlEnv: "DIMINUENDO_URL",
+    keyEnv: "DIMINUENDO_API_KEY",
+  },
+};
 /** What a Concord without keys of its own accepts. */
 const DEVELOPMENT_KEY = "dev";
 const WITHIN_MS = 30_000;
 
 /** Flag, then environment, then what the stack on the data folder says, then the development defaults. */
-export function connectionOf(flags: ConnectionFlags, env: Env): Connection {
+export function connectionOf(
+  flags: ConnectionFlags,
+  env: Env,
+  service: Service = "concord",
+): Connection {
   const folder = resolve(flags.dataDir);
-  const running = readRunState(folder)?.services["concord"]?.url;
-  const url = flags.url ?? env["CONCORD_URL"] ?? running ?? DEFAULT_URL;
-  return { url: url.replace(/\/+$/, ""), ...keyOf(flags, folder, env) };
+  const place = PLACES[service];
+  const running = readRunState(folder)?.services[place.name]?.url;
+  const url = flags.url ?? env[place.urlEnv] ?? running ?? place.defaultUrl;
+  const { title, keyEnv } = place;
+  const key = service === "gateway" ? personsKey(flags, env) : keyOf(flags, folder, env);
+  return { url: url.replace(/\/+$/, ""), title, keyEnv, ...key };
 }
 
-function keyOf(flags: ConnectionFlags, folder: string, env: Env): Omit<Connection, "url"> {
+type Key = Pick<Connection, "key" | "keyFrom">;
+
+/** The gateway wants to know a person: an API key or a token of the OpenID provider. */
+function personsKey(flags: ConnectionFlags, env: Env): Key {
+  if (flags.key !== undefined) return { key: flags.key, keyFrom: "of --key" };
+  const key = env[PLACES.gateway.keyEnv];
+  if (key === undefined) return { key, keyFrom: "(none was given)" };
+  return { key, keyFrom: `of ${PLACES.gateway.keyEnv}` };
+}
+
+function keyOf(flags: ConnectionFlags, folder: string, env: Env): Key {
   if (flags.key !== undefined) return { key: flags.key, keyFrom: "of --key" };
   const given = env["CONCORD_API_KEY"];
   if (given !== undefined) return { key: given, keyFrom: "of CONCORD_API_KEY" };
@@ -58,7 +105,7 @@ export interface Api {
   text(question: Question): Promise<string>;
 }
 
-export function apiOf({ url, key, keyFrom }: Connection): Api {
+export function apiOf({ url, key, keyFrom, title, keyEnv }: Connection): Api {
   const text = async ({ method, path, query = {}, body }: Question): Promise<string> => {
     const parameters = Object.entries(query).flatMap(([name, value]) =>
       value === undefined ? [] : [`${name}=${encodeURIComponent(String(value))}`],
@@ -66,21 +113,24 @@ export function apiOf({ url, key, keyFrom }: Connection): Api {
     const search = parameters.length === 0 ? "" : `?${parameters.join("&")}`;
     const response = await fetch(`${url}${path}${search}`, {
       method: method ?? "GET",
-      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      headers: {
+        "content-type": "application/json",
+        ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+      },
       signal: AbortSignal.timeout(WITHIN_MS),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     }).catch((error: unknown) => {
       throw new ConcordError(
         0,
         "unreachable",
-        `Concord does not answer at ${url}: is it running?`,
+        `${title} does not answer at ${url}: is it running?`,
         {
           cause: error,
         },
       );
     });
     if (response.status === 401) {
-      const message = `${url} does not accept the key ${keyFrom}: give another with --key or CONCORD_API_KEY, or name the stack's folder with --data-dir`;
+      const message = `${url} does not accept the key ${keyFrom}: give another with --key or ${keyEnv}, or name the stack's folder with --data-dir`;
       throw new ConcordError(401, "unauthorized", message);
     }
     if (!response.ok) throw await ConcordError.from(response);
@@ -89,8 +139,16 @@ export function apiOf({ url, key, keyFrom }: Connection): Api {
   return { text, ask: async (question) => JSON.parse(await text(question)) as unknown };
 }
 
+/** As the gateway tells what is wrong with a definition. */
+interface Problem {
+  readonly path: string;
+  readonly problem: string;
+}
+
 /** What a person reads about a refusal: the code programs look at, the words, and where the log has it. */
 export function refusalText(error: ConcordError): string {
   const trace = error.traceId === undefined ? "" : ` (trace ${error.traceId})`;
-  return `${error.code}: ${error.message}${trace}`;
+  const { problems = [] } = (error.details ?? {}) as { problems?: readonly Problem[] };
+  const lines = problems.map(({ path, problem }) => `\n  ${path}: ${problem}`);
+  return `${error.code}: ${error.message}${trace}${lines.join("")}`;
 }

@@ -2,7 +2,7 @@
  * Owns what an operator's command is (name, arguments, flags, what it asks and shows), and what many of them have in
  * common: pages, one thing, ids. The commands themselves are in families.ts and beside it.
  */
-import type { Api } from "./api.ts";
+import type { Api, Service } from "./api.ts";
 import { columns, fields, type Row } from "./render.ts";
 
 export interface Flag {
@@ -37,6 +37,8 @@ export interface Operation {
 
 export interface Family {
   readonly name: string;
+  /** Who is asked; default Concord. */
+  readonly service?: Service;
   readonly summary: string;
   readonly operations: readonly Operation[];
 }

@@ -238,12 +238,16 @@ function submission(
   caller: ApiEnv["Variables"],
 ): SubmitRequest {
   const { idempotency_key: key, context, depends_on: dependsOn } = body;
+  const { ingress = "api_request" } = context ?? {};
+  if (ingress !== "api_request" && !caller.isService) {
+    throw new ApiError(403, "forbidden", `Only a service may submit with ingress ${ingress}.`);
+  }
   return {
     taskName: body.task_name ?? "",
     ...(body.command_type === undefined ? {} : { commandType: body.command_type }),
     payload: body.payload,
     principal: person(caller.principal),
-    ingress: "api_request",
+    ingress,
     traceId: caller.trace.traceId,
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(context?.run_as === undefined ? {} : { runAs: context.run_as }),

@@ -27,7 +27,11 @@ export interface AuthOptions {
 
 /** `principal` is set where a person asks; a service alone (no actor) has none. */
 export interface ApiEnv extends ServiceEnv {
-  Variables: ServiceEnv["Variables"] & { principal: Principal | undefined };
+  Variables: ServiceEnv["Variables"] & {
+    principal: Principal | undefined;
+    /** Asked with the service key, whoever it is for. */
+    isService: boolean;
+  };
 }
 
 const AUDIENCE = "concord";
@@ -39,6 +43,7 @@ export function identify(options: AuthOptions): MiddlewareHandler<ApiEnv> {
     const operator = options.operatorKeys.find(
       ({ key }) => given !== undefined && sameKey(given, key),
     );
+    context.set("isService", operator === undefined);
     if (operator !== undefined) {
       context.set("principal", operator.principal);
     } else if (given !== undefined && sameKey(given, options.serviceKey)) {

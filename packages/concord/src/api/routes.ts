@@ -73,6 +73,9 @@ export const SubmitBody = z
       .strictObject({
         run_as: z.string().max(64).optional(),
         metadata: z.record(z.string(), z.unknown()).optional(),
+        ingress: z.enum(["api_request", "scheduled_trigger"]).optional().openapi({
+          description: "For services only: scheduled_trigger for what a clock asks for.",
+        }),
       })
       .optional(),
     depends_on: z.array(DependencyBody).max(100).optional(),
@@ -133,6 +136,7 @@ export const submitRoute = createRoute({
       "invalid_json",
       "invalid_request",
       "validation_error",
+      "forbidden",
       "policy_denied",
       "unknown_task",
       "idempotency_conflict",

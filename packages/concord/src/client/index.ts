@@ -54,6 +54,8 @@ export interface SubmitInput {
   readonly context?: {
     readonly run_as?: string;
     readonly metadata?: Readonly<Record<string, unknown>>;
+    /** Only with the service key: what a clock asks for is told apart from a person's request. */
+    readonly ingress?: "api_request" | "scheduled_trigger";
   };
 }
 

@@ -8,7 +8,7 @@ import { asId, type DeliveryId } from "../core/ids.ts";
 import { isJsonObject, type Json } from "../core/json.ts";
 import type { EventFeed } from "../domain/reading.ts";
 import type { Store } from "../domain/store.ts";
-import { attemptDelivery, type DeliveryParts } from "../domain/webhook-delivery.ts";
+import { attemptDelivery, type DeliveryParts, deliverySlots } from "../domain/webhook-delivery.ts";
 import { isConnectionLost } from "../postgres/connection.ts";
 import type { OutboxFactory } from "../postgres/store.ts";
 import { dispatchEvents, quietDeliveries } from "../postgres/webhook-feed.ts";
@@ -46,12 +46,15 @@ export function defineDeliverWebhook<Connection>(
   runtime: DurableRuntime<Connection>,
   parts: DeliveryParts,
 ): void {
+  const slots = deliverySlots();
   runtime.defineWorkflow(DELIVER_WEBHOOK, async (context, input) => {
     const { deliveryId, round } = roundOf(input);
     const assertOwned = () => context.assertOwned();
     for (;;) {
       const waitMs = await context.step("attempt", () =>
-        patiently(isConnectionLost, () => attemptDelivery(parts, deliveryId, round, assertOwned)),
+        patiently(isConnectionLost, () =>
+          attemptDelivery(parts, slots, deliveryId, round, assertOwned),
+        ),
       );
       if (waitMs === null) return null;
       await context.sleep(waitMs);

@@ -12,7 +12,7 @@ import { IsOurs } from "./own-tenants.ts";
 import { RunPorts } from "./RunPorts.ts";
 import { tenantRound, type Wake } from "./tenant-round.ts";
 
-/** Tenants that this process has not heard of are found within this time. */
+/** Tenants that this process has not heard of, or that have become its own, are found within this time. */
 const SURVEY_MS = 60_000;
 /** Open runs are looked at this often, should no word of their turns arrive. */
 const OPEN_RUNS_MS = 5_000;

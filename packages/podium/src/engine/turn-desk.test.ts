@@ -37,7 +37,7 @@ async function levelsOf(code: string): Promise<string[]> {
   });
   const ended = new Promise<void>((resolve) => store.onAppend(() => resolve()));
   const desk = new TurnDesk(store, refusing(code), log, () => {});
-  const ask = { turnId: "t1", sessionId: "s1", text: "hi", traceId: "0".repeat(32) };
+  const ask = { turnId: "t1", sessionId: "s1", text: "hi", traceId: "0".repeat(32), cause: null };
   desk.accept(INSTANCE, ask, ALICE);
   await ended;
   await desk.stop();

@@ -9,7 +9,7 @@ import { type Actor, ApiError, type Logger } from "@concert/service-kit";
 import { chooseHistory, historyMessages } from "../runs/history.ts";
 import type { Instance } from "../store/instances.ts";
 import type { Store } from "../store/store.ts";
-import type { Turn } from "../store/turns.ts";
+import type { Turn, TurnCause } from "../store/turns.ts";
 import { backOff } from "../upstream/backoff.ts";
 import { type Answer, type Concord, ConcordUnavailable } from "../upstream/concord.ts";
 import { bindTurn } from "./feed-ledger.ts";
@@ -30,6 +30,8 @@ export interface Ask {
   readonly sessionId: string;
   readonly text: string;
   readonly traceId: string;
+  /** Null for a turn that a person asks for. */
+  readonly cause: TurnCause | null;
 }
 
 export class TurnDesk {

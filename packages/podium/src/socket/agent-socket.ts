@@ -175,10 +175,11 @@ export class AgentSockets {
       const { instance } = await this.#person(instanceId, frame.actor);
       return desk.steer(instance, frame.turn_id, frame.steer_id, frame.text);
     }
-    const { turn_id, session_id, text, traceparent } = frame.content;
+    const { turn_id, session_id, text, traceparent, cause = null } = frame.content;
     const { actor, instance } = await this.#person(instanceId, frame.content.actor);
     const { traceId } = joinTrace(traceparent);
-    desk.accept(instance, { turnId: turn_id, sessionId: session_id, text, traceId }, actor);
+    const ask = { turnId: turn_id, sessionId: session_id, text, traceId, cause };
+    desk.accept(instance, ask, actor);
   }
 
   /** The person behind a frame, and the instance if it is of the person's tenant. */

@@ -20,6 +20,10 @@ const frameSchema = z.discriminatedUnion("type", [
       actor: token,
       /** W3C trace context of the request behind the turn; a turn without one starts a trace. */
       traceparent: z.string().max(100).optional(),
+      /** The run of an automation that asks, where no person does. */
+      cause: z
+        .object({ automation_id: id, run_id: id, due_at: z.iso.datetime({ offset: true }) })
+        .optional(),
     }),
   }),
   z.object({ type: z.literal("stop_turn"), turn_id: id, actor: token }),

@@ -7,7 +7,7 @@
  */
 import { Database } from "bun:sqlite";
 
-const SCHEMA_VERSION = 3;
+const SCHEMA_VERSION = 4;
 
 const TABLES = `
 CREATE TABLE instances (
@@ -70,7 +70,10 @@ CREATE TABLE steers (
 ) STRICT;
 CREATE INDEX steers_of_turn ON steers (turn_seq, position);
 `;
-const STEPS = [TABLES, SHARED, STEERS] as const;
+/** Format 4: the run of an automation that asked for a turn. */
+const CAUSES = "ALTER TABLE turns ADD COLUMN cause TEXT;";
+
+const STEPS = [TABLES, SHARED, STEERS, CAUSES] as const;
 
 /** Opens (and on first use creates) the database at `path`. Throws when another process holds it. */
 export function openDatabase(path: string): Database {

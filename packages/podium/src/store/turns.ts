@@ -7,6 +7,14 @@ import type { Actor } from "@concert/service-kit";
 import type { TurnEnd } from "../runs/fold-feed.ts";
 import type { FinishedTurn } from "../runs/history.ts";
 
+/** The run of an automation that asked for a turn; Concord keeps it with the command. */
+export interface TurnCause {
+  readonly automation_id: string;
+  readonly run_id: string;
+  /** ISO 8601. */
+  readonly due_at: string;
+}
+
 export interface NewTurn {
   readonly instanceId: string;
   readonly turnId: string;
@@ -14,6 +22,8 @@ export interface NewTurn {
   readonly text: string;
   readonly actor: Actor;
   readonly traceId: string;
+  /** Null for a turn that a person asked for. */
+  readonly cause: TurnCause | null;
   /** The turns its history is made of, oldest first. */
   readonly historyTurnSeqs: readonly number[];
   readonly createdAt: string;
@@ -39,6 +49,7 @@ interface TurnRow {
   actor: string;
   trace_id: string;
   history: string;
+  cause: string | null;
   command_id: string | null;
   status: Turn["status"];
   stop_actor: string | null;
@@ -96,8 +107,8 @@ export class Turns {
   insert(turn: NewTurn): void {
     this.#db
       .query(
-        `INSERT INTO turns (instance_id, turn_id, session_id, text, actor, trace_id, history, status, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?)`,
+        `INSERT INTO turns (instance_id, turn_id, session_id, text, actor, trace_id, history, cause, status, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', ?)`,
       )
       .run(
         turn.instanceId,
@@ -107,6 +118,7 @@ export class Turns {
         JSON.stringify(turn.actor),
         turn.traceId,
         JSON.stringify(turn.historyTurnSeqs),
+        turn.cause === null ? null : JSON.stringify(turn.cause),
         turn.createdAt,
       );
   }
@@ -180,6 +192,7 @@ function turnOf(row: TurnRow): Turn {
     actor: JSON.parse(row.actor),
     traceId: row.trace_id,
     historyTurnSeqs: JSON.parse(row.history),
+    cause: row.cause === null ? null : JSON.parse(row.cause),
     commandId: row.command_id,
     status: row.status,
     stopActor: row.stop_actor === null ? null : JSON.parse(row.stop_actor),

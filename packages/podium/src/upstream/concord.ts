@@ -8,16 +8,20 @@ import {
   type ConcordClient,
   ConcordError,
   createConcordClient,
+  type SubmitInput,
 } from "@concert/concord/client";
 import { type Actor, signActor } from "@concert/service-kit/identity";
 import { continueTrace, traceparent } from "@concert/service-kit/trace";
 import type { Message } from "../runs/agent-step.ts";
 import { FOLDED_EVENT_TYPES } from "../runs/feed-event.ts";
+import type { TurnCause } from "../store/turns.ts";
 
 /** On whose behalf a request is made, and in which trace. */
 export interface Caller {
   readonly actor: Actor;
   readonly traceId: string;
+  /** The run of an automation in whose name it is asked; null where the person asks. */
+  readonly cause?: TurnCause | null;
 }
 
 /** The payload of task `agent.turn`. */
@@ -90,6 +94,7 @@ export function createConcord(settings: ConcordSettings): Concord {
           task_name: "agent.turn",
           idempotency_key: `turn:${payload.turn_id}`,
           payload: { ...payload },
+          ...contextOf(caller),
         }),
       ),
     cancel: (commandId, reason, caller, signal) =>
@@ -102,6 +107,12 @@ export function createConcord(settings: ConcordSettings): Concord {
         onNews,
       ),
   };
+}
+
+/** What a clock asks for is no person's request: policies and the record tell them apart. */
+function contextOf({ cause }: Caller): Pick<SubmitInput, "context"> {
+  if (cause === undefined || cause === null) return {};
+  return { context: { ingress: "scheduled_trigger", metadata: { automation: cause } } };
 }
 
 async function answerOf(request: Promise<CommandView>): Promise<Answer> {

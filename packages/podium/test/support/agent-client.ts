@@ -52,6 +52,12 @@ export class AgentClient {
     this.sendRaw(JSON.stringify({ type: "process_message", content }));
   }
 
+  /** As the gateway asks in the name of an automation. */
+  async askFor(cause: object, turnId: string, text: string): Promise<void> {
+    const content = { text, turn_id: turnId, session_id: "s1", actor: await podiumToken(ALICE) };
+    this.sendRaw(JSON.stringify({ type: "process_message", content: { ...content, cause } }));
+  }
+
   async steer(turnId: string, steerId: string, text: string): Promise<void> {
     const said = { type: "steer", turn_id: turnId, steer_id: steerId, text };
     this.sendRaw(JSON.stringify({ ...said, actor: await podiumToken(ALICE) }));

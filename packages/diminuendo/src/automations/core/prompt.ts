@@ -24,7 +24,8 @@ export function fillIn(
 ): string {
   const values = new Map(Object.entries({ ...variables, ...known }));
   const text = prompt.replace(PLACE, (place, name: string) => values.get(name) ?? place);
-  return whole(text, TURN_TEXT_CHARS_MAX);
+  // What an agent has said may hold what a turn's text may not.
+  return whole(text.replace(/\p{Surrogate}|\0/gu, ""), TURN_TEXT_CHARS_MAX);
 }
 
 /** At most `chars` of `text`, never half a character. */

@@ -1,7 +1,6 @@
 /** Owns which handler a message about automations goes to. */
 import type { Actor } from "@concert/service-kit/identity";
 import type { Effect } from "effect/Effect";
-import type { Members } from "../../auth/Members.ts";
 import type { WorkerManager } from "../../db/WorkerManager.ts";
 import type { AUTOMATION_MESSAGES, ServerMessage } from "../../protocol/index.ts";
 import type { Sessions } from "../../session/Sessions.ts";
@@ -27,7 +26,6 @@ export type AutomationNeeds =
   | RunPorts
   | Scheduler
   | Sessions
-  | Members
   | Broadcaster
   | WorkerManager
   | PodiumClient;

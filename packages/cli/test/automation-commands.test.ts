@@ -1,0 +1,149 @@
+/** `concert automation` and `concert inbox` as processes, against a real gateway: answers, JSON, problems, exit codes. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "@concert/concord/testing";
+
+const ROOT = join(import.meta.dir, "../../..");
+const MAIN = join(ROOT, "packages/cli/src/main.ts");
+const WITHIN_MS = 90_000;
+
+let folder = "";
+let gateway: ReturnType<typeof Bun.spawn>;
+let url = "";
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "concert-cli-"));
+  url = `http://127.0.0.1:${await freePort()}`;
+  // Nobody hosts agents here: what is asked for stays open.
+  const nowhere = `http://127.0.0.1:${await freePort()}`;
+  gateway = Bun.spawn(
+    [
+      process.execPath,
+      join(ROOT, "packages/diminuendo/src/main.ts"),
+      `--listen=${url.replace("http://", "")}`,
+      `--data-dir=${folder}/gateway`,
+      `--podium-url=${nowhere}`,
+      `--concord-url=${nowhere}`,
+      `--concordance-url=${nowhere}`,
+    ],
+    {
+      stdout: "ignore",
+      stderr: "inherit",
+      env: {
+        ...process.env,
+        LOG_LEVEL: "error",
+        DIMINUENDO_API_KEYS:
+          "key-of-anna=acme:anna:anna@acme.test:owner:,key-of-vic=acme:vic:vic@acme.test:viewer:",
+      },
+    },
+  );
+  while (
+    !(await fetch(`${url}/health`).then(
+      (answer) => answer.ok,
+      () => false,
+    ))
+  ) {
+    if (gateway.exitCode !== null) throw new Error("the gateway ended");
+    await Bun.sleep(50);
+  }
+}, WITHIN_MS);
+
+afterAll(async () => {
+  gateway.kill("SIGTERM");
+  await gateway.exited;
+  rmSync(folder, { recursive: true });
+}, WITHIN_MS);
+
+async function concert(...args: readonly string[]) {
+  const child = Bun.spawn([process.execPath, MAIN, ...args], {
+    cwd: folder,
+    stdout: "pipe",
+    stderr: "pipe",
+    env: { ...process.env, DIMINUENDO_URL: url, DIMINUENDO_API_KEY: "key-of-anna" },
+  });
+  const [out, err] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { code: await child.exited, out, err };
+}
+const json = async (...args: readonly string[]) => {
+  const { code, out, err } = await concert(...args, "--json");
+  expect(err).toBe("");
+  expect(code).toBe(0);
+  return JSON.parse(out);
+};
+function file(name: string, change: object = {}): string {
+  const definition = {
+    name: "Briefing",
+    schedule: { kind: "cron", cron: "0 9 * * 1-5", timeZone: "Europe/Berlin" },
+    prompt: "What is new?",
+    execution: { mode: "isolated", agentType: "concierge" },
+    ...change,
+  };
+  writeFileSync(join(folder, name), JSON.stringify(definition));
+  return name;
+}
+
+test(
+  "an automation is made, shown, changed, paused, run and deleted; each change is on record",
+  async () => {
+    const { automationId: id } = await json("automation", "create", file("a.json"));
+    const list = await concert("automation", "list");
+    expect(list.out).toContain("0 9 * * 1-5 (Europe/Berlin)");
+    expect(await json("automation", "show", id)).toMatchObject({ version: 1, ownerId: "anna" });
+    const heartbeat = { schedule: { kind: "heartbeat", everyMinutes: 90 } };
+    const changed = await json("automation", "update", id, file("b.json", heartbeat));
+    expect(changed).toMatchObject({ version: 2, definition: heartbeat });
+    const late = await concert("automation", "update", id, "b.json", "--version", "1");
+    expect([late.code, late.err]).toEqual([1, expect.stringContaining("AutomationConflict")]);
+    expect(await json("automation", "pause", id)).toMatchObject({ paused: "person" });
+    const run = await json("automation", "run", id);
+    expect(run).toMatchObject({ cause: "manual", automationId: id });
+    expect((await json("automation", "runs", "--automation", id)).items).toHaveLength(1);
+    expect((await concert("automation", "runs")).out).toContain(run.runId);
+    expect(await json("automation", "resume", id)).toMatchObject({ paused: null });
+    const log = await concert("automation", "log", "--automation", id);
+    for (const action of ["created", "updated", "paused", "triggered", "resumed"]) {
+      expect(log.out).toContain(action);
+    }
+    expect((await concert("inbox", "list")).out).toBe("There are none.\n");
+    expect(await json("automation", "delete", id)).toEqual({ automationId: id });
+    const gone = await concert("automation", "show", id);
+    expect([gone.code, gone.err]).toEqual([1, expect.stringContaining("AutomationNotFound")]);
+  },
+  WITHIN_MS,
+);
+
+test(
+  "what is wrong with a definition is told line by line; what it would do, as times",
+  async () => {
+    const bad = await concert(
+      "automation",
+      "preview",
+      file("c.json", { schedule: { kind: "cron", cron: "99 * * * *" }, prompt: "Hi {{who}}" }),
+    );
+    expect(bad.code).toBe(1);
+    expect(bad.err).toContain("InvalidAutomation");
+    expect(bad.err).toContain("\n  schedule.cron: ");
+    expect(bad.err).toContain("\n  prompt: ");
+    const good = await concert("automation", "preview", file("d.json"));
+    expect(good.out.trim().split("\n")).toHaveLength(5);
+    expect(good.out).toMatch(/^\d{4}-\d\d-\d\dT0[78]:00:00\.000Z$/m);
+  },
+  WITHIN_MS,
+);
+
+test(
+  "who may only look cannot change; a key that is not accepted says where it came from",
+  async () => {
+    const vic = await concert("automation", "create", file("e.json"), "--key", "key-of-vic");
+    expect([vic.code, vic.err]).toEqual([1, expect.stringContaining("automation:write")]);
+    const nobody = await concert("inbox", "list", "--key", "no-such-key");
+    expect(nobody.err).toContain("does not accept the key of --key");
+    expect(nobody.err).toContain("DIMINUENDO_API_KEY");
+  },
+  WITHIN_MS,
+);

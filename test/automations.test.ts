@@ -1,0 +1,155 @@
+/**
+ * An automation over every process: a tick becomes a governed command in its owner's name, waits for the person whom the
+ * policy wants, acts once, and its end is in the owner's inbox.
+ */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { DiminuendoClient } from "@concert/sdk";
+import { concordOf, itemsOf } from "./support/concord.ts";
+import { GatewayWitness } from "./support/GatewayWitness.ts";
+import { REQUEST, recordOf } from "./support/journey.ts";
+import {
+  eventually,
+  START_TIMEOUT_MS,
+  startTestStack,
+  TEST_TIMEOUT_MS,
+  type TestStack,
+} from "./support/stack.ts";
+import { vendorOf } from "./support/vendor.ts";
+
+let stack: TestStack;
+let witness: GatewayWitness;
+
+beforeAll(async () => {
+  stack = await startTestStack();
+  witness = new GatewayWitness(stack.urls.diminuendo);
+  await witness.connect();
+}, START_TIMEOUT_MS);
+
+afterAll(async () => {
+  witness?.close();
+  await stack?.dispose();
+}, START_TIMEOUT_MS);
+
+type Run = Readonly<Record<string, unknown>> & { readonly status: string };
+
+const POLITELY = { everyMs: 500, timeoutMs: 120_000 };
+
+async function make(schedule: object, prompt: string): Promise<string> {
+  const execution = { mode: "isolated", agentType: "concierge" };
+  const definition = { name: "Travel", schedule, prompt, execution };
+  const made = await witness.ask({ type: "create_automation", definition });
+  expect(made.type).toBe("automation");
+  return (made["automation"] as { automationId: string }).automationId;
+}
+
+const runOf = (automationId: string, status: string) =>
+  eventually(
+    `a run to be ${status}`,
+    async () => {
+      const answer = await witness.askPatiently({ type: "list_automation_runs", automationId });
+      return (answer["runs"] as readonly Run[]).find((run) => run.status === status);
+    },
+    POLITELY,
+  );
+
+test(
+  "a run books what it was told to, once, after its owner has approved, though the gateway dies meanwhile",
+  async () => {
+    const automationId = await make({ kind: "cron", cron: "0 9 1 1 *" }, REQUEST);
+    const control = { type: "control_automation", automationId, action: "run" };
+    await witness.ask({ ...control, idempotencyKey: "once" });
+    await stack.kill("diminuendo");
+    await stack.waitHealthy("diminuendo");
+    await witness.reconnected(2);
+    await witness.askPatiently({ ...control, idempotencyKey: "once" });
+    const waiting = await runOf(automationId, "waiting");
+    expect(await vendorOf(stack).bookings()).toEqual([]);
+    const inbox = await witness.askPatiently({ type: "list_inbox" });
+    expect(inbox["items"]).toMatchObject([{ kind: "attention", state: "unread" }]);
+
+    const log = await witness.readLog(String(waiting["sessionId"]));
+    const asked = log.find(({ type }) => type === "permission_requested");
+    await witness.answer(String(waiting["sessionId"]), String(asked?.["requestId"]), "approved");
+    const run = await runOf(automationId, "succeeded");
+    const bookings = await vendorOf(stack).bookings();
+    expect(bookings.map(({ status }) => status)).toEqual(["confirmed"]);
+    expect(String(run["summary"])).toContain(bookings[0]?.confirmation_code ?? "a code");
+    expect(Number(run["microcredits"])).toBeGreaterThan(0);
+
+    const { userId, tenantId, roles } = witness.identity;
+    const owner = { user: userId, tenant: tenantId, roles, permissions: [] };
+    const commands = await concordOf(stack, owner)("/commands?ingress=scheduled_trigger");
+    expect(itemsOf(commands)).toMatchObject([
+      {
+        command_id: run["commandId"],
+        task_name: "agent.turn",
+        requested_by: userId,
+        idempotency_key: `turn:${run["turnId"]}`,
+      },
+    ]);
+    const kinds = (await recordOf(stack, String(run["commandId"]))).map(({ kind }) => kind);
+    for (const kind of ["status", "policy", "approval", "effect"]) expect(kinds).toContain(kind);
+    const end = await witness.askPatiently({ type: "list_inbox" });
+    expect(end["items"]).toMatchObject([{ kind: "result", title: "Travel has finished" }]);
+  },
+  TEST_TIMEOUT_MS,
+);
+
+test(
+  "a heartbeat comes by itself, and its run is a command",
+  async () => {
+    const prompt = "Which hotels do you know in Lisbon from 3 to 5 March for 2 guests?";
+    const automationId = await make({ kind: "heartbeat", everyMinutes: 1 }, prompt);
+    const run = await runOf(automationId, "succeeded");
+    expect(run).toMatchObject({ cause: "tick", attempt: 1, error: null });
+    expect(String(run["commandId"])).toStartWith("cmd_");
+    await witness.askPatiently({ type: "delete_automation", automationId });
+  },
+  TEST_TIMEOUT_MS,
+);
+
+test(
+  "a program makes one, hears of its run and its inbox, and is told what is wrong with another",
+  async () => {
+    const client = new DiminuendoClient({
+      url: `${stack.urls.diminuendo.replace("http", "ws")}/ws`,
+    });
+    await client.connect();
+    const { automations } = client;
+    const heard: string[] = [];
+    client.on("automationRunUpdated", ({ status }) => heard.push(status));
+    const told = new Promise<string>((resolve) => {
+      client.on("inboxChanged", ({ itemId }) => resolve(itemId));
+    });
+    const definition = {
+      name: "Hotels",
+      schedule: { kind: "cron", cron: "0 9 1 1 *" },
+      prompt: "Which hotels do you know in Lisbon from 3 to 5 March for 2 guests?",
+      execution: { mode: "isolated", agentType: "concierge" },
+    } as const;
+    const { automationId, version } = await automations.create(definition);
+    const { runId } = await automations.run(automationId);
+    const itemId = await told;
+    const { items, unread } = await automations.inbox();
+    expect(items.find((item) => item.itemId === itemId)).toMatchObject({ kind: "result", runId });
+    expect(unread).toBeGreaterThan(0);
+    expect(await automations.triage(itemId, "done")).toMatchObject({ state: "done" });
+    expect(heard).toContain("running");
+    expect(heard.at(-1)).toBe("succeeded");
+    expect((await automations.runs({ automationId })).items).toMatchObject([{ runId }]);
+    const changed = { ...definition, name: "Other hotels", retries: { max: 1 } };
+    expect(await automations.update(automationId, version, changed)).toMatchObject({ version: 2 });
+    const wrong = { ...changed, schedule: { kind: "cron", cron: "never" } } as const;
+    const refused = await automations.preview(wrong).catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      code: "InvalidAutomation",
+      problems: [{ path: "schedule.cron" }],
+    });
+    expect(await automations.pause(automationId)).toMatchObject({ paused: "person" });
+    await automations.delete(automationId);
+    const actions = (await automations.log({ automationId })).items.map(({ action }) => action);
+    expect(actions).toEqual(["deleted", "paused", "updated", "triggered", "created"]);
+    client.disconnect();
+  },
+  TEST_TIMEOUT_MS,
+);
