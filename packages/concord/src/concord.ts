@@ -220,11 +220,16 @@ interface WatchParts {
 function watch({ options, pool, kit, log, runtime, reconciler }: WatchParts) {
   const limits = { ...ALERT_LIMITS, ...options.alertLimits };
   const alerts = async () => alertsOf(await readAlertFigures(pool, kit.nowMs(), limits), limits);
-  const migrationsMissing = () => missingMigrations(pool);
+  const standsOn = {
+    runtime,
+    reconciler,
+    ping: () => pool.query("SELECT 1"),
+    migrationsMissing: () => missingMigrations(pool),
+  };
   return {
     alerts,
     counts: () => readCounts(pool),
-    health: () => readHealth({ pool, runtime, reconciler, migrationsMissing }),
+    health: () => readHealth(standsOn),
     alertWatch: createAlertWatch(alerts, log, options.alertsEveryMs),
   };
 }

@@ -2,14 +2,14 @@
  * Owns looking at what Concord stands on (OPS-8): the database, the durable runtime, schedules, and the loop that finds
  * lost commands. Each is asked by itself and within its time, so that one that is away does not hide the others.
  */
-import type { ClientBase, Pool } from "pg";
 import type { Health, HealthPart } from "./domain/health.ts";
 import type { DurableRuntime } from "./runtime/protocol/index.ts";
 import type { Reconciler } from "./runtime/reconcile.ts";
 
 export interface HealthParts {
-  readonly pool: Pool;
-  readonly runtime: DurableRuntime<ClientBase>;
+  /** One answer of the database. */
+  readonly ping: () => Promise<unknown>;
+  readonly runtime: Pick<DurableRuntime<never>, "name" | "inspect" | "schedules">;
   readonly reconciler: Pick<Reconciler, "sweptAtMs" | "everyMs">;
   readonly migrationsMissing: () => Promise<readonly string[]>;
 }
@@ -20,11 +20,11 @@ const WITHIN_MS = 2_000;
 const SWEEPS_MISSED_MAX = 3;
 
 export async function readHealth(parts: HealthParts): Promise<Health> {
-  const { pool, runtime, reconciler, migrationsMissing } = parts;
+  const { ping, runtime, reconciler, migrationsMissing } = parts;
   const [database, engine, schedules] = await Promise.all([
     part(async () => {
       const startedMs = performance.now();
-      await pool.query("SELECT 1");
+      await ping();
       const missing = await migrationsMissing();
       return {
         problem: missing.length === 0 ? null : `missing migrations: ${missing.join(", ")}`,

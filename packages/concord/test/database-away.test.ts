@@ -114,7 +114,7 @@ test("OPS-8 each part is told by itself: the database, the engine, schedules, an
   await expect.poll(async () => (await health()).ok, { timeout: 30_000 }).toBe(true);
   // Nobody serves this engine, and nobody has looked for three rounds.
   const stuck = await readHealth({
-    pool: h.pool,
+    ping: async () => undefined,
     runtime: createMemoryRuntime({ ground: postgresGround(h.pool) }),
     reconciler: { sweptAtMs: () => Date.now() - 91_000, everyMs: 30_000 },
     migrationsMissing: async () => ["0099_next"],

@@ -119,23 +119,41 @@ function createBell(pool: Pool, onError: (error: unknown) => void) {
     rings += 1;
     for (const wakeUp of [...sleepers]) wakeUp();
   };
+  const reconnectSoon = () => {
+    if (!stopped) setTimeout(() => void reconnect(), RECONNECT_MS);
+  };
   const connect = async (): Promise<void> => {
     const fresh = await pool.connect();
+    let isHeld = true;
+    // The pool does not end before every connection is given back, also one that came after the stop.
+    const drop = () => {
+      if (!isHeld) return;
+      isHeld = false;
+      if (client === fresh) client = undefined;
+      fresh.release(true);
+    };
     fresh.on("notification", ring);
     fresh.on("error", (error) => {
       onError(error);
-      fresh.release(true);
-      if (client === fresh) client = undefined;
-      if (!stopped) setTimeout(() => void reconnect(), RECONNECT_MS);
+      const wasListening = client === fresh;
+      drop();
+      if (wasListening) reconnectSoon();
     });
-    await fresh.query("LISTEN concord_events");
+    try {
+      if (!stopped) await fresh.query("LISTEN concord_events");
+    } catch (error) {
+      drop();
+      throw error;
+    }
+    if (stopped) return drop();
     client = fresh;
     ring();
   };
   const reconnect = async (): Promise<void> => {
+    if (stopped) return;
     await connect().catch((error) => {
       onError(error);
-      if (!stopped) setTimeout(() => void reconnect(), RECONNECT_MS);
+      reconnectSoon();
     });
   };
   const waitFor = (ticket: number, timeoutMs: number, signal?: AbortSignal): Promise<void> => {
