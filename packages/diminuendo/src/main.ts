@@ -45,7 +45,7 @@ import { MessageRouterLayer } from "./session/MessageRouter.ts";
 import { ConfigListeners } from "./session/messages/config-messages.ts";
 import { Sessions } from "./session/Sessions.ts";
 import { TurnNews } from "./session/TurnNews.ts";
-import { SETTINGS, settingsOf } from "./settings.ts";
+import { DEV_INTERNAL_SECRET, SETTINGS, settingsOf } from "./settings.ts";
 import { Broadcaster } from "./transport/Broadcaster.ts";
 import { sayGoodbye, startServer } from "./transport/gateway-server.ts";
 import { ListenError, SocketServer } from "./transport/SocketServer.ts";
@@ -59,6 +59,14 @@ const SUMMARY = "session gateway: one WebSocket per client, nothing missed acros
 
 const settings = settingsOf(settingsOrExit(PROGRAM, SUMMARY, SETTINGS));
 const log = createLogger(PROGRAM);
+
+// Who knows the secret is answered as a gateway of the fleet, for any tenant.
+if (settings.fleet !== null && settings.internalSecret === DEV_INTERNAL_SECRET) {
+  process.stderr.write(
+    `${PROGRAM}: several gateways sign for one another; set CONCERT_INTERNAL_SECRET to a secret of your own, the same for all, before --broadcast\n`,
+  );
+  process.exit(2);
+}
 
 const gatewayId = newId("gw");
 const ConfigLayer = Layer.succeed(AppConfig, settings);

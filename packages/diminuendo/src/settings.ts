@@ -16,6 +16,9 @@ const readPrices = Schema.decodeUnknownSync(PriceTable);
 /** May approve, may book: the one person of a development machine. */
 const DEV_IDENTITY = "dev:dev-user-001:developer@example.com:owner|finance_approvers:book_travel";
 
+/** Everybody knows it: enough among the processes of one machine, and for nothing that others can reach. */
+export const DEV_INTERNAL_SECRET = "concert-dev-internal-secret";
+
 export const SETTINGS = {
   listen: listen({
     flag: "listen",
@@ -184,7 +187,7 @@ export const SETTINGS = {
     flag: "internal-secret",
     env: "CONCERT_INTERNAL_SECRET",
     help: "Signs who acts, towards the other services; at least 16 characters.",
-    default: "concert-dev-internal-secret",
+    default: DEV_INTERNAL_SECRET,
   }),
   store: choice({
     flag: "store",

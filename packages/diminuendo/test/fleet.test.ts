@@ -308,6 +308,12 @@ describe.if(hasRedis)("how a fleet begins and ends", () => {
     expect(await broadcast()).toMatchObject({ ok: true });
   });
 
+  test("without a secret of its own no gateway joins a fleet", async () => {
+    await expect(fleet.gateway("--internal-secret=concert-dev-internal-secret")).rejects.toThrow(
+      "set CONCERT_INTERNAL_SECRET",
+    );
+  });
+
   test("a gateway alone is not let onto a fleet's data, nor a fleet onto one's that is alone", async () => {
     await fleet.gateway();
     await expect(fleet.world.start()).rejects.toThrow("another gateway already uses");
