@@ -21,7 +21,7 @@ import { TOKENS, World } from "./support/gateway-process.ts";
 import { TestClient } from "./support/test-client.ts";
 
 // Other work may share the machine.
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 let world: World;
 beforeEach(() => {
