@@ -136,9 +136,10 @@ function bun(args) {
   return run(BUN, args);
 }
 
-/** Runs to the end and returns the exit code. */
+/** Runs to the end and returns the exit code. Standard output is the command's own: `concert acp` speaks a protocol there. */
 function run(program, args, options = {}) {
-  const { status, error } = spawnSync(program, args, { cwd: ROOT, stdio: "inherit", ...options });
+  const stdio = ["inherit", process.stderr.fd, "inherit"];
+  const { status, error } = spawnSync(program, args, { cwd: ROOT, stdio, ...options });
   if (error) fail(`cannot run ${program}: ${error.message}`);
   return status ?? 1;
 }

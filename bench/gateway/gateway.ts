@@ -12,7 +12,7 @@ import type { CrowdApi } from "./load/crowd.ts";
 import type { PodiumApi } from "./load/podium.ts";
 import { Helper } from "./load/rpc.ts";
 
-const PODIUM_KEY = "pod_bench_key";
+export const PODIUM_KEY = "pod_bench_key";
 const INTERNAL_SECRET = "bench-internal-secret-0123456789";
 const GATEWAY_MAIN = join(REPOSITORY, "packages/diminuendo/src/main.ts");
 const START_TIMEOUT_MS = 120_000;

@@ -10,6 +10,7 @@ import { type Effort, FULL, QUICK } from "./effort.ts";
 import { benchFanout, benchJoin, benchSlow } from "./rows/fanout.ts";
 import { benchKill, benchReconnect, benchStart } from "./rows/faults.ts";
 import { benchBroadcast, benchIdle } from "./rows/idle.ts";
+import { benchSideBySide } from "./rows/side-by-side.ts";
 import { benchStored } from "./rows/stored.ts";
 import { benchFlood, benchRoundtrip } from "./rows/traffic.ts";
 
@@ -25,6 +26,7 @@ const ROWS: Readonly<Record<string, (effort: Effort, board: Board) => Promise<vo
   reconnect: benchReconnect,
   slow: benchSlow,
   flood: benchFlood,
+  sidebyside: benchSideBySide,
 };
 const ROW_TIMEOUT_MS = 300_000;
 

@@ -22,17 +22,37 @@ export async function stage(world: World, { sessions, every }: Cast): Promise<re
   await until(`${sessions} agents are listened to`, async () => {
     return (await podium.ask("listening", undefined)) === sessions;
   });
+  await settled(world);
   return ids;
 }
 
+const QUIET_MS = 1_000;
+
+/** Turns that begin are still being written while their agents are listened to already: nobody is told anything more. */
+async function settled({ crowd }: Stage): Promise<void> {
+  let [before, events] = [-1, 0];
+  await until(
+    "the gateway has nothing more to tell",
+    async () => {
+      before = events;
+      await Bun.sleep(QUIET_MS);
+      events = (await crowd.ask("seen", { reset: false })).events;
+      return events === before;
+    },
+    READY_WITHIN_MS * 2,
+  );
+}
+
+/** Who speaks and who listens; what is between them is measured. */
+export type Stage = Pick<World, "podium" | "crowd">;
+
 /** Says so many events and waits until every viewer has the last, or `graceMs` have passed. */
 export async function play(
-  world: World,
+  { crowd, podium }: Stage,
   how: Pace,
   expected: (said: number) => number,
   graceMs = 15_000,
 ): Promise<Seen & { readonly said: number; readonly tookMs: number }> {
-  const { crowd, podium } = world;
   await crowd.ask("seen", { reset: true });
   const paced = await podium.ask("pace", how);
   const giveUpMs = performance.now() + graceMs;

@@ -88,6 +88,14 @@ const API = {
       viewerAt(index).connect(p.port, tokenOf(p.tokens, index, p.count)),
     );
   },
+  /** Viewers of a bare server, `every` in each room. */
+  visit: async (p: { port: number; rooms: readonly string[]; every: number; peer: string }) => {
+    const count = p.rooms.length * p.every;
+    while (viewers.length < count) viewers.push(new Viewer(viewers.length, tally));
+    return each(count, (index) =>
+      viewerAt(index).visit(p.port, p.rooms[Math.floor(index / p.every)] ?? "", p.peer),
+    );
+  },
   /** Each `every`-th viewer creates a session; answers their ids. */
   create: async (p: { sessions: number; every: number }) => {
     const ids: string[] = [];

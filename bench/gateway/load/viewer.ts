@@ -60,6 +60,26 @@ export class Viewer {
     await promise;
   }
 
+  /** Goes into a room of a bare server (peer.ts) instead. */
+  async visit(port: number, room: string, peer: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const closed = (code: number) => this.#tally.closed(this, code);
+    const isWs = peer === "ws";
+    const path = isWs ? "/?" : "/socket.io/?EIO=4&transport=websocket&";
+    this.#socket = await RawSocket.open(port, `${path}room=${room}`, {
+      opened: isWs ? resolve : () => {},
+      text: (text, bytes) => {
+        // Engine.IO: 0 opens, 2 pings, 40 is the default namespace, 42 an event.
+        if (isWs || text.startsWith("42")) this.#heard(text, bytes);
+        else if (text.startsWith("0")) this.#socket?.send("40");
+        else if (text.startsWith("2")) this.#socket?.send("3");
+        else if (text.startsWith("40")) resolve();
+      },
+      closed,
+    });
+    await promise;
+  }
+
   send(message: Readonly<Record<string, unknown>>): void {
     this.#socket?.send(JSON.stringify(message));
   }

@@ -201,6 +201,23 @@ describe("concert, asking a running Concord", () => {
   );
 
   test(
+    "something is taken out of the record, and the chain is still whole",
+    async () => {
+      const payload = JSON.stringify({ order_id: "cli-redact", item: "armchair", amount: 1 });
+      const { command_id: mine } = await json("command", "submit", "buy", payload);
+      // There is no shop here, so it fails; what was asked for is on record all the same.
+      while ((await json("command", "show", mine)).status !== "failed") await Bun.sleep(50);
+      const without = await concert("audit", "redact", mine, "/payload/item");
+      expect([without.code, without.err]).toEqual([1, expect.stringContaining("reason")]);
+      const done = await json("audit", "redact", mine, "/payload/item", "--reason", "asked for");
+      expect(done.changed.commands).toBe(1);
+      expect((await json("command", "show", mine)).payload.item).toBe("[redacted]");
+      expect((await json("audit", "verify")).intact).toBe(true);
+    },
+    WITHIN_MS,
+  );
+
+  test(
     "a webhook is made, hears of what happens, and its deliveries are listed and sent again",
     async () => {
       const heard: string[] = [];

@@ -9,12 +9,14 @@ import { v7 as uuidv7 } from "uuid";
 import { envSecrets } from "./adapters/connectors/secrets.ts";
 import { celPolicy } from "./adapters/policies/cel.ts";
 import { createWebhookSender, type SenderOptions } from "./adapters/webhooks/sender.ts";
+import { createAlertWatch } from "./alert-watch.ts";
 import type { Command, Principal } from "./core/command.ts";
 import { Refusal } from "./core/errors.ts";
 import { decodeId } from "./core/ids.ts";
 import type { RetryPolicy } from "./core/retry.ts";
 import { isResting } from "./core/vocabulary.ts";
 import type { AgentRuntime } from "./domain/agents.ts";
+import { ALERT_LIMITS, type AlertLimits, alertsOf } from "./domain/alerts.ts";
 import { createApprovalService } from "./domain/approval-service.ts";
 import { type CommandService, createCommandService } from "./domain/command-service.ts";
 import type { SecretResolver } from "./domain/connectors.ts";
@@ -35,10 +37,12 @@ import {
   type WebhookServiceParts,
 } from "./domain/webhook-service.ts";
 import { packEvidence } from "./evidence/bundle.ts";
+import { readHealth } from "./health.ts";
 import { sealAudit, verifyAudit } from "./postgres/audit-chain.ts";
 import { isConnectionLost } from "./postgres/connection.ts";
 import { createEventFeed } from "./postgres/event-feed.ts";
 import { migrate, missingMigrations } from "./postgres/migrate.ts";
+import { readAlertFigures } from "./postgres/projections/alerts.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
 import { readEvidence } from "./postgres/projections/evidence.ts";
 import { listIncidents } from "./postgres/projections/incidents.ts";
@@ -56,7 +60,7 @@ import { describeConnectors } from "./registry/describe-connectors.ts";
 import { createDbosRuntime } from "./runtime/dbos/index.ts";
 import { createWebhookDispatcher, defineDeliverWebhook } from "./runtime/deliver-webhook.ts";
 import type { DurableRuntime, ScheduleSpec } from "./runtime/protocol/index.ts";
-import { createReconciler } from "./runtime/reconcile.ts";
+import { createReconciler, type Reconciler } from "./runtime/reconcile.ts";
 import { defineRunCommand, outboxOver } from "./runtime/run-command.ts";
 import { upkeepContracts } from "./upkeep.ts";
 
@@ -81,6 +85,9 @@ export interface ConcordOptions {
   readonly workflowVersion?: string;
   readonly secrets?: SecretResolver;
   readonly webhooks?: WebhookOptions;
+  /** When somebody has to look; what is not named is as in `ALERT_LIMITS`. */
+  readonly alertLimits?: Partial<AlertLimits>;
+  readonly alertsEveryMs?: number;
   readonly log?: Logger;
   /** What keeps work going across crashes. Default: DBOS over the same database. */
   readonly runtime?: RuntimeFactory;
@@ -145,6 +152,7 @@ export function createConcord(options: ConcordOptions): Concord {
   const everyTenant = () => tenantsWithCommands(pool);
   const scheduling = { kit, store, commands, schedules, everyTenant };
   schedules?.onTick((name, dueAt) => runTick(scheduling, name, dueAt));
+  const { alertWatch, ...watching } = watch({ options, pool, kit, log, runtime, reconciler });
   const state: { isStarted: boolean; sealing?: NodeJS.Timeout } = { isStarted: false };
   return {
     commands: {
@@ -166,7 +174,7 @@ export function createConcord(options: ConcordOptions): Concord {
     },
     events,
     tools: catalog.tools,
-    counts: () => readCounts(pool),
+    ...watching,
     isUnavailable: isConnectionLost,
     missing: async () =>
       state.isStarted
@@ -180,6 +188,7 @@ export function createConcord(options: ConcordOptions): Concord {
       await schedules?.apply(specsOf(catalog));
       await events.start();
       dispatcher.start();
+      alertWatch.start();
       state.sealing = setInterval(() => {
         sealAudit(pool).catch((error) => log.warn({ err: error }, "could not seal the record"));
       }, SEAL_EVERY_MS);
@@ -189,11 +198,34 @@ export function createConcord(options: ConcordOptions): Concord {
       state.isStarted = false;
       clearInterval(state.sealing);
       reconciler.stop();
+      alertWatch.stop();
       await dispatcher.stop();
       await events.stop();
       await runtime.stop();
       await pool.end();
     },
+  };
+}
+
+interface WatchParts {
+  readonly options: ConcordOptions;
+  readonly pool: pg.Pool;
+  readonly kit: Kit;
+  readonly log: Logger;
+  readonly runtime: DurableRuntime<pg.ClientBase>;
+  readonly reconciler: Reconciler;
+}
+
+/** What operators look at, over all tenants. */
+function watch({ options, pool, kit, log, runtime, reconciler }: WatchParts) {
+  const limits = { ...ALERT_LIMITS, ...options.alertLimits };
+  const alerts = async () => alertsOf(await readAlertFigures(pool, kit.nowMs(), limits), limits);
+  const migrationsMissing = () => missingMigrations(pool);
+  return {
+    alerts,
+    counts: () => readCounts(pool),
+    health: () => readHealth({ pool, runtime, reconciler, migrationsMissing }),
+    alertWatch: createAlertWatch(alerts, log, options.alertsEveryMs),
   };
 }
 

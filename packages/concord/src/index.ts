@@ -88,6 +88,7 @@ export type {
   Thought,
   TranscriptEntry,
 } from "./domain/agents.ts";
+export { ALERT_LIMITS, ALERTS, type Alert, type AlertLimits } from "./domain/alerts.ts";
 export type { Approval, Decision } from "./domain/approvals.ts";
 export type { Artifact, Lineage } from "./domain/artifacts.ts";
 export type { DomainEvent } from "./domain/audit.ts";

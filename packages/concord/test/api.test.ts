@@ -90,6 +90,21 @@ describe("HTTP API", () => {
     );
   });
 
+  test("API-1 X-52 a task is asked for by its name or by the type of its commands, and by one of them", async () => {
+    const { task_name: _name, ...rest } = order(3);
+    const byType = await ask("/commands", { body: { ...rest, command_type: "buy" } });
+    expect([byType.status, byType.body.task_name, byType.body.command_type]).toEqual([
+      202,
+      "buy",
+      "buy",
+    ]);
+    const unknown = await ask("/commands", { body: { ...rest, command_type: "sell" } });
+    expect(code(unknown)).toEqual([404, "unknown_task"]);
+    for (const body of [rest, { ...rest, task_name: "buy", command_type: "buy" }]) {
+      expect(code(await ask("/commands", { body }))).toEqual([400, "invalid_request"]);
+    }
+  });
+
   test("a synchronous task answers 200 with its result; a replay says so", async () => {
     const body = { ...order(5), task_name: "price", idempotency_key: "price-1" };
     const first = await ask("/commands", { body });

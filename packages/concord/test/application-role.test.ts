@@ -73,6 +73,7 @@ test("AUD-2 it takes something out of the record by the one way there is, and by
     "UPDATE concord.domain_events SET payload = '{}'",
     "INSERT INTO concord.event_redactions SELECT event_id, 1, '', '' FROM concord.domain_events",
     "DELETE FROM concord.event_redactions",
+    "UPDATE concord.policy_decisions SET reasons = '[]'",
   ]) {
     await expect(owner.query(statement), statement).rejects.toThrow("permission denied");
   }

@@ -219,6 +219,17 @@ describe("what is decided by what", () => {
     expect(touching.filter((path) => /SKIP\s+LOCKED|skipLocked/i.test(textOf(path)))).toEqual([]);
   });
 
+  test("EFF-9 CON-5 one place performs operations: nothing else can make the context they ask for", () => {
+    const files = filesUnder(SOURCES).filter((path) => !path.includes("/testing/"));
+    const calling = files.filter((path) => /\boperation\.call\(/.test(textOf(path)));
+    expect(calling).toEqual([`${SOURCES}/domain/connector-call.ts`]);
+    const issuing = files.filter((path) => /\bissueContext\b/.test(textOf(path)));
+    expect(issuing).toEqual([
+      `${SOURCES}/domain/connector-call.ts`,
+      `${SOURCES}/domain/connectors.ts`,
+    ]);
+  });
+
   test("RUN-8 the body of a workflow names no clock, no randomness, no timer and nothing outside", () => {
     const defining = filesUnder(`${SOURCES}/runtime`).filter((path) =>
       /\.defineWorkflow\(/.test(textOf(path)),

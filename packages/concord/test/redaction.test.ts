@@ -4,14 +4,36 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ConcordApp, createConcordApp } from "../src/api/app.ts";
 import { parseOperatorKey } from "../src/api/auth.ts";
 import { packEvidence, unpackEvidence, verifyEvidence } from "../src/evidence/index.ts";
-import { type Command, encodeId } from "../src/index.ts";
+import { type Command, defineContracts, encodeId } from "../src/index.ts";
 import { ANNA, EVE, FRED, type Harness, startHarness, TRACE } from "./support/harness.ts";
 
 const OWNER = { ...ANNA, user: "olga", roles: ["owner"] };
+/** A policy that says in its reason what it judged. */
+const quoting = () =>
+  defineContracts((catalog) => {
+    catalog.policy({
+      name: "quoting",
+      version: "1",
+      category: "data_safety",
+      evaluate: ({ action }) => ({
+        decision: "allow",
+        reasons: [`a ${String(action.payload["item"])} may be bought`],
+      }),
+    });
+    catalog.task({
+      name: "wish",
+      description: "Wish for an item.",
+      inputSchema: { type: "object", required: ["item"] },
+      policies: ["quoting"],
+      steps: [],
+      result: () => ({}),
+    });
+  });
+
 let h: Harness;
 let app: ConcordApp;
 beforeAll(async () => {
-  h = await startHarness();
+  h = await startHarness({ more: quoting });
   const keys = [
     "own=t1:olga:owner:",
     "dpo=t1:dora:privacy_officer:",
@@ -125,6 +147,21 @@ describe("redaction on request", () => {
     expect(told).toHaveLength(1);
     expect(told[0]).toMatchObject({ actor: "dora", detail: "asked for by the buyer" });
     expect(told[0]?.payload["act"]).toBe(done.body.command_id);
+  });
+
+  test("G6 what policies said about it is gone from their reasons, and only from there", async () => {
+    const { command } = await h.submit({ item: "rug-for-theo" }, { task: "wish" });
+    await h.settled(command);
+    expect(await whoHolds("rug-for-theo")).toContain("policy_decisions");
+    const done = await redact(idOf(command), ["/payload/item"]);
+    expect(done.body.changed.policy_decisions).toBe(1);
+    expect(await whoHolds("rug-for-theo")).toEqual([]);
+    const [decision] = await h.rows<{ reasons: string[]; decision: string }>(
+      "SELECT reasons, decision FROM concord.policy_decisions WHERE command_id = $1",
+      [command.commandId],
+    );
+    expect(decision).toEqual({ reasons: ["a [redacted] may be bought"], decision: "allow" });
+    expect((await intact()).problems).toEqual([]);
   });
 
   test("AUD-2 it cannot be undone, and done again it changes nothing", async () => {

@@ -20,6 +20,9 @@ import { ANNA, FRED, type Harness, refusalOf, startHarness, TRACE } from "./supp
 import { type Ledger, startLedger } from "./support/ledger.ts";
 import trips from "./support/trips.ts";
 
+/** What the next start knows the step of `buy_of_old` as. */
+const contractsOf = { step: "buy" };
+
 let h: Harness;
 let ledger: Ledger;
 let runtime: DurableRuntime<pg.ClientBase>;
@@ -29,6 +32,28 @@ beforeAll(async () => {
   const both = defineContracts((catalog) => {
     trips.register(catalog);
     deals.register(catalog);
+    catalog.task({
+      name: "buy_of_old",
+      description: "Bought under contracts that change.",
+      inputSchema: {
+        type: "object",
+        required: ["order_id", "item", "amount"],
+        properties: { order_id: { type: "string" } },
+      },
+      policies: ["may_buy", "limit"],
+      gatherFacts: async ({ amount = null }) => ({ amount }),
+      steps: [
+        {
+          kind: "connector",
+          id: contractsOf.step,
+          connector: "shop",
+          operation: "buy",
+          effectType: "shop.buy",
+          input: ({ payload }) => ({ item: payload["item"] ?? null }),
+        },
+      ],
+      result: () => ({}),
+    });
   });
   h = await startHarness({
     more: () => both,
@@ -318,6 +343,28 @@ describe("effects and artifacts", () => {
     for (let n = 0; n < 3; n += 1) await h.settled((await h.submit()).command);
     expect((await effectsOf(command)).at(-1)).toMatchObject({ status: "planned", attempts: 0 });
     expect(h.vendor.purchases.has("buy:stray")).toBe(false);
+  });
+
+  test("EFF-9 an effect that the contracts of today do not know fails closed, and nobody is called", async () => {
+    const command = await submit("buy_of_old", { order_id: "of-old", item: "chair", amount: 900 });
+    expect(command.status).toBe("waiting_for_approval");
+    contractsOf.step = "renamed";
+    await h.restart();
+    try {
+      await resolve(command, "approved");
+      const done = await h.settled(command);
+      expect([done.status, done.errorClass]).toEqual(["failed", "validation_error"]);
+      expect(done.error).toContain("no longer what it was when this was planned");
+    } finally {
+      contractsOf.step = "buy";
+      await h.restart();
+    }
+    expect(await h.effects(command)).toEqual([{ status: "planned", attempts: 0 }]);
+    const calls = await h.rows(
+      "SELECT 1 FROM concord.connector_invocations WHERE command_id = $1",
+      [command.commandId],
+    );
+    expect([calls, h.vendor.purchases.has("buy:of-old")]).toEqual([[], false]);
   });
 
   test("EFF-10 what only reads or writes down has no effect; an effect is no artifact", async () => {

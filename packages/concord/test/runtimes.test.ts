@@ -13,6 +13,7 @@ import {
   type TestRestate,
 } from "../src/testing/index.ts";
 import { ANNA, FRED, type Harness, startHarness, TRACE } from "./support/harness.ts";
+import { startReceiver } from "./support/receiver.ts";
 
 interface Engine {
   readonly name: string;
@@ -47,7 +48,15 @@ for (const engine of engines) {
   describe.skipIf(!engine.isThere)(engine.name, () => {
     let harness: Harness;
     beforeAll(async () => {
-      harness = await startHarness({ runtime: await engine.begin() });
+      process.env["CONCORD_WEBHOOK_RUNTIMES"] = `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
+      harness = await startHarness({
+        runtime: await engine.begin(),
+        webhooks: {
+          privateRanges: ["127.0.0.1/32"],
+          plainHttp: true,
+          retry: { attemptsMax: 3, waitsSeconds: [0.05] },
+        },
+      });
     });
     afterAll(async () => {
       await harness?.stop();
@@ -73,6 +82,30 @@ for (const engine of engines) {
       await decide(encodeId("approval", approval.approvalId), "approved");
       expect(await harness.settled(command)).toMatchObject({ status: "succeeded" });
       expect(await harness.effects(command)).toEqual([{ status: "succeeded", attempts: 1 }]);
+    });
+
+    test("RUN-5 a webhook leaves, and is tried again after a failure", async () => {
+      const receiver = await startReceiver();
+      receiver.answers.push(500);
+      const principal = { ...ANNA, roles: ["owner"] };
+      const { endpointId } = await harness.concord.webhookEndpoints.create(
+        { principal, traceId: TRACE },
+        {
+          url: receiver.url,
+          secretRef: "env:CONCORD_WEBHOOK_RUNTIMES",
+          eventTypes: ["artifact_created"],
+        },
+      );
+      const { command } = await harness.submit();
+      await harness.settled(command);
+      const filter = { limit: 5, endpointId };
+      const seen = async () =>
+        (await harness.concord.webhookEndpoints.deliveries(principal, filter)).items.map(
+          ({ status, attempts, responseCode }) => [status, attempts, responseCode],
+        );
+      await expect.poll(seen, { timeout: 30_000 }).toEqual([["delivered", 2, 200]]);
+      expect(new Set(receiver.received.map((one) => one.headers["webhook-id"])).size).toBe(1);
+      await receiver.stop();
     });
 
     test("RUN-5 EX-14 an error before the vendor commits, then a dropped answer: one purchase", async () => {

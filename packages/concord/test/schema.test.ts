@@ -85,7 +85,7 @@ async function command(
 }
 
 describe("tables", () => {
-  test("QUE-4 V-67 AUD-4 X-5 no queue, lease, claim, lock or schedule of our own, and one table for every event", async () => {
+  test("QUE-4 V-67 AUD-4 X-5 X-6 no queue, lease, claim, lock or schedule of our own, and one table for every event", async () => {
     const names = (await tables()).map((name) => name.replace(/^\w+\./, ""));
     expect(names).toContain("domain_events");
     const never =

@@ -5,6 +5,7 @@ import { ANNA, type Harness, startHarness } from "./support/harness.ts";
 
 const contracts = () =>
   defineContracts((catalog) => {
+    catalog.artifactType({ name: "note", description: "What came of it." });
     catalog.task({
       name: "maybe",
       description: "Ask a price, and buy when it is wanted.",

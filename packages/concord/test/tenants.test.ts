@@ -21,6 +21,7 @@ let ids: Readonly<Record<string, string>>;
 let secrets: readonly string[];
 
 beforeAll(async () => {
+  process.env["CONCORD_WEBHOOK_OTHER"] = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
   h = await startHarness();
   const keys = ["own=t1:anna:owner|auditor|operator:buy", "other=t2:eve:owner|auditor|finance:buy"];
   const auth = {
@@ -50,7 +51,22 @@ beforeAll(async () => {
      VALUES (gen_random_uuid(), 't1', $1, $1, 'outcome_unknown', 'hidden-lamp') RETURNING incident_id AS id`,
     [open.commandId],
   );
+  const [endpoint] = await h.rows<{ id: string }>(
+    `INSERT INTO concord.webhook_endpoints (endpoint_id, tenant_id, command_id, url, description, event_types,
+       secret_ref, after_transaction, after_seq, created_by)
+     VALUES (gen_random_uuid(), 't1', $1, 'https://example.com/hidden-lamp', 'hidden-lamp', '["nothing"]',
+       'env:CONCORD_WEBHOOK_LAMP', '0', 0, 'anna') RETURNING endpoint_id AS id`,
+    [open.commandId],
+  );
+  const [delivery] = await h.rows<{ id: string }>(
+    `INSERT INTO concord.webhook_deliveries (delivery_id, endpoint_id, tenant_id, event_id, event_type, status, error)
+     SELECT gen_random_uuid(), $1, 't1', event_id, event_type, 'failed', 'hidden-lamp' FROM concord.domain_events
+     WHERE command_id = $2 LIMIT 1 RETURNING delivery_id AS id`,
+    [endpoint?.id, open.commandId],
+  );
   ids = {
+    "webhook-endpoints": encodeId("webhook", (endpoint?.id ?? "") as never),
+    "webhook-deliveries": encodeId("delivery", (delivery?.id ?? "") as never),
     incidents: encodeId("incident", (incident?.id ?? "") as never),
     commands: command,
     approvals: pending,
@@ -83,6 +99,8 @@ const BODIES: Readonly<Record<string, object>> = {
   "/commands/{id}/input": { input: { amount: 1 } },
   "/commands/{id}/dependencies": { depends_on: [{ command_id: `cmd_${"0".repeat(32)}` }] },
   "/approvals/{id}/delegate": { to: "eve" },
+  "/webhook-endpoints/{id}": { description: "changed" },
+  "/webhook-endpoints/{id}/rotate": { secret_ref: "env:CONCORD_WEBHOOK_OTHER" },
   "/incidents/{id}/settle": { action: "resolve", note: "seen" },
   "/schedules/{name}/backfill": { from: "2026-01-01T00:00:00Z", to: "2026-01-02T00:00:00Z" },
 };

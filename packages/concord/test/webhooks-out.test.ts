@@ -28,6 +28,10 @@ beforeAll(async () => {
       failuresMax: 2,
     },
   });
+  serve();
+});
+/** The API over the Concord that runs now. */
+const serve = () => {
   const operatorKeys = ["own=t1:olga:owner:buy", "anna=t1:anna::buy", "eve=t2:eve:owner:buy"];
   app = createConcordApp(
     h.concord,
@@ -38,7 +42,7 @@ beforeAll(async () => {
     },
     createLogger("test", "silent"),
   );
-});
+};
 afterAll(() => h.stop());
 beforeEach(async () => {
   receiver = await startReceiver();
@@ -124,6 +128,14 @@ describe("outbound webhooks", () => {
     await buy();
     const [second] = await settles(id, "delivered", "delivered");
     expect(second.log).toHaveLength(2);
+  });
+
+  test("who takes a message and then says too much has taken it", async () => {
+    const id = await create();
+    receiver.answers.push("chatty");
+    await buy();
+    const [delivery] = await settles(id, "delivered");
+    expect(delivery).toMatchObject({ attempts: 1, response_code: 200 });
   });
 
   test("a redirect is not followed, and what a receiver says in anger is kept without its personal data", async () => {
@@ -299,5 +311,38 @@ describe("outbound webhooks", () => {
     await submit("ask anna@example.com");
     await settles(id, "delivered");
     expect(receiver.received[0]?.body).not.toContain("anna@example.com");
+  });
+
+  test("a receiver that hangs holds back nobody else, and no command", async () => {
+    const slow = await startReceiver();
+    slow.usual = "hang";
+    const stuck = await create({ url: slow.url });
+    const id = await create();
+    const { length } = await Promise.all(Array.from({ length: 12 }, () => buy()));
+    await settles(id, ...Array<string>(length).fill("delivered"));
+    expect(slow.received.length).toBeGreaterThan(0);
+    const states = (await deliveries(stuck)).map((one: { status: string }) => one.status);
+    expect(states).not.toContain("delivered");
+    await slow.stop();
+  });
+
+  test("RUN-11 a delivery whose run is gone, as after a restored backup, gets another one", async () => {
+    const id = await create();
+    await buy();
+    const [delivery] = await settles(id, "delivered");
+    await h.restart(async () => {
+      await h.pool.query(
+        `UPDATE concord.webhook_deliveries SET status = 'pending', round = 7, completed_at = NULL,
+           updated_at = now() - interval '1 hour' WHERE event_id = $1`,
+        [delivery.event_id.replace("evt_", "")],
+      );
+    });
+    serve();
+    const [again] = await settles(id, "delivered");
+    expect([again.round, again.event_id]).toEqual([8, delivery.event_id]);
+    expect(new Set(receiver.received.map((one) => one.headers["webhook-id"])).size).toBe(1);
+    expect((await app.request("/metrics")).status).toBe(200);
+    const metrics = await (await app.request("/metrics")).text();
+    expect(metrics).toMatch(/concord_webhook_deliveries\{status="delivered"\} \d+/);
   });
 });

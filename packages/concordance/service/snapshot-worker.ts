@@ -47,6 +47,7 @@ class Copy {
     } finally {
       source.close();
     }
+    // Each commit moves the bookmark: it differs when anything is missing, or the state was replaced meanwhile.
     if (positionIn(copyPath).appliedIndex !== this.#begun?.appliedIndex) {
       throw new Error("the copy is not of the moment it was begun");
     }

@@ -25,6 +25,9 @@ interface Carrier {
   readonly engine: () => Engine;
   readonly breakDown: () => Promise<void>;
   readonly mend: () => Promise<void>;
+  /** It keeps its connections and says nothing; null where that cannot be. */
+  readonly freeze: (() => void) | null;
+  readonly thaw: () => void;
   readonly end: () => Promise<void>;
 }
 
@@ -33,6 +36,8 @@ async function overProgram(program: Program, engine: () => Engine): Promise<Carr
     engine,
     breakDown: () => program.kill(),
     mend: () => program.start(),
+    freeze: () => program.signal("SIGSTOP"),
+    thaw: () => program.signal("SIGCONT"),
     end: () => program.end(),
   };
 }
@@ -47,6 +52,8 @@ const CARRIERS: readonly (readonly [string, boolean, () => Promise<Carrier>])[] 
         engine: () => hub.engine(),
         breakDown: async () => hub.cut("the test"),
         mend: async () => {},
+        freeze: null,
+        thaw: () => {},
         end: async () => {},
       };
     },
@@ -177,6 +184,20 @@ for (const [name, isThere, carry] of CARRIERS) {
       await b.until(() => b.heard.length >= 2);
       expect(b.heard.at(-1)).toEqual(["a", events("s1", 3)]);
     });
+
+    if (name === "in-process") return;
+    test("one that keeps its connections and says nothing counts as broken, and is taken up again", async () => {
+      const [a, b] = [await join("a"), await join("b")];
+      const doubts = b.doubts;
+      carrier.freeze?.();
+      await a.until(() => !a.broadcast.state().ok);
+      await b.until(() => !b.broadcast.state().ok);
+      carrier.thaw();
+      for (const one of [a, b]) await one.until(() => one.broadcast.state().ok);
+      expect(b.doubts).toBeGreaterThan(doubts);
+      a.broadcast.publish(events("s1", 1));
+      await b.until(() => b.heard.length > 0);
+    });
   });
 }
 
@@ -186,6 +207,8 @@ test("what is no hint of this version is passed over", async () => {
     engine: () => hub.engine(),
     breakDown: async () => {},
     mend: async () => {},
+    freeze: null,
+    thaw: () => {},
     end: async () => {},
   };
   const b = await Listener.on(carrier, "b");

@@ -90,6 +90,24 @@ for (const [name, isThere, options] of KINDS) {
       for (const client of [again, bob]) client.close();
     });
 
+    test("D2 what an owner committed and said to nobody before it died is told by the next", async () => {
+      const [a, b] = [await fleet.gateway(), await fleet.gateway()];
+      const ann = await TestClient.as(a.port, TOKENS.ann);
+      const bob = await TestClient.as(b.port, TOKENS.bob);
+      const sessionId = await ann.newSession();
+      await bob.ask({ type: "join_session", sessionId });
+      await fleet.engine.kill();
+      const { turnId } = await ann.ask({ type: "run_turn", sessionId, text: "hold it" });
+      await ann.until(() => ann.log(sessionId).some((e) => e.type === "message_started"));
+      await a.kill();
+      await bob.until(() => bob.log(sessionId).some((e) => e.type === "message_started"));
+      fleet.world.podium.finish(String(turnId));
+      await restsAfter(bob, sessionId, turnId);
+      await expectViews(bob, sessionId, [bob.log(sessionId)]);
+      expect(bob.closeCode).toBeNull();
+      bob.close();
+    });
+
     test("D1 an owner that slept until another took over is refused, and its clients come back to a whole log", async () => {
       const [a, b] = [await fleet.gateway(), await fleet.gateway()];
       const ann = await TestClient.as(a.port, TOKENS.ann);

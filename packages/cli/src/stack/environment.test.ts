@@ -37,6 +37,12 @@ test("a key or address of the caller's does not reach a service by inheritance, 
   expect(envOf("ensemble", inherited)["ENSEMBLE_OPENAI_API_KEY"]).toBe("z");
 });
 
+test("what signs webhooks reaches Concord and nobody else", () => {
+  const inherited = { CONCORD_WEBHOOK_SHOP: "whsec_x" };
+  const holders = SERVICES.filter(({ name }) => "CONCORD_WEBHOOK_SHOP" in envOf(name, inherited));
+  expect(holders.map(({ name }) => name)).toEqual(["concord"]);
+});
+
 test("no argument of any service holds a key", () => {
   const args = SERVICES.flatMap((row) => row.args(facts)).join(" ");
   for (const key of Object.values(facts.keys)) expect(args).not.toContain(key);

@@ -18,12 +18,17 @@ const DECIDED_HERE: readonly string[] = [
   "CONCERT_SUPERVISED",
 ];
 
+/** What signs webhooks, and no service but this one signs any. */
+const SIGNING = { prefix: "CONCORD_WEBHOOK_", by: "concord" } as const;
+
 type Env = Readonly<Record<string, string | undefined>>;
 
 export function environmentFor(row: ServiceRow, facts: StackFacts, inherited: Env) {
   const kept = Object.entries(inherited).filter(
     (entry): entry is [string, string] =>
-      entry[1] !== undefined && !DECIDED_HERE.includes(entry[0]),
+      entry[1] !== undefined &&
+      !DECIDED_HERE.includes(entry[0]) &&
+      (row.name === SIGNING.by || !entry[0].startsWith(SIGNING.prefix)),
   );
   return { ...Object.fromEntries(kept), ...row.env(facts) };
 }

@@ -9,6 +9,7 @@ import type { JsonObject } from "../core/json.ts";
 import { isResting } from "../core/vocabulary.ts";
 import type { Concord } from "../domain/face.ts";
 import type { SubmitRequest } from "../domain/submission.ts";
+import { addAlerts } from "./alerts.ts";
 import { type ApiEnv, type AuthOptions, identify, person } from "./auth.ts";
 import { addConnectors } from "./connectors.ts";
 import { document } from "./document.ts";
@@ -78,6 +79,7 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addRedactions(app, concord, auth);
   addSchedules(app, concord, auth);
   addWebhooks(app, concord);
+  addAlerts(app, concord, auth);
   addWebhookEndpoints(app, concord, auth);
   const described = document(app);
   app.get("/openapi.json", (context) => context.json(described));
@@ -241,7 +243,8 @@ function submission(
     throw new ApiError(403, "forbidden", `Only a service may submit with ingress ${ingress}.`);
   }
   return {
-    taskName: body.task_name,
+    taskName: body.task_name ?? "",
+    ...(body.command_type === undefined ? {} : { commandType: body.command_type }),
     payload: body.payload,
     principal: person(caller.principal),
     ingress,

@@ -1,8 +1,10 @@
 /** Owns the Prometheus text of `/metrics`. */
+import { ALERTS } from "../domain/alerts.ts";
 import type { Concord } from "../domain/face.ts";
 
 export async function metricsText(concord: Concord): Promise<string> {
-  const counts = await concord.counts();
+  const [counts, alerts] = await Promise.all([concord.counts(), concord.alerts()]);
+  const raised = ALERTS.map((name) => [name, alerts.some((one) => one.name === name) ? 1 : 0]);
   return [
     ...gauge("concord_commands", "Commands by status.", "status", counts.commands),
     ...gauge("concord_approvals", "Approvals by status.", "status", counts.approvals),
@@ -14,6 +16,13 @@ export async function metricsText(concord: Concord): Promise<string> {
       counts.connectorErrors,
     ),
     ...gauge("concord_policy_decisions", "Policy decisions.", "decision", counts.policyDecisions),
+    ...gauge("concord_alert", "1 while it holds.", "name", Object.fromEntries(raised)),
+    ...gauge(
+      "concord_webhook_deliveries",
+      "Webhook deliveries by status.",
+      "status",
+      counts.webhookDeliveries,
+    ),
     "# HELP concord_feed_readers Open event feeds.",
     "# TYPE concord_feed_readers gauge",
     `concord_feed_readers ${concord.events.readerCount()}`,

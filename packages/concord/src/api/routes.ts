@@ -60,7 +60,10 @@ export const DependencyBody = z
   .openapi("Dependency");
 export const SubmitBody = z
   .strictObject({
-    task_name: z.string().min(1).max(200),
+    task_name: z.string().min(1).max(200).optional(),
+    command_type: z.string().min(1).max(200).optional().openapi({
+      description: "Instead of task_name, where one task alone makes commands of the type.",
+    }),
     payload: z.unknown(),
     idempotency_key: z.string().min(1).max(256).optional().openapi({
       description:
@@ -77,6 +80,10 @@ export const SubmitBody = z
       .optional(),
     depends_on: z.array(DependencyBody).max(100).optional(),
   })
+  .refine(
+    ({ task_name, command_type }) => (task_name === undefined) !== (command_type === undefined),
+    "say task_name or command_type, one of them",
+  )
   .openapi("Submission", {
     example: {
       task_name: "hotel.search",

@@ -58,6 +58,23 @@ const TOLD: Readonly<Record<string, Told>> = {
   },
   payload_redacted: { kind: "policy", tell: (p) => `Masked ${list(p["places"])}` },
   step_skipped: { kind: "other", tell: (p) => `Left out ${text(p["step_id"])}: nothing to do` },
+  webhook_created: {
+    kind: "other",
+    tell: (p) => `Events go to the webhook ${text(p["webhook_id"])}`,
+  },
+  webhook_disabled: {
+    kind: "other",
+    tell: (p) => `Nothing is sent to the webhook ${text(p["webhook_id"])} any more`,
+    detail: (p) => text(p["reason"]) || null,
+  },
+  webhook_enabled: {
+    kind: "other",
+    tell: (p) => `Events go to the webhook ${text(p["webhook_id"])} again`,
+  },
+  webhook_secret_rotated: {
+    kind: "other",
+    tell: (p) => `Another secret signs for the webhook ${text(p["webhook_id"])}`,
+  },
   record_redacted: {
     kind: "other",
     tell: (p) => `${text(p["redacted_by"])} had something taken out of the record`,

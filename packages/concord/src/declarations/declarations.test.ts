@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { CatalogError, contractsFromYaml, loadCatalog } from "../index.ts";
 import { parseDeclarations } from "./index.ts";
@@ -226,3 +227,15 @@ function bomb(): string {
   );
   return levels.join("\n");
 }
+
+test("CON-16 ART-2 the manual's own example loads, with a type of artifact of its own", () => {
+  const manual = readFileSync(new URL("../../../../docs/declarations.md", import.meta.url), "utf8");
+  const [, example = ""] = /```yaml\n([\s\S]*?)```/.exec(manual) ?? [];
+  const catalog = loadCatalog([contractsFromYaml(example, "manual.yaml")]);
+  expect(catalog.artifactType("receipt")?.retentionDays).toBe(3650);
+  expect(catalog.toolTask("order_and_keep")?.name).toBe("order_and_keep");
+  const without = example.replace(/^artifact_type:.*$/m, "");
+  expect(problemsOf(without)).toEqual([
+    expect.stringContaining('writes the unknown artifact type "receipt"; register it'),
+  ]);
+});

@@ -174,6 +174,15 @@ const REGISTER: Readonly<Record<string, Register>> = {
       ...(quorum === undefined ? {} : { quorum: Number(quorum) }),
     });
   },
+  artifact_type: (catalog, { body }) => {
+    const { name, description, content_schema: schema, retention_days: days } = body;
+    catalog.artifactType({
+      name: String(name),
+      description: String(description),
+      ...(isJsonObject(schema) ? { contentSchema: schema } : {}),
+      ...(typeof days === "number" ? { retentionDays: days } : {}),
+    });
+  },
   compensation: (catalog, { body }) => {
     const { name, of, connector, capability, input, after } = body;
     catalog.compensation({

@@ -115,6 +115,12 @@ export const SHAPES: Readonly<Record<string, JsonObject>> = {
     expires_in_minutes: { type: "integer", minimum: 1, maximum: 525_600 },
     quorum: { type: "integer", minimum: 1, maximum: 100 },
   }),
+  artifact_type: object(["name", "description"], {
+    name,
+    description: text,
+    content_schema: schema,
+    retention_days: { type: "integer", minimum: 1, maximum: 36_500 },
+  }),
   compensation: object(["name", "of", "connector", "capability"], {
     name,
     of: name,

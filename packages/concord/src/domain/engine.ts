@@ -9,7 +9,6 @@ import type { CommandId } from "../core/ids.ts";
 import { nextStep } from "../core/planning.ts";
 import { waitBeforeRetryMs } from "../core/retry.ts";
 import { isResting } from "../core/vocabulary.ts";
-import { eventOf } from "./audit.ts";
 import {
   advanceChain,
   compensatable,
@@ -26,12 +25,13 @@ import { holdBack } from "./hold-back.ts";
 import { expireInput } from "./input.ts";
 import type { Kit } from "./kit.ts";
 import { findLateTruth, reportUnknown, waitBeforeProbeMs } from "./late-truth.ts";
+import { leaveOut } from "./leave-out.ts";
 import { type MoveDetails, moveCommand } from "./move.ts";
 import { expireApprovals } from "./open-questions.ts";
 import type { Tx } from "./store.ts";
 import type { ArtifactStep, Task } from "./tasks.ts";
 import { advanceTurn, settleCancelledTurn } from "./turn-engine.ts";
-import { type Written, writeArtifact } from "./write-artifact.ts";
+import { writeArtifact } from "./write-artifact.ts";
 
 /** Moves the command as far as rows allow and says what has to happen outside a transaction. */
 export async function advance(tx: Tx, kit: Kit, commandId: CommandId): Promise<Directive> {
@@ -130,22 +130,6 @@ async function run(tx: Tx, kit: Kit, start: Command): Promise<Directive> {
     if ("failure" in written) return failAndUndo(tx, kit, command, written.failure);
     command = written.command;
   }
-}
-
-/** A step whose condition does not hold is over without anything happening; undefined when it has to be done. */
-async function leaveOut(
-  tx: Tx,
-  command: Command,
-  task: Task,
-  { stepId }: PlanStep,
-): Promise<Written | undefined> {
-  const when = task.steps.find((one) => one.id === stepId)?.when;
-  if (when === undefined) return undefined;
-  const held = guarded(() => ({ holds: when(viewOf(command)) === true }), "the step's condition");
-  if ("failure" in held) return held;
-  if (held.value["holds"] === true) return undefined;
-  await tx.events.append([eventOf(command, "step_skipped", { step_id: stepId })]);
-  return { command: await tx.commands.setStepResult(command.commandId, stepId, { skipped: true }) };
 }
 
 async function finish(tx: Tx, kit: Kit, command: Command, task: Task): Promise<Directive> {

@@ -1,5 +1,6 @@
 /** Owns the face of a started Concord: what the HTTP API, an embedding program and the tests may ask of it. */
 import type { Command, Principal } from "../core/command.ts";
+import type { Alert } from "./alerts.ts";
 import type { ApprovalService } from "./approval-service.ts";
 import type { Approval } from "./approvals.ts";
 import type { Artifact, Lineage } from "./artifacts.ts";
@@ -7,6 +8,7 @@ import type { DomainEvent } from "./audit.ts";
 import type { CommandService } from "./command-service.ts";
 import type { ConnectorSummary } from "./describing.ts";
 import type { Explanation } from "./explain.ts";
+import type { Health } from "./health.ts";
 import type { IncidentService } from "./incident-service.ts";
 import type { Incident } from "./incidents.ts";
 import type { NotificationService } from "./notifications.ts";
@@ -78,6 +80,10 @@ export interface Concord {
   readonly events: EventFeed;
   readonly tools: () => readonly Tool[];
   readonly counts: () => Promise<Counts>;
+  /** What it stands on, part by part. Never throws. */
+  readonly health: () => Promise<Health>;
+  /** What somebody has to look at, over all tenants. */
+  readonly alerts: () => Promise<readonly Alert[]>;
   /** What keeps this Concord from serving; empty when it can. */
   readonly missing: () => Promise<readonly string[]>;
   /** Whether `error` means that storage is away: nothing is known to be wrong with the request. */

@@ -64,6 +64,7 @@ export interface Counts {
   readonly effects: Readonly<Record<string, number>>;
   readonly connectorErrors: Readonly<Record<string, number>>;
   readonly policyDecisions: Readonly<Record<string, number>>;
+  readonly webhookDeliveries: Readonly<Record<string, number>>;
 }
 
 /** Whether the record of a tenant is still what was written. */

@@ -19,10 +19,13 @@ import { moveCommand } from "./move.ts";
 import { planCommand, workflowIdOf } from "./plan-command.ts";
 import { judgeCommand } from "./policy-evaluation.ts";
 import type { NewCommand, Tx } from "./store.ts";
-import type { FactReader, Task } from "./tasks.ts";
+import { acceptsIngress, type FactReader, type Task } from "./tasks.ts";
 
 export interface SubmitRequest {
+  /** Empty when the task is asked for by its `commandType`. */
   readonly taskName: string;
+  /** X-52: the one task that makes commands of this type. */
+  readonly commandType?: string;
   readonly payload: unknown;
   readonly principal: Principal;
   readonly ingress: IngressType;
@@ -53,20 +56,16 @@ const KEY_CHARACTERS_MAX = 256;
 /** The task and the payload as it will be stored. Throws `Refusal` `unknown_task` or `validation_error`. */
 export function checkRequest(
   kit: Kit,
-  request: Pick<SubmitRequest, "taskName" | "payload" | "ingress" | "idempotencyKey" | "metadata">,
+  request: Pick<
+    SubmitRequest,
+    "taskName" | "commandType" | "payload" | "ingress" | "idempotencyKey" | "metadata"
+  >,
 ): { readonly task: Task; readonly payload: JsonObject } {
-  const task = kit.catalog.task(request.taskName);
-  if (task === undefined) {
-    const known = kit.catalog.taskNames().join(", ");
-    throw new Refusal(
-      "unknown_task",
-      `No task "${request.taskName}" is registered; known: ${known}.`,
-    );
-  }
+  const task = taskAskedFor(kit, request);
   if (!INGRESS_TYPES.includes(request.ingress)) {
     throw invalid(`"${request.ingress}" is no ingress; known: ${INGRESS_TYPES.join(", ")}`);
   }
-  if (task.ingressTypes !== undefined && !task.ingressTypes.includes(request.ingress)) {
+  if (!acceptsIngress(task, request.ingress)) {
     throw invalid(`${task.name} does not accept ${request.ingress}`);
   }
   const key = request.idempotencyKey;
@@ -79,6 +78,25 @@ export function checkRequest(
     unstorable(request.metadata ?? {}, "context.metadata");
   if (problem !== undefined) throw invalid(problem);
   return { task, payload: checkPayload(task, request.payload) };
+}
+
+function taskAskedFor(
+  { catalog }: Kit,
+  { taskName, commandType }: Pick<SubmitRequest, "taskName" | "commandType">,
+): Task {
+  const names =
+    taskName !== "" || commandType === undefined
+      ? [taskName]
+      : catalog.taskNames().filter((name) => catalog.task(name)?.commandType === commandType);
+  const [name = "", ...others] = names;
+  const task = catalog.task(name);
+  if (task !== undefined && others.length === 0) return task;
+  const asked = taskName === "" ? `of type "${commandType}"` : `"${taskName}"`;
+  const message =
+    others.length > 0
+      ? `Several tasks are ${asked}: ${names.join(", ")}; name one of them.`
+      : `No task ${asked} is registered; known: ${catalog.taskNames().join(", ")}.`;
+  throw new Refusal("unknown_task", message);
 }
 
 /** Creates the command, or finds the one its key already made. Throws `Refusal`; then nothing was written. */

@@ -131,6 +131,14 @@ export interface TaskDefinition {
   readonly tool?: { readonly name: string; readonly description?: string };
 }
 
+/** CMD-12: none named is any. */
+export function acceptsIngress(
+  { ingressTypes = [] }: Pick<TaskDefinition, "ingressTypes">,
+  ingress: IngressType,
+): boolean {
+  return ingressTypes.length === 0 || ingressTypes.includes(ingress);
+}
+
 /** A task as the services see it: defaults filled, schema compiled, and how it runs. */
 export interface Task extends Omit<TaskDefinition, "review"> {
   readonly commandType: string;

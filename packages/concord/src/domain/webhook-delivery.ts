@@ -10,6 +10,7 @@ import { eventOf } from "./audit.ts";
 import type { SecretRef } from "./connectors.ts";
 import { isoTime, type Kit } from "./kit.ts";
 import { OWNER_ROLE } from "./schedule-service.ts";
+import { KeyedSlots, Slots } from "./slots.ts";
 import type { Store, Tx } from "./store.ts";
 import {
   type DeliveryAttempt,
@@ -55,6 +56,19 @@ export interface DeliveryParts {
   readonly unit: () => number;
 }
 
+/** What a process lets happen at once: a flood of events leaves room for commands, a slow receiver for the others. */
+export interface DeliverySlots {
+  readonly database: Slots;
+  readonly endpoint: KeyedSlots;
+}
+
+const DATABASE_SLOTS = 5;
+const ENDPOINT_SLOTS = 8;
+
+export function deliverySlots(): DeliverySlots {
+  return { database: new Slots(DATABASE_SLOTS), endpoint: new KeyedSlots(ENDPOINT_SLOTS) };
+}
+
 const LOG_MAX = 20;
 /** Who does what nobody asked for. */
 const CONCORD = "concord";
@@ -62,25 +76,37 @@ const CONCORD = "concord";
 /** Tries once. Milliseconds after which to try again; null when this round is over. */
 export async function attemptDelivery(
   parts: DeliveryParts,
+  slots: DeliverySlots,
   deliveryId: DeliveryId,
   round: number,
   assertOwned: () => Promise<void>,
 ): Promise<number | null> {
   const { store, kit, sender } = parts;
-  const begun = await store.transaction((tx) => begin(tx, kit, deliveryId, round));
-  if (begun === undefined) return null;
-  const { endpoint, message } = begun;
-  await assertOwned();
-  const sent = await sender.send({ ...message, url: endpoint.url });
-  const attempt: DeliveryAttempt = {
-    at: isoTime(message.sentAtMs),
-    round,
-    responseCode: sent.responseCode,
-    error: sent.error,
-    latencyMs: Math.max(0, Math.round(kit.nowMs() - message.sentAtMs)),
-    signedWith: message.secretRefs,
-  };
-  return store.transaction((tx) => conclude(tx, parts, deliveryId, attempt, sent));
+  const found = await slots.database.run(() =>
+    store.read((tx) => tx.webhooks.delivery(deliveryId)),
+  );
+  if (found === undefined) return null;
+  // Begun only when it may be sent: its time stamp is part of what is signed.
+  return slots.endpoint.run(found.endpointId, async () => {
+    const begun = await slots.database.run(() =>
+      store.transaction((tx) => begin(tx, kit, deliveryId, round)),
+    );
+    if (begun === undefined) return null;
+    const { endpoint, message } = begun;
+    await assertOwned();
+    const sent = await sender.send({ ...message, url: endpoint.url });
+    const attempt: DeliveryAttempt = {
+      at: isoTime(message.sentAtMs),
+      round,
+      responseCode: sent.responseCode,
+      error: sent.error,
+      latencyMs: Math.max(0, Math.round(kit.nowMs() - message.sentAtMs)),
+      signedWith: message.secretRefs,
+    };
+    return slots.database.run(() =>
+      store.transaction((tx) => conclude(tx, parts, deliveryId, attempt, sent)),
+    );
+  });
 }
 
 interface Begun {

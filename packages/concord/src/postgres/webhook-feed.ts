@@ -109,7 +109,8 @@ export async function quietDeliveries(
     .where(
       sql<boolean>`greatest(updated_at, next_attempt_at) < now() - make_interval(secs => ${STRANDED_SECONDS})`,
     )
-    .orderBy("updated_at")
+    // Most of them only wait their turn: by chance each is looked at, however many stand before it.
+    .orderBy(sql`random()`)
     .limit(limit)
     .execute();
   return rows.map(deliveryOf);

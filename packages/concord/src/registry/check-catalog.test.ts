@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { anyonePolicy } from "../core/policies.ts";
 import { NO_RETRY } from "../core/retry.ts";
-import { ARTIFACT_TYPES, QUEUES } from "../core/vocabulary.ts";
+import { ARTIFACT_TYPES, INGRESS_TYPES, QUEUES } from "../core/vocabulary.ts";
 import type { OperationDefinition } from "../domain/connectors.ts";
-import type { TaskDefinition } from "../domain/tasks.ts";
+import { acceptsIngress, type TaskDefinition } from "../domain/tasks.ts";
 import { RUNTIME_CAPABILITIES, type RuntimeCapability } from "../runtime/protocol/index.ts";
 import type { Catalog } from "./catalog.ts";
 import { CatalogError } from "./check-catalog.ts";
@@ -241,6 +241,7 @@ describe("catalog load", () => {
     const from = (...ingressTypes: string[]) =>
       problemsOf(() => {}, {}, { ...task, ingressTypes: ingressTypes as never });
     expect(from("api_request", "file_event")).toEqual([]);
+    expect(from()).toEqual([]);
     expect(from("api_request", "pigeon")).toEqual([
       'task "write" names the unknown ingress "pigeon"',
     ]);
@@ -278,6 +279,15 @@ describe("catalog load", () => {
     expect(remembered(32)[0]).toContain("can take 33 s");
     expect(problemsOf(() => {}, { retry, timeoutMs: 86_400_000 })).toEqual([]);
   });
+});
+
+test("CMD-12 a task takes what it names, and anything when it names nothing", () => {
+  for (const ingress of INGRESS_TYPES) {
+    expect(acceptsIngress({}, ingress)).toBe(true);
+    expect(acceptsIngress({ ingressTypes: [] }, ingress)).toBe(true);
+    const only = { ingressTypes: ["file_event"] } as const;
+    expect(acceptsIngress(only, ingress)).toBe(ingress === "file_event");
+  }
 });
 
 describe("what the runtime has to offer", () => {

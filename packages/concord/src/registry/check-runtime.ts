@@ -4,7 +4,7 @@
  */
 import { Cron } from "croner";
 import type { ScheduleDefinition } from "../domain/schedules.ts";
-import type { TaskDefinition } from "../domain/tasks.ts";
+import { acceptsIngress, type TaskDefinition } from "../domain/tasks.ts";
 import type { RuntimeCapability } from "../runtime/protocol/index.ts";
 import type { Registrations } from "./catalog.ts";
 
@@ -50,7 +50,7 @@ export function scheduleProblems(
   return schedules.flatMap((schedule) => {
     const at = `schedule "${schedule.name}"`;
     const task = tasks.find(({ name }) => name === schedule.task);
-    const accepts = task?.ingressTypes?.includes("scheduled_trigger") ?? true;
+    const accepts = acceptsIngress(task ?? {}, "scheduled_trigger");
     return [
       ...cronProblem(at, schedule),
       ...(known.includes(schedule.task) ? [] : [`${at} names the unknown task "${schedule.task}"`]),
@@ -79,7 +79,7 @@ export function webhookProblems({ webhooks, tasks }: Registrations): readonly st
   return webhooks.flatMap(({ provider, task }, n) => {
     const at = `webhook "${provider}"`;
     const found = tasks.find(({ name }) => name === task);
-    const accepts = found?.ingressTypes?.includes("external_webhook") ?? true;
+    const accepts = acceptsIngress(found ?? {}, "external_webhook");
     return [
       ...(PROVIDER.test(provider) ? [] : [`${at}: a provider is 1 to 64 of a-z, 0-9 and -`]),
       ...(providers.indexOf(provider) === n ? [] : [`${at} is registered twice`]),

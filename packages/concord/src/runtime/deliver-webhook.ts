@@ -8,7 +8,7 @@ import { asId, type DeliveryId } from "../core/ids.ts";
 import { isJsonObject, type Json } from "../core/json.ts";
 import type { EventFeed } from "../domain/reading.ts";
 import type { Store } from "../domain/store.ts";
-import { attemptDelivery, type DeliveryParts } from "../domain/webhook-delivery.ts";
+import { attemptDelivery, type DeliveryParts, deliverySlots } from "../domain/webhook-delivery.ts";
 import { isConnectionLost } from "../postgres/connection.ts";
 import type { OutboxFactory } from "../postgres/store.ts";
 import { dispatchEvents, quietDeliveries } from "../postgres/webhook-feed.ts";
@@ -46,12 +46,15 @@ export function defineDeliverWebhook<Connection>(
   runtime: DurableRuntime<Connection>,
   parts: DeliveryParts,
 ): void {
+  const slots = deliverySlots();
   runtime.defineWorkflow(DELIVER_WEBHOOK, async (context, input) => {
     const { deliveryId, round } = roundOf(input);
     const assertOwned = () => context.assertOwned();
     for (;;) {
       const waitMs = await context.step("attempt", () =>
-        patiently(isConnectionLost, () => attemptDelivery(parts, deliveryId, round, assertOwned)),
+        patiently(isConnectionLost, () =>
+          attemptDelivery(parts, slots, deliveryId, round, assertOwned),
+        ),
       );
       if (waitMs === null) return null;
       await context.sleep(waitMs);
@@ -97,14 +100,17 @@ export function createWebhookDispatcher(parts: DispatcherParts): Dispatcher {
       if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, GATHER_MS));
     }
   };
+  const sweep = () =>
+    restartLost(parts).then(
+      (count) => {
+        if (count > 0) log.warn({ count }, "deliveries without a run were started again");
+      },
+      (error: unknown) => log.warn({ err: error }, "could not look for lost deliveries"),
+    );
   return {
     start: () => {
-      isDone = loop();
-      timer = setInterval(() => {
-        restartLost(parts).catch((error) =>
-          log.warn({ err: error }, "could not look for lost deliveries"),
-        );
-      }, QUIET_EVERY_MS);
+      isDone = sweep().then(loop);
+      timer = setInterval(() => void sweep(), QUIET_EVERY_MS);
     },
     stop: async () => {
       clearInterval(timer);
@@ -115,7 +121,7 @@ export function createWebhookDispatcher(parts: DispatcherParts): Dispatcher {
 }
 
 /** As the reconciler for commands: a commit cannot leave a delivery without a run, but a restored backup can. */
-export async function restartLost({ pool, store, runtime }: DispatcherParts): Promise<number> {
+async function restartLost({ pool, store, runtime }: DispatcherParts): Promise<number> {
   let count = 0;
   for (const quiet of await quietDeliveries(pool, QUIET_BATCH)) {
     const { state } = await runtime.inspect(workflowIdOf(quiet));

@@ -20,12 +20,17 @@ export interface Reconciler {
   /** Looks once, then again and again. */
   start(): Promise<void>;
   stop(): void;
+  /** When it last looked, whatever it found; undefined before the first time. */
+  sweptAtMs(): number | undefined;
+  readonly everyMs: number;
 }
 
 export function createReconciler(runtime: Runs, store: Store, log: Logger): Reconciler {
   let timer: NodeJS.Timeout | undefined;
+  let sweptAtMs: number | undefined;
   const sweep = async () => {
     const count = await reconcile(runtime, store);
+    sweptAtMs = Date.now();
     if (count > 0) log.warn({ count }, "commands without a run were started again");
   };
   return {
@@ -36,6 +41,8 @@ export function createReconciler(runtime: Runs, store: Store, log: Logger): Reco
       }, EVERY_MS);
     },
     stop: () => clearInterval(timer),
+    sweptAtMs: () => sweptAtMs,
+    everyMs: EVERY_MS,
   };
 }
 

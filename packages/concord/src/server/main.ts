@@ -13,6 +13,7 @@ import { createConcord, type WebhookOptions } from "../concord.ts";
 import { declaredContracts, isYaml } from "../declarations/index.ts";
 import { CatalogError } from "../registry/check-catalog.ts";
 import { type Contracts, isContracts } from "../registry/define-contracts.ts";
+import { parseAlertLimits } from "./alert-limits.ts";
 import { SETTINGS, SUMMARY } from "./settings.ts";
 
 const PROGRAM = "concord";
@@ -20,7 +21,7 @@ const PROGRAM = "concord";
 async function main(): Promise<void> {
   const settings = config.settingsOrExit(PROGRAM, SUMMARY, SETTINGS);
   const log = createLogger(PROGRAM);
-  const operatorKeys = operatorKeysOrExit(settings.apiKeys);
+  const operatorKeys = parsedOrExit("--api-keys", () => settings.apiKeys.map(parseOperatorKey));
   const concord = await createOrExit(settings, log);
   const auth = {
     serviceKey: settings.serviceKey,
@@ -59,6 +60,7 @@ async function createOrExit(
       agentRuntimes: { podium: podiumRuntime(settings.podiumUrl, settings.podiumKey) },
       executorId: settings.executorId,
       workflowVersion: settings.workflowVersion,
+      alertLimits: parsedOrExit("--alert-limits", () => parseAlertLimits(settings.alertLimits)),
       secrets: secretsOf(settings),
       webhooks: webhooksOf(settings),
       log,
@@ -120,12 +122,12 @@ function declaredOr(path: string): Contracts {
   }
 }
 
-function operatorKeysOrExit(texts: readonly string[]) {
+function parsedOrExit<T>(flag: string, parse: () => T): T {
   try {
-    return texts.map(parseOperatorKey);
+    return parse();
   } catch (error) {
     if (!(error instanceof config.SettingError)) throw error;
-    process.stderr.write(`${PROGRAM}: --api-keys ${error.message}\n`);
+    process.stderr.write(`${PROGRAM}: ${flag} ${error.message}\n`);
     process.exit(2);
   }
 }

@@ -100,6 +100,13 @@ export const SETTINGS = {
     min: 1,
     max: 10_000,
   }),
+  alertLimits: config.list({
+    flag: "alert-limits",
+    env: "CONCORD_ALERT_LIMITS",
+    help: "From when on somebody has to look; see docs/alerts.md.",
+    placeholder: "queued_seconds=600,…",
+    default: [],
+  }),
   workflowVersion: config.text({
     flag: "workflow-version",
     env: "CONCORD_WORKFLOW_VERSION",

@@ -34,6 +34,7 @@ export interface HarnessOptions {
   /** Between Concord and its database; the harness itself looks directly. */
   readonly through?: (databaseUrl: string) => Promise<string>;
   readonly webhooks?: ConcordOptions["webhooks"];
+  readonly alerts?: Pick<ConcordOptions, "alertLimits" | "alertsEveryMs">;
   /** Default: DBOS. */
   readonly runtime?: ConcordOptions["runtime"];
 }
@@ -54,6 +55,7 @@ export async function startHarness(options: HarnessOptions = {}) {
       // What the tests break on purpose is warned about; only our own failures are worth a line.
       log: options.log ?? pino({ level: "error" }),
       nowMs: () => Date.now() + clock.aheadMs,
+      ...options.alerts,
       ...(options.runtime === undefined ? {} : { runtime: options.runtime }),
       ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
       ...(options.agent === undefined ? {} : { agentRuntimes: { podium: options.agent } }),

@@ -1,8 +1,11 @@
 /** Owns a receiver of webhooks: it keeps what arrives with its headers, and answers as it was told to. */
 import { createServer, type IncomingHttpHeaders } from "node:http";
 
-/** `hang` keeps the connection and says nothing; `drop` takes the message and cuts the connection. */
-export type Answer = number | "hang" | "drop";
+/**
+ * `hang` keeps the connection and says nothing; `drop` takes the message and cuts the connection; `chatty` takes it and
+ * goes on about it for longer than anybody listens.
+ */
+export type Answer = number | "hang" | "drop" | "chatty";
 
 export interface Received {
   readonly path: string;
@@ -32,6 +35,10 @@ export async function startReceiver(): Promise<Receiver> {
     received.push({ path: request.url ?? "", headers: request.headers, body });
     const answer = answers.shift() ?? state.usual;
     if (answer === "hang") return;
+    if (answer === "chatty") {
+      response.end("thank you ".repeat(100_000));
+      return;
+    }
     if (answer === "drop") {
       request.socket.destroy();
       return;

@@ -93,6 +93,8 @@ class Conversation<Q extends { readonly kind: string }> {
     number,
     { readonly doing: string; readonly done: (a: Answer) => void }
   >();
+  /** Asked in this turn of the event loop: they cross the thread together. */
+  #outbox: Ask<Q>[] = [];
   #nextId = 1;
   #stopping = false;
   #closed: string | null = null;
@@ -102,10 +104,12 @@ class Conversation<Q extends { readonly kind: string }> {
     this.#worker = new Worker(new URL(`./${name}.worker.ts`, import.meta.url), {
       env: { DIMINUENDO_WORKER_DATA_DIR: dataDir },
     });
-    this.#worker.onmessage = (event: MessageEvent<Answer>) => {
-      const waiting = this.#pending.get(event.data.id);
-      this.#pending.delete(event.data.id);
-      waiting?.done(event.data);
+    this.#worker.onmessage = (event: MessageEvent<readonly Answer[]>) => {
+      for (const answer of event.data) {
+        const waiting = this.#pending.get(answer.id);
+        this.#pending.delete(answer.id);
+        waiting?.done(answer);
+      }
     };
     this.#worker.onerror = (event) => {
       this.#close(event.message);
@@ -126,9 +130,15 @@ class Conversation<Q extends { readonly kind: string }> {
             ? resume(Effect.succeed(answer.value as A))
             : fail(answer.error, answer.superseded);
         this.#pending.set(id, { doing: ask.kind, done });
-        this.#worker.postMessage({ id, ask, claim } satisfies Ask<Q>);
+        if (this.#outbox.push({ id, ask, claim }) === 1) setImmediate(() => this.#post());
       }),
     );
+  }
+
+  #post(): void {
+    const asks = this.#outbox;
+    this.#outbox = [];
+    this.#worker.postMessage(asks);
   }
 
   get stop(): Effect.Effect<void> {

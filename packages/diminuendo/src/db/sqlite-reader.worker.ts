@@ -27,14 +27,18 @@ const dataDir = process.env["DIMINUENDO_WORKER_DATA_DIR"] ?? "";
 const handles = new DbLruCache(HANDLES_MAX);
 const journal = new JournalReader(dataDir);
 
-self.onmessage = (message: MessageEvent<Ask<ReaderQuery>>) => {
-  const { id, ask } = message.data;
-  try {
-    self.postMessage({ id, ok: true, value: answer(ask) } satisfies Answer);
-  } catch (error) {
-    self.postMessage({ id, ok: false, error: String(error) } satisfies Answer);
-  }
+self.onmessage = (message: MessageEvent<readonly Ask<ReaderQuery>[]>) => {
+  // Each for itself: a page is large, and the first must not wait for the last.
+  for (const one of message.data) self.postMessage([answered(one)]);
 };
+
+function answered({ id, ask }: Ask<ReaderQuery>): Answer {
+  try {
+    return { id, ok: true, value: answer(ask) };
+  } catch (error) {
+    return { id, ok: false, error: String(error) };
+  }
+}
 
 function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
   switch (ask.kind) {

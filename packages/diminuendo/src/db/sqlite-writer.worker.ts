@@ -1,5 +1,5 @@
 /**
- * Owns every write. Commands gather for at most 10 ms or until there are 100; then what is events alone goes to the
+ * Owns every write. Commands gather for a millisecond or until there are 1,000; then what is events alone goes to the
  * journal in one transaction, and each other database gets one with its commands in the order they came. An answer
  * leaves only after the commit. A command that fails takes down the others of its transaction, and all are told.
  */
@@ -38,7 +38,8 @@ interface Waiting<C extends WriterCommand = WriterCommand> {
 }
 
 const BATCH_DELAY_MS = 1; // Well under the 10 ms allowed: what arrives during a commit forms the next batch.
-const BATCH_COMMANDS_MAX = 100;
+/** What came during a slow sync should need one more, not ten. */
+const BATCH_COMMANDS_MAX = 1_000;
 /** Of each shape: a tenant's registry is written at every change of state, and must not make room for sessions. */
 const HANDLES_MAX = { registry: 256, session: 128 };
 /** A session that wrote nothing for this long gets its events into its own database. */
@@ -57,29 +58,50 @@ const handles = {
 const journal = new EventJournal(dataDir, Date.now());
 const tidying = setInterval(tidy, TIDY_EVERY_MS);
 let waiting: Waiting[] = [];
+/** Commands by database, the one that has waited longest first. */
+const groups = new Map<string, Waiting[]>();
+/** Committed, and not told yet. */
+let answers: Answer[] = [];
 let timer: ReturnType<typeof setTimeout> | null = null;
 
-self.onmessage = (message: MessageEvent<Ask<WriterCommand | ReplicaCommand>>) => {
-  const { id, ask, claim } = message.data;
+self.onmessage = (message: MessageEvent<readonly Ask<WriterCommand | ReplicaCommand>[]>) => {
+  for (const one of message.data) receive(one);
+  tellAnswers();
+};
+
+function receive({ id, ask, claim }: Ask<WriterCommand | ReplicaCommand>): void {
   if (ask.kind === "flush" || ask.kind === "stop") {
     flush();
     if (ask.kind === "stop") closeAll();
-    return reply({ id, ok: true, value: null });
+    answers.push({ id, ok: true, value: null });
+    return;
   }
-  if (isForReplica(ask)) return reply(asReplica(id, ask));
+  if (isForReplica(ask)) {
+    answers.push(asReplica(id, ask));
+    return;
+  }
   if (!SAFE_NAME.test(nameOf(ask).id)) {
-    return reply({ id, ok: false, error: "the id cannot name a database" });
+    answers.push({ id, ok: false, error: "the id cannot name a database" });
+    return;
   }
   if (ask.kind === "drop_session") {
     flush();
-    return reply(dropped(id, ask.sessionId));
+    answers.push(dropped(id, ask.sessionId));
+    return;
   }
   waiting.push({ id, command: ask, claim });
-  if (waiting.length >= BATCH_COMMANDS_MAX) flush();
-  else timer ??= setTimeout(flush, BATCH_DELAY_MS);
-};
+  if (waiting.length >= BATCH_COMMANDS_MAX) takeIn();
+  timer ??= setTimeout(work, BATCH_DELAY_MS);
+}
 
+/** Everything that came so far is committed when this returns. */
 function flush(): void {
+  takeIn();
+  for (const path of groups.keys()) commitNext(path);
+}
+
+/** What is events alone is committed at once; the rest waits for its database's turn. */
+function takeIn(): void {
   if (timer !== null) clearTimeout(timer);
   timer = null;
   const batch = waiting;
@@ -87,13 +109,25 @@ function flush(): void {
   const events = batch.filter(isEventsAlone);
   journalAll(events);
   const journaled = new Set<Waiting>(events);
-  const groups = new Map<string, Waiting[]>();
   for (const one of batch) {
     if (journaled.has(one)) continue;
     const path = databasePath(dataDir, nameOf(one.command));
     groups.set(path, [...(groups.get(path) ?? []), one]);
   }
-  for (const [path, group] of groups) commitGroup(path, group);
+}
+
+/** One database after the other, and before each what came meanwhile: text that streams does not wait for all of them. */
+function work(): void {
+  takeIn();
+  const [path] = groups.keys();
+  if (path !== undefined) commitNext(path);
+  if (groups.size > 0) timer = setTimeout(work, 0);
+}
+
+function commitNext(path: string): void {
+  const group = groups.get(path) ?? [];
+  groups.delete(path);
+  commitGroup(path, group);
 }
 
 /** Under a claim another gateway may be the writer by now: that is told by the session's own database. */
@@ -105,10 +139,11 @@ function journalAll(group: readonly Waiting<Commit>[]): void {
   try {
     const commits = group.map(({ command }) => command);
     journal.append(commits, Date.now());
-    for (const { id } of group) reply({ id, ok: true, value: null });
+    for (const { id } of group) answers.push({ id, ok: true, value: null });
   } catch (error) {
-    for (const { id } of group) reply({ id, ok: false, error: String(error) });
+    for (const { id } of group) answers.push({ id, ok: false, error: String(error) });
   }
+  tellAnswers();
 }
 
 function commitGroup(path: string, group: readonly Waiting[]): void {
@@ -116,16 +151,28 @@ function commitGroup(path: string, group: readonly Waiting[]): void {
     const shape = group[0] === undefined ? "session" : nameOf(group[0].command).shape;
     const database = handles[shape].get(path, () => openMigrated(path, shape));
     // Immediate: another gateway's process may write between our first look and our first write.
-    const answers = database
-      .transaction(() => group.map((one) => ({ ...one, value: guarded(database, one) })))
+    const done = database
+      .transaction(() =>
+        group.map((one) => {
+          if (isOfSession(one.command)) journal.foldInto(database, one.command.sessionId);
+          return { ...one, value: guarded(database, one) };
+        }),
+      )
       .immediate();
-    for (const { command, value } of answers) noteInJournal(command, value);
-    for (const { id, value } of answers) reply({ id, ok: true, value });
+    for (const { id, command, value } of done) {
+      noteInJournal(command, value);
+      answers.push({ id, ok: true, value });
+    }
   } catch (error) {
     const superseded = error instanceof Superseded;
-    for (const { id } of group) reply({ id, ok: false, error: String(error), superseded });
+    for (const { id } of group) answers.push({ id, ok: false, error: String(error), superseded });
   }
+  tellAnswers();
 }
+
+/** Commands that need everything of the session in one place. */
+const isOfSession = (command: WriterCommand) =>
+  command.kind === "open_session" || command.kind === "commit";
 
 /** What was committed to a session's own database: where its log ends, and that nothing of it is left elsewhere. */
 function noteInJournal(command: WriterCommand, value: unknown): void {
@@ -140,7 +187,7 @@ function noteInJournal(command: WriterCommand, value: unknown): void {
 function tidy(): void {
   const nowMs = Date.now();
   const endMs = performance.now() + TIDY_MS_MAX;
-  while (waiting.length === 0 && performance.now() < endMs) {
+  while (waiting.length + groups.size === 0 && performance.now() < endMs) {
     const sessionId = journal.quietest(journal.hotCount > HOT_MAX ? nowMs : nowMs - QUIET_MS);
     if (sessionId === null) break;
     const path = databasePath(dataDir, { shape: "session", id: sessionId });
@@ -200,10 +247,8 @@ function guarded(
 function perform(database: Database, command: WriterCommand): unknown {
   switch (command.kind) {
     case "open_session":
-      journal.foldInto(database, command.sessionId);
       return loadSnapshot(database, command.epoch);
     case "commit":
-      journal.foldInto(database, command.sessionId);
       return storeCommit(database, command);
     case "create_session":
       return createSession(database, command);
@@ -253,6 +298,7 @@ function openMigrated(path: string, shape: DatabaseName["shape"]): Database {
   return database;
 }
 
-function reply(answer: Answer): void {
-  self.postMessage(answer);
+function tellAnswers(): void {
+  if (answers.length > 0) self.postMessage(answers);
+  answers = [];
 }

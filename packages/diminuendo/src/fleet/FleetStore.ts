@@ -67,7 +67,10 @@ export const fleetStore = Layer.effect(
         return writeHere(command.ofTenant, command, claim);
       },
       read: (query) =>
-        "tenantId" in query ? readOfTenant(query.tenantId, query) : here.read(query),
+        "tenantId" in query && query.kind !== "automation_wake"
+          ? readOfTenant(query.tenantId, query)
+          : // That something may be due is no reason to take a tenant; that it is, is (own-automations.ts).
+            here.read(query),
     });
   }),
 );

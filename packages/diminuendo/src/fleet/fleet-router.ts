@@ -7,25 +7,20 @@ import type { Actor } from "@concert/service-kit/identity";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { v7 as uuidv7 } from "uuid";
-import type { ServerMessage } from "../protocol/index.ts";
+import { ClientMessage, type ServerMessage } from "../protocol/index.ts";
 import type { Cause as Causer } from "../transport/Reader.ts";
 import { type AskedAnywhere, type RouteError, Router } from "../transport/Router.ts";
 import { wentElsewhere } from "./elsewhere.ts";
 import { Owners } from "./Owners.ts";
 import { Peers } from "./Peers.ts";
 
-/** What changes something under a key; the same again under it changes nothing more. */
-const KEYED: ReadonlySet<AskedAnywhere["type"]> = new Set([
-  "create_session",
-  "rename_session",
-  "archive_session",
-  "unarchive_session",
-  "delete_session",
-  "run_turn",
-  "stop_turn",
-  "steer",
-  "manage_members",
-] as const);
+/** What changes something takes a key; the same again under it changes nothing more. Only a decision is another's to keep. */
+const KEYED: ReadonlySet<string> = new Set(
+  ClientMessage.members
+    .filter(({ fields }) => "idempotencyKey" in fields)
+    .map(({ fields }): string => fields.type.schema.literal)
+    .filter((type) => type !== "answer_question"),
+);
 
 /** Takes the router that does things here and gives the one that also asks others. */
 export const fleetRouter = Layer.effect(
@@ -41,25 +36,32 @@ export const fleetRouter = Layer.effect(
       asked: AskedAnywhere,
     ): Effect.fn.Return<ServerMessage, RouteError> {
       if (asked.type === "ping") return yield* here.ask(causer, actor, asked);
-      // Asked of ourselves it is asked once; what may be on its way to another when that one dies needs a name.
-      let message = owners.claimOf(actor.tenant) > 0 ? asked : named(asked);
+      const origin = causer.origin ?? null;
       // Concord decides an approval once; what became of an unanswered decision, its event tells.
       const again = asked.type !== "answer_question";
-      const origin = causer.origin ?? null;
+      let message: Forwarded = asked;
       for (;;) {
-        const answer = yield* peers.ask(actor, { kind: "ask", message, origin }, again);
-        if (answer.kind === "answered") return answer.value as ServerMessage;
-        const done = yield* here
-          .ask(causer, actor, message)
-          .pipe(
-            Effect.catchCause((cause) =>
-              wentElsewhere(cause) ? Effect.as(owners.look, null) : Effect.failCause(cause),
-            ),
-          );
-        if (done !== null) return done;
-        message = named(message);
+        if ((yield* owners.ownerOf(actor.tenant, "ready")).kind === "self") {
+          const done = yield* doneHere(causer, actor, message);
+          if (done !== null) return done;
+        } else {
+          // It may be on its way to an owner when that one dies: the next one has to know it again.
+          message = named(message);
+          const answer = yield* peers.ask(actor, { kind: "ask", message, origin }, again);
+          if (answer.kind === "answered") return answer.value as ServerMessage;
+        }
       }
     });
+
+    /** Null: nothing was done, as the tenant is another gateway's by now. */
+    const doneHere = (causer: Causer, actor: Actor, message: AskedAnywhere) =>
+      here
+        .ask(causer, actor, message)
+        .pipe(
+          Effect.catchCause((cause) =>
+            wentElsewhere(cause) ? Effect.as(owners.look, null) : Effect.failCause(cause),
+          ),
+        );
 
     return Router.of({
       ...here,
@@ -85,7 +87,9 @@ const causerOf = (connection: Causer & { readonly clientId: string }): Causer =>
   publishToOthers: (topic, text) => connection.publishToOthers(topic, text),
 });
 
-function named(message: AskedAnywhere): AskedAnywhere {
+type Forwarded = Exclude<AskedAnywhere, { readonly type: "ping" }>;
+
+function named(message: Forwarded): Forwarded {
   if (!KEYED.has(message.type) || "idempotencyKey" in message) return message;
-  return { ...message, idempotencyKey: `via_${uuidv7()}` } as AskedAnywhere;
+  return { ...message, idempotencyKey: `via_${uuidv7()}` } as Forwarded;
 }

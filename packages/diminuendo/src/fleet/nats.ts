@@ -2,7 +2,7 @@
  * Owns the broadcast engine over a NATS server, with the official client. Its own reconnecting is off: what was lost
  * meanwhile must be noticed, and Broadcast.ts does both. Nothing is kept there (core NATS, no JetStream).
  */
-import { connect, type Subscription } from "@nats-io/transport-node";
+import type { Subscription } from "@nats-io/transport-node";
 import type { Engine } from "./engine.ts";
 
 const CONNECT_MS = 3_000;
@@ -10,6 +10,8 @@ const CONNECT_MS = 3_000;
 export const natsEngine = (url: string, channel: string): Engine => ({
   name: "nats",
   open: async (heard) => {
+    // Only who chose this engine waits for its client to be loaded.
+    const { connect } = await import("@nats-io/transport-node");
     const { servers, ...who } = addressOf(url);
     const connection = await connect({ servers, ...who, timeout: CONNECT_MS, reconnect: false });
     const lost = connection.closed().then((error) => error?.message ?? "the connection was closed");

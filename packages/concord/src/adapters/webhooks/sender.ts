@@ -36,6 +36,8 @@ export function createWebhookSender(
     ranges: parseRanges(privateRanges),
     plainHttp,
     bytesMax: ANSWER_BYTES_MAX,
+    // Whether the message was taken stands in the status, however much is said after it.
+    cutsAnswers: true,
     redirectsMax: 0,
     showRedirects: true,
   };

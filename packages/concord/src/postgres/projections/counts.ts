@@ -11,12 +11,14 @@ export async function readCounts(pool: Pool): Promise<Counts> {
     by(
       `SELECT ${column} AS name, count(*) AS count FROM concord.${table} WHERE ${where} GROUP BY 1`,
     );
-  const [commands, approvals, effects, connectorErrors, policyDecisions] = await Promise.all([
-    count("commands", "status"),
-    count("approvals", "status"),
-    count("domain_effects", "status"),
-    count("connector_invocations", "error_class", "error_class IS NOT NULL"),
-    count("policy_decisions", "decision", "mode = 'enforce'"),
-  ]);
-  return { commands, approvals, effects, connectorErrors, policyDecisions };
+  const [commands, approvals, effects, connectorErrors, policyDecisions, webhookDeliveries] =
+    await Promise.all([
+      count("commands", "status"),
+      count("approvals", "status"),
+      count("domain_effects", "status"),
+      count("connector_invocations", "error_class", "error_class IS NOT NULL"),
+      count("policy_decisions", "decision", "mode = 'enforce'"),
+      count("webhook_deliveries", "status"),
+    ]);
+  return { commands, approvals, effects, connectorErrors, policyDecisions, webhookDeliveries };
 }

@@ -32,7 +32,7 @@ const TABLES: Readonly<Record<string, TableOf>> = {
     text: ["error"],
   },
   approvals: { key: ["approval_id"], json: ["review_packet"], text: ["decision_reason"] },
-  artifacts: { key: ["artifact_id"], json: ["content", "metadata"], text: ["title"] },
+  artifacts: { key: ["artifact_id"], json: ["content", "metadata"], text: ["title", "location"] },
   connector_invocations: {
     key: ["connector_invocation_id"],
     json: ["request_payload", "response_payload"],
@@ -43,6 +43,7 @@ const TABLES: Readonly<Record<string, TableOf>> = {
   notifications: { key: ["notification_id"], json: [], text: ["title", "body"] },
   incidents: { key: ["incident_id"], json: ["detail"], text: ["message", "note"] },
   input_requests: { key: ["input_request_id"], json: [], text: ["question"] },
+  policy_decisions: { key: ["policy_decision_id"], json: ["reasons"], text: [] },
   domain_events: { key: ["event_id"], json: ["payload"], text: [] },
 };
 const KINDS: Readonly<Record<RecordKind, string>> = {
@@ -143,6 +144,11 @@ async function rewrite(
   { table, key, fields: before }: RecordRow,
   fields: JsonObject,
 ): Promise<EventRedaction | undefined> {
+  if (table === "policy_decisions") {
+    const reasons = JSON.stringify(fields["reasons"]);
+    await client.query("SELECT concord.redact_reasons($1, $2)", [key[0], reasons]);
+    return undefined;
+  }
   if (table === "domain_events") return rewriteEvent(client, key[0] ?? "", fields["payload"] ?? {});
   const columns = tableOf(table);
   const changed = Object.keys(fields).filter(

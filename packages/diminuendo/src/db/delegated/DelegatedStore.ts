@@ -9,7 +9,13 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { AppConfig } from "../../app-config.ts";
 import { nameOf } from "../database-files.ts";
-import type { DatabaseName, ReaderQuery, WriterCommand, WriterCommands } from "../storage.ts";
+import type {
+  DatabaseName,
+  ReaderQueries,
+  ReaderQuery,
+  WriterCommand,
+  WriterCommands,
+} from "../storage.ts";
 import { StorageError, WorkerManager } from "../WorkerManager.ts";
 import { CommandLog } from "./command-log.ts";
 import { type Copy, type Outcome, Replica } from "./Replica.ts";
@@ -42,14 +48,18 @@ export const delegatedStore = (gatewayId: string) =>
         died: Effect.raceFirst(here.died, Deferred.await(unsure)),
         write: (command, claim) =>
           Effect.tapError(write(replicas, here, command, claim), heed(claim)),
-        read: (query) =>
-          Effect.andThen(
-            asking(query.kind, () => replicas.freshFor(query)),
-            here.read(query),
-          ),
+        read: <Q extends ReaderQuery>(query: Q) =>
+          query.kind === "tenants"
+            ? asking(query.kind, () => log.known("registry") as Promise<Answer<Q>>)
+            : Effect.andThen(
+                asking(query.kind, () => replicas.freshFor(query)),
+                here.read(query),
+              ),
       });
     }),
   );
+
+type Answer<Q extends ReaderQuery> = ReaderQueries[Q["kind"]][1];
 
 const RETRY_FOR_MS = 5_000;
 
@@ -130,16 +140,21 @@ class Replicas {
 
 const keyOf = ({ shape, id }: DatabaseName): string => `${shape} ${id}`;
 
-type Placed = Exclude<
-  ReaderQuery,
-  { readonly kind: "let_go" | "drop_session" } | { readonly ofTenant: string | null }
->;
-
 /** What is asked of one session lies in its database, everything else in the tenant's registry. */
-function placeOf(query: Placed): DatabaseName {
-  const inSession =
-    "sessionId" in query && query.sessionId !== null && query.kind !== "get_session";
-  if (inSession) return { shape: "session", id: query.sessionId };
+const IN_SESSION: ReadonlySet<ReaderQuery["kind"]> = new Set([
+  "events",
+  "turn_by_key",
+  "has_approval",
+  "history",
+  "remembered",
+  "turn_fate",
+  "turn_outcome",
+] as const);
+
+function placeOf(query: ReaderQuery): DatabaseName {
+  if (IN_SESSION.has(query.kind) && "sessionId" in query && query.sessionId !== null) {
+    return { shape: "session", id: String(query.sessionId) };
+  }
   if ("tenantId" in query) return { shape: "registry", id: query.tenantId };
   throw new Error(`${query.kind} is about no database`);
 }

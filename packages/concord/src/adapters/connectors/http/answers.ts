@@ -51,16 +51,20 @@ export function retryAfter(header: string | undefined, nowMs: number): number | 
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
 }
 
-/** The body as text, read no further than `bytesMax`; undefined when it is longer. */
+/** The body as text, read no further than `bytesMax`; when it is longer undefined, or with `cut` its beginning. */
 export async function boundedText(
   chunks: AsyncIterable<Uint8Array>,
   bytesMax: number,
+  cut = false,
 ): Promise<string | undefined> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of chunks) {
     bytes += chunk.byteLength;
-    if (bytes > bytesMax) return undefined;
+    if (bytes > bytesMax) {
+      if (!cut) return undefined;
+      break;
+    }
     parts.push(chunk);
   }
   return Buffer.concat(parts).toString("utf8");

@@ -20,6 +20,8 @@ export interface Guard {
   /** Plain HTTP only where it is wanted; TLS otherwise. */
   readonly plainHttp: boolean;
   readonly bytesMax: number;
+  /** A longer answer counts, cut off there; otherwise it is malformed. */
+  readonly cutsAnswers?: boolean;
   readonly redirectsMax: number;
   /** A redirect is an answer like any other, and nobody follows it. */
   readonly showRedirects?: boolean;
@@ -125,7 +127,7 @@ async function send(
 ): Promise<HttpAnswer | undefined> {
   const address = await checkedAddress(url, guard);
   const response = await connect(url, address, request);
-  const text = await boundedText(response, guard.bytesMax);
+  const text = await boundedText(response, guard.bytesMax, guard.cutsAnswers);
   if (text === undefined) response.destroy();
   const headers = Object.entries(response.headers).map(([name, value]) => [name, String(value)]);
   const { statusCode: status = 0 } = response;
