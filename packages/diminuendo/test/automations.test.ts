@@ -4,12 +4,24 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runOfTick, turnOf } from "../src/automations/core/ids.ts";
-import type { Automation, AutomationRun, InboxItem } from "../src/protocol/index.ts";
+import type { Automation } from "../src/protocol/index.ts";
+import {
+  briefing,
+  ended,
+  HOURLY,
+  inbox,
+  make,
+  registryOf,
+  runNow,
+  runsOf,
+  setDue,
+  until,
+} from "./support/automation-client.ts";
 import { TOKENS, World } from "./support/gateway-process.ts";
 import { TestClient } from "./support/test-client.ts";
 
 // Other work may share the machine.
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 let world: World;
 beforeEach(() => {
@@ -17,77 +29,8 @@ beforeEach(() => {
 });
 afterEach(() => world.stop());
 
-/** Not while a test runs. */
-const YEARLY = { kind: "cron", cron: "30 4 1 1 *", timeZone: "Europe/Berlin" } as const;
-
-const HOURLY = { kind: "cron", cron: "0 * * * *", timeZone: "Europe/Berlin" } as const;
-
-const briefing = (prompt: string, change: object = {}) => ({
-  name: "Briefing",
-  schedule: YEARLY,
-  prompt,
-  execution: { mode: "isolated", agentType: "echo" },
-  retries: { max: 0 },
-  ...change,
-});
-
-async function make(client: TestClient, definition: object): Promise<Automation> {
-  const answer = await client.ask({ type: "create_automation", definition: { ...definition } });
-  expect(answer.type).toBe("automation");
-  return answer["automation"] as Automation;
-}
-
-const runsOf = async (client: TestClient, automationId: string) => {
-  const answer = await client.ask({ type: "list_automation_runs", automationId });
-  return answer["runs"] as AutomationRun[];
-};
-const runNow = async (client: TestClient, automationId: string, idempotencyKey?: string) => {
-  const key = idempotencyKey === undefined ? {} : { idempotencyKey };
-  const answer = await client.ask({
-    type: "control_automation",
-    automationId,
-    action: "run",
-    ...key,
-  });
-  return answer["run"] as AutomationRun;
-};
-async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 30_000;
-  while (Date.now() < deadline) {
-    const found = await ask();
-    if (found !== undefined) return found;
-    await Bun.sleep(150);
-  }
-  throw new Error(`not in time: ${what}`);
-}
-const ended = (client: TestClient, automationId: string, count = 1) =>
-  until(`${count} runs to end`, async () => {
-    const runs = await runsOf(client, automationId);
-    const over = runs.filter(({ endedAt }) => endedAt !== null);
-    return over.length >= count && over.length === runs.length ? runs : undefined;
-  });
-const inbox = async (client: TestClient, more: object = {}) => {
-  const answer = await client.ask({ type: "list_inbox", ...more });
-  return answer as unknown as { items: InboxItem[]; unread: number; cursor?: string };
-};
-
-/** What the stopped gateway has kept. */
-function registry<A>(use: (database: Database) => A): A {
-  const database = new Database(join(world.dataDir, "tenants/acme/registry.db"));
-  try {
-    return use(database);
-  } finally {
-    database.close();
-  }
-}
-
-/** The next tick is already due when the gateway starts. */
-const makeDue = (automationId: string, dueAt: number) =>
-  registry((database) =>
-    database
-      .query("UPDATE automations SET cursor_at = ?, next_due_at = ? WHERE automation_id = ?")
-      .run(dueAt - 1, dueAt, automationId),
-  );
+const makeDue = (automationId: string, dueAt: number) => setDue(world.dataDir, automationId, dueAt);
+const registry = <A>(use: (database: Database) => A): A => registryOf(world.dataDir, use);
 
 describe("a run", () => {
   test("is the owner's turn in a session of its own, and its end is in the owner's inbox", async () => {

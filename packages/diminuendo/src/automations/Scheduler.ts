@@ -16,6 +16,8 @@ import { tenantRound, type Wake } from "./tenant-round.ts";
 const SURVEY_MS = 60_000;
 /** Open runs are looked at this often, should no word of their turns arrive. */
 const OPEN_RUNS_MS = 5_000;
+/** Another gateway's tenant that has something to do is asked after this often: it may have become our own. */
+const ELSEWHERE_MS = 5_000;
 const SLEEP_MAX_MS = 1_000;
 /** Words that come in a crowd are one look. */
 const GATHER = "20 millis";
@@ -52,12 +54,12 @@ export class Scheduler extends Context.Service<
         plans.set(tenantId, { ...known, lookAtMs: Number.NEGATIVE_INFINITY });
         Queue.offerUnsafe(pokes, undefined);
       };
-      news.listen((tenantId) => {
-        if ((plans.get(tenantId)?.openRuns ?? 0) > 0) poke(tenantId);
+      news.listen((tenantId, sessionId) => {
+        if (sessionId === null || (plans.get(tenantId)?.openRuns ?? 0) > 0) poke(tenantId);
       });
 
       const survey = Effect.fnUntraced(function* (nowMs: number) {
-        const tenants = yield* ports.read({ kind: "tenants" });
+        const tenants = yield* ports.read({ kind: "tenants", ofTenant: null });
         for (const tenantId of tenants) {
           const wake = yield* ports.read({ kind: "automation_wake", tenantId });
           plans.set(tenantId, planOf(wake, nowMs));
@@ -66,10 +68,15 @@ export class Scheduler extends Context.Service<
       });
 
       const lookAtTenant = Effect.fnUntraced(function* (tenantId: string, nowMs: number) {
+        const known = plans.get(tenantId) ?? { atMs: null, openRuns: 0 };
         // A poke that comes during the look must not be forgotten after it.
         plans.delete(tenantId);
-        // Another gateway's may become ours: the next survey finds it again.
-        if (!(yield* isOurs(tenantId))) return;
+        if (!(yield* isOurs(tenantId))) {
+          // Whoever looks after it may die; a survey finds out that there is nothing left to do.
+          if (!plans.has(tenantId))
+            plans.set(tenantId, { ...known, lookAtMs: nowMs + ELSEWHERE_MS });
+          return;
+        }
         yield* tenantRound(tenantId, nowMs).pipe(
           Effect.provideService(RunPorts, ports),
           Effect.tap((wake) =>

@@ -147,7 +147,8 @@ type Query<K extends string, F = unknown> = OfTenant & { readonly kind: K } & F;
 
 /** Queries of the reader, with what each answers. */
 export interface AutomationQueries {
-  readonly tenants: [{ readonly kind: "tenants" }, readonly string[]];
+  /** Every tenant that has a registry. */
+  readonly tenants: [{ readonly kind: "tenants"; readonly ofTenant: null }, readonly string[]];
   readonly get_automation: [
     Query<"get_automation", { readonly automationId: string }>,
     StoredAutomation | null,

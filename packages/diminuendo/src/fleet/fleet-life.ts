@@ -13,6 +13,7 @@ import type { Billing } from "../session/Billing.ts";
 import { Life } from "../session/life.ts";
 import { recoverSessions } from "../session/recovery.ts";
 import { Sessions } from "../session/Sessions.ts";
+import { TurnNews } from "../session/TurnNews.ts";
 import { Broadcaster } from "../transport/Broadcaster.ts";
 import { Broadcast } from "./Broadcast.ts";
 import { Followers } from "./Followers.ts";
@@ -35,6 +36,7 @@ type Needs =
   | Peers
   | Sessions
   | TenantNews
+  | TurnNews
   | WorkerManager;
 
 export const fleetLife = Layer.effect(
@@ -89,6 +91,8 @@ const won = Effect.fnUntraced(function* (tenantId: string) {
     Effect.catch(({ reason }) => Effect.logError(`${tenantId} is not recovered: ${reason}`)),
   );
   yield* (yield* TenantNews).doubt(tenantId);
+  // Its automations go on here too.
+  (yield* TurnNews).tell(tenantId, null);
 });
 
 /** Nothing of it may be changed from memory any more, and who reads from there must come back. */

@@ -6,7 +6,8 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 
-type Listener = (tenantId: string, sessionId: string) => void;
+/** `sessionId` null: the tenant has become this gateway's own, with whatever goes on in it. */
+type Listener = (tenantId: string, sessionId: string | null) => void;
 
 export class TurnNews extends Context.Service<
   TurnNews,
