@@ -33,6 +33,7 @@ const BARS: readonly Bar[] = [
   row("roundtrip", "messages through the router and back, 200 connections", "/s", {
     atLeast: 40_000,
   }),
+  row("roundtrip-cpu", "… processor time of the gateway a message", "µs"),
   row("join-p50", "join with 1,000 missed events, to caught_up: p50", "ms"),
   row("join-p99", "… p99", "ms", { atMost: 25 }),
   row("kill-back", "kill -9 in mid-turn, restart, rejoin: longest until live again", "ms", {

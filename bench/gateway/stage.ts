@@ -13,8 +13,14 @@ export interface Cast {
 const READY_WITHIN_MS = 60_000;
 
 /** Viewers signed in, sessions created and joined, a turn open in each; answers the sessions' ids. */
-export async function stage(world: World, { sessions, every }: Cast): Promise<readonly string[]> {
-  const { crowd, podium, port, tokens } = world;
+export async function stage(
+  world: World,
+  { sessions, every }: Cast,
+  tokens = world.tokens,
+): Promise<readonly string[]> {
+  const { crowd, podium, port } = world;
+  // A session is seen by its own tenant only.
+  if (sessions % tokens.length !== 0) throw new Error("tenants must divide the sessions");
   await crowd.ask("connect", { port, count: sessions * every, tokens });
   const ids = await crowd.ask("create", { sessions, every });
   await crowd.ask("join", { sessions: ids, every, how: "start" });

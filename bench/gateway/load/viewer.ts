@@ -95,16 +95,16 @@ export class Viewer {
 
   /** Resolves at `caught_up`. From its cursor, it must miss nothing; otherwise the whole log comes. */
   join(sessionId: string, from: "start" | "cursor"): Promise<void> {
-    const caughtUp = new Promise<void>((resolve) => {
-      this.#caughtUp = resolve;
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#caughtUp = resolve;
+    this.#refused = reject;
     this.sessionId = sessionId;
     this.#isLive = false;
     this.liveAtMs = 0;
     if (from === "start") this.forget();
     const cursor = this.epoch === null ? {} : { cursor: { epoch: this.epoch, seq: this.seq } };
     this.send({ type: "join_session", sessionId, ...(from === "cursor" ? cursor : {}) });
-    return caughtUp;
+    return promise;
   }
 
   /** As if it had never read its session. */

@@ -1,4 +1,5 @@
 /** Owns the rows of what clients send: round trips through the router, and one that floods. */
+import { cpuMsOf } from "../../concordance/processes.ts";
 import type { Board } from "../board.ts";
 import type { Effort } from "../effort.ts";
 import { World } from "../gateway.ts";
@@ -14,9 +15,13 @@ export async function benchRoundtrip({ seconds }: Effort, board: Board): Promise
     const { crowd, port, tokens } = world;
     await crowd.ask("connect", { port, count: ECHOING, tokens });
     await crowd.ask("echo", { viewers: ECHOING, seconds: WARM_UP_SECONDS });
-    const rate = await crowd.ask("echo", { viewers: ECHOING, seconds: Math.min(seconds, 5) });
+    const cpuBeforeMs = cpuMsOf([world]);
+    const took = Math.min(seconds, 5);
+    const rate = await crowd.ask("echo", { viewers: ECHOING, seconds: took });
+    const cpuMs = cpuMsOf([world]) - cpuBeforeMs;
     assertWell(await crowd.ask("seen", { reset: true }));
     board.record("roundtrip", rate);
+    board.record("roundtrip-cpu", (cpuMs * 1_000) / (rate * took));
   });
 }
 
@@ -25,12 +30,13 @@ const OTHERS = { sessions: 100, every: 2 };
 export async function benchFlood({ seconds }: Effort, board: Board): Promise<void> {
   await World.with({ tenants: 11 }, async (world) => {
     const { crowd, port, tokens } = world;
-    await stage(world, OTHERS);
+    // The last tenant is the flood's own.
+    await stage(world, OTHERS, tokens.slice(0, -1));
     const how = { rate: 1_000, seconds, bytes: 200, kind: "delta" as const };
     const expected = (said: number) => said * OTHERS.every;
     await play(world, { ...how, seconds: 1 }, expected);
     const quiet = await play(world, how, expected);
-    const flooding = crowd.ask("flood", { port, token: tokens[10] ?? "", ms: seconds * 1_000 });
+    const flooding = crowd.ask("flood", { port, token: tokens.at(-1) ?? "", ms: seconds * 1_000 });
     const busy = await play(world, how, expected);
     const closed = await flooding;
     for (const seen of [quiet, busy]) {
