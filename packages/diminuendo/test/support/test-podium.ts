@@ -37,6 +37,7 @@ export const INTERNAL_SECRET = "test-internal-secret-0123456789";
 
 export class TestPodium {
   readonly #server;
+  #handled: Promise<void> = Promise.resolve();
   readonly instances = new Map<string, Instance>();
   readonly turns = new Map<string, Turn>();
   /** How often each turn was asked for, repeats included. */
@@ -69,7 +70,10 @@ export class TestPodium {
       websocket: {
         data: {} as { instanceId: string; after: number },
         open: (socket) => this.#opened(socket),
-        message: (socket, text) => void this.#received(socket, String(text)),
+        message: (socket, text) => {
+          // One after the other, as the real one does: a stop must not overtake the turn it is about.
+          this.#handled = this.#handled.then(() => this.#received(socket, String(text)));
+        },
         close: (socket) => void this.instances.get(socket.data.instanceId)?.sockets.delete(socket),
       },
     });
@@ -234,7 +238,7 @@ export class TestPodium {
       socket.send(JSON.stringify({ type: "error", turn_id: turnId, error }));
       return;
     }
-    await this.#act(turn);
+    void this.#act(turn);
   }
 
   async #steer(
