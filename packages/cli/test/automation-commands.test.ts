@@ -109,7 +109,7 @@ test(
     for (const action of ["created", "updated", "paused", "triggered", "resumed"]) {
       expect(log.out).toContain(action);
     }
-    expect((await concert("inbox", "list")).out).toBe("There are none.\n");
+    expect((await concert("inbox", "list")).out).toContain("The inbox is empty");
     expect(await json("automation", "delete", id)).toEqual({ automationId: id });
     const gone = await concert("automation", "show", id);
     expect([gone.code, gone.err]).toEqual([1, expect.stringContaining("AutomationNotFound")]);

@@ -64,10 +64,19 @@ function scheduleOf({ schedule }: Row): string {
 const definitionIn = (file: string): unknown =>
   parsed(readFileSync(file === "-" ? 0 : file, "utf8"));
 
+/** What a list says that has nothing to show, by where it is asked for. */
+const NOTHING = {
+  "/api/automations": "There are no automations. `concert automation create <file>` makes one.",
+  "/api/automations/runs":
+    "Nothing has run. `concert automation run <id>` does not wait for the clock.",
+  "/api/automations/log": "Nobody has changed anything.",
+  "/api/inbox": "The inbox is empty. What automations bring is told here.",
+} as const;
+
 function listing(
   name: string,
   summary: string,
-  at: string,
+  at: keyof typeof NOTHING,
   names: readonly string[],
   flags: Operation["flags"] = [],
 ): Operation {
@@ -80,7 +89,7 @@ function listing(
       const where = isRuns ? path`/api/automations/${String(automation)}/runs` : at;
       const filter = isRuns || automation === undefined ? {} : { automationId: automation };
       const answer = await api.ask({ path: where, query: { ...query, ...filter } });
-      return shownPage(answer, names, "There are none.");
+      return shownPage(answer, names, NOTHING[at]);
     },
   };
 }
@@ -169,14 +178,14 @@ const AUTOMATION: Family = {
     listing(
       "runs",
       "list runs, newest first",
-      `${AUTOMATIONS}/runs`,
+      "/api/automations/runs",
       ["runId", "dueAt", "cause", "status", "attempt", "error", "summary"],
       [OF, { flags: "--status <status>", help: "e.g. failed" }],
     ),
     listing(
       "log",
       "who changed what, newest first",
-      `${AUTOMATIONS}/log`,
+      "/api/automations/log",
       ["at", "actor", "action", "automationId"],
       [OF],
     ),
