@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { forEachMark, mark } from "./marks.ts";
 
 test("marks come out as they went in", () => {
-  const text = `{"text":"${mark(7, 1_700_000_000_123.25)}xxx${mark(8, 1_700_000_000_124)}yy"}`;
+  const text = `{"text":"${mark(7, 1_700_000_000_123.25)} and then ${mark(8, 1_700_000_000_124)}."}`;
   const found: [number, number][] = [];
   forEachMark(text, (...one) => found.push(one));
   expect(found).toEqual([

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "@concert/concord/testing";
+import { concertIn } from "./concert.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
-const MAIN = join(ROOT, "packages/cli/src/main.ts");
 const WITHIN_MS = 90_000;
 
 let folder = "";
@@ -56,25 +56,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 }, WITHIN_MS);
 
-async function concert(...args: readonly string[]) {
-  const child = Bun.spawn([process.execPath, MAIN, ...args], {
-    cwd: folder,
-    stdout: "pipe",
-    stderr: "pipe",
-    env: { ...process.env, DIMINUENDO_URL: url, DIMINUENDO_API_KEY: "key-of-anna" },
-  });
-  const [out, err] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { code: await child.exited, out, err };
-}
-const json = async (...args: readonly string[]) => {
-  const { code, out, err } = await concert(...args, "--json");
-  expect(err).toBe("");
-  expect(code).toBe(0);
-  return JSON.parse(out);
-};
+const { concert, json } = concertIn(
+  () => folder,
+  () => ({ DIMINUENDO_URL: url, DIMINUENDO_API_KEY: "key-of-anna" }),
+);
 function file(name: string, change: object = {}): string {
   const definition = {
     name: "Briefing",

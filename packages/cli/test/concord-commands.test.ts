@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, startTestPostgres, type TestPostgres } from "@concert/concord/testing";
+import { concertIn } from "./concert.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
-const MAIN = join(ROOT, "packages/cli/src/main.ts");
 const WITHIN_MS = 90_000;
 const SECRET = `whsec_${Buffer.alloc(32, 5).toString("base64")}`;
 
@@ -58,25 +58,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 }, WITHIN_MS);
 
-async function concert(...args: readonly string[]) {
-  const child = Bun.spawn([process.execPath, MAIN, ...args], {
-    cwd: folder,
-    stdout: "pipe",
-    stderr: "pipe",
-    env: { ...process.env, CONCORD_URL: url, CONCORD_API_KEY: "anna" },
-  });
-  const [out, err] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { code: await child.exited, out, err };
-}
-const json = async (...args: readonly string[]) => {
-  const { code, out, err } = await concert(...args, "--json");
-  expect(err).toBe("");
-  expect(code).toBe(0);
-  return JSON.parse(out);
-};
+const { concert, json } = concertIn(
+  () => folder,
+  () => ({ CONCORD_URL: url, CONCORD_API_KEY: "anna" }),
+);
 
 describe("concert, asking a running Concord", () => {
   let id = "";

@@ -79,7 +79,10 @@ export interface CommandRepository {
   /** See `FactReader.recentCommands`. */
   countRecent(command: Command, seconds: number): Promise<number>;
   children(parentId: CommandId): Promise<readonly Command[]>;
-  /** Compare-and-set; undefined when the row is no longer in `from`. */
+  /**
+   * Undefined when the row is not in `from`, or was neither made nor locked in this transaction. Whoever changes a command
+   * holds it: what follows throws otherwise. Written at the latest with the commit.
+   */
   move(
     id: CommandId,
     from: CommandStatus,

@@ -47,6 +47,7 @@ export function envSecrets(env: Readonly<Record<string, string | undefined>>): S
 
 /** The file's text without its last line break. Links are followed first, so that none leads out of `directories`. */
 async function readFrom(directories: readonly string[], path: string): Promise<string | undefined> {
+  // What is not there is not set, which is told; a directory that is not there allows nothing.
   const real = await realpath(path).catch(() => undefined);
   if (real === undefined || !isAbsolute(path)) return undefined;
   const allowed = await Promise.all(directories.map((one) => realpath(one).catch(() => undefined)));

@@ -46,9 +46,11 @@ export function mcpSession(transport: McpTransport, idleMs: number = IDLE_MS): M
     clearTimeout(idle);
     const old = current;
     current = undefined;
+    // It never came up, or is gone already: either way nothing of it is used again.
     await old?.then(({ client }) => client.close()).catch(() => undefined);
   };
   const connection = async (secret: string | undefined): Promise<Connection> => {
+    // One that never came up has no secret, so it is made anew, and whoever asks is told why that fails.
     if (current !== undefined && (await current.catch(() => undefined))?.secret !== secret)
       await drop();
     current ??= connect(transport, secret, () => {

@@ -118,6 +118,7 @@ async function query(
   });
   // A connection that breaks tells so through the query; without a listener it would end the process.
   client.on("error", () => undefined);
+  // What it breaks off tells so through the query; that closing failed says nothing more.
   const giveUp = () => void client.end().catch(() => undefined);
   context.signal.addEventListener("abort", giveUp, { once: true });
   try {
@@ -133,6 +134,7 @@ async function query(
     return failureOf(error);
   } finally {
     context.signal.removeEventListener("abort", giveUp);
+    // The answer is there, and a connection that cannot be closed is closed.
     await client.end().catch(() => undefined);
   }
 }
