@@ -115,6 +115,7 @@ export type {
   EffectTypeDefinition,
   FactReader,
   IdempotencyRule,
+  PersonQuestion,
   StepView,
   TaskDefinition,
   Tool,

@@ -11,6 +11,7 @@ import type {
   TimelineEntryView,
   ToolView,
 } from "../api/views.ts";
+import type { InputRequestView } from "../api/waits.ts";
 import type { ApprovalDecision, IncidentAction } from "../core/vocabulary.ts";
 import { ConcordError, unreachable } from "./errors.ts";
 import { type FeedOptions, followFeed } from "./feed.ts";
@@ -23,6 +24,7 @@ export type {
   CommandView,
   EventView,
   IncidentView,
+  InputRequestView,
   TimelineEntryView,
   ToolView,
 };
@@ -82,8 +84,14 @@ export interface ConcordClient {
   resolve(approvalId: string, decision: ApprovalDecision, reason?: string): Promise<ApprovalView>;
   /** Lets somebody else decide in one's place. */
   delegate(approvalId: string, to: string): Promise<ApprovalView>;
-  /** Answers what a command waits for. */
-  provideInput(commandId: string, input: Readonly<Record<string, unknown>>): Promise<CommandView>;
+  /** What people are asked. */
+  inputs(query?: Query): Promise<PageOf<InputRequestView>>;
+  /** Answers what a command waits for: the question `inputRequestId`, or whichever is open. */
+  provideInput(
+    commandId: string,
+    input: Readonly<Record<string, unknown>>,
+    inputRequestId?: string,
+  ): Promise<CommandView>;
   incidents(query?: Query): Promise<PageOf<IncidentView>>;
   settleIncident(incidentId: string, action: IncidentAction, note?: string): Promise<IncidentView>;
   artifact(artifactId: string): Promise<ArtifactView>;
@@ -121,7 +129,11 @@ export function createConcordClient(options: ClientOptions): ConcordClient {
       return call("POST", `/approvals/${id(approvalId)}/resolve`, body);
     },
     delegate: (approvalId, to) => call("POST", `/approvals/${id(approvalId)}/delegate`, { to }),
-    provideInput: (commandId, input) => call("POST", `/commands/${id(commandId)}/input`, { input }),
+    inputs: (query = {}) => call("GET", `/inputs${search(query)}`),
+    provideInput: (commandId, input, inputRequestId) => {
+      const which = inputRequestId === undefined ? {} : { input_request_id: inputRequestId };
+      return call("POST", `/commands/${id(commandId)}/input`, { input, ...which });
+    },
     incidents: (query = {}) => call("GET", `/incidents${search(query)}`),
     settleIncident: (incidentId, action, note) => {
       const body = note === undefined ? { action } : { action, note };

@@ -44,9 +44,14 @@ export interface CommandService {
   cancel(principal: Principal, id: string, reason?: string): Promise<Command>;
   /**
    * Answers what the command waits for: `input` is laid over its payload, and it is judged anew. Throws
-   * `not_found`, `forbidden`, `illegal_transition` (it asks for nothing), `validation_error` (it goes on waiting).
+   * `not_found`, `forbidden`, `illegal_transition` (it does not ask that), `validation_error` (it goes on waiting).
    */
-  provideInput(principal: Principal, id: string, input: unknown): Promise<Command>;
+  provideInput(
+    principal: Principal,
+    id: string,
+    input: unknown,
+    inputRequestId?: string,
+  ): Promise<Command>;
   /** Makes it wait for others. Throws `not_found`, `forbidden`, `dependency_cycle`, `illegal_transition`. */
   dependOn(
     principal: Principal,
@@ -80,10 +85,12 @@ export function createCommandService(store: Store, kit: Kit): CommandService {
       if (outcome instanceof Refusal) throw outcome;
       return outcome;
     },
-    provideInput: async (principal, id, input) => {
+    provideInput: async (principal, id, input, inputRequestId) => {
       const command = await findMine(store, principal, id, "answer");
+      const asked = inputRequestId === undefined ? {} : { inputRequestId };
+      const answer = { principal, input, ...asked };
       const outcome = await refusedOnRecord(store, command, principal, () =>
-        store.transaction((tx) => provideInput(tx, kit, command.commandId, principal, input)),
+        store.transaction((tx) => provideInput(tx, kit, command.commandId, answer)),
       );
       if (outcome instanceof Refusal) throw outcome;
       return outcome;
