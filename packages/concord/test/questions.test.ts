@@ -191,6 +191,21 @@ describe("an agent's call", () => {
     expect(items).toMatchObject([{ status: "cancelled" }]);
   });
 
+  test("the person does not want to answer: the call is cancelled, once, and the agent reads it", async () => {
+    const turn = await turnWith("deal_signed", { item: "ship" });
+    const question = await asked(turn);
+    const [commandId, id] = [
+      encodeId("command", question.commandId),
+      encodeId("input", question.inputRequestId),
+    ];
+    const dismiss = (as = ANNA) => h.concord.commands.dismissInput(as, commandId, id);
+    expect(await refusalOf(dismiss(FRED))).toBe("forbidden");
+    expect((await dismiss()).status).toBe("cancelled");
+    expect(await refusalOf(dismiss())).toBe("illegal_transition");
+    expect((await h.settled(turn)).status).toBe("succeeded");
+    expect(observed()).toMatchObject([{ status: "cancelled" }]);
+  });
+
   test("asks the person directly, and the answer is the result", async () => {
     const turn = await turnWith("ask_person", { question: "Red or blue?" });
     const question = await asked(turn);

@@ -15,11 +15,19 @@ import { ApprovalView, approvalView, CommandView, commandView } from "./views.ts
 
 const InputBody = z
   .strictObject({
-    input: z.record(z.string(), z.unknown()),
+    input: z.record(z.string(), z.unknown()).optional(),
     input_request_id: z.string().max(64).optional().openapi({
       description: "The question that is answered; without it, whichever is open.",
     }),
+    dismissed: z.literal(true).optional().openapi({
+      description: "Instead of input, with input_request_id: no answer; the command is cancelled.",
+    }),
   })
+  .refine(
+    ({ input, dismissed, input_request_id: asked }) =>
+      dismissed === undefined ? input !== undefined : input === undefined && asked !== undefined,
+    "needs input, or dismissed with the input_request_id it is about",
+  )
   .openapi("Input", { example: { input: { check_out: "2027-03-06" } } });
 const TextOrNull = z.string().nullable();
 const InputRequestView = z
@@ -169,10 +177,13 @@ export function addWaits(app: ConcordApp, concord: Concord): void {
   });
   app.openapi(inputRoute, async (context) => {
     const { id } = context.req.valid("param");
-    const { input, input_request_id } = context.req.valid("json");
+    const { input, dismissed, input_request_id: asked } = context.req.valid("json");
     const principal = person(context.get("principal"));
+    const { provideInput, dismissInput } = concord.commands;
     const command = await answering(concord, () =>
-      concord.commands.provideInput(principal, id, input, input_request_id),
+      dismissed === true
+        ? dismissInput(principal, id, asked ?? "")
+        : provideInput(principal, id, input, asked),
     );
     return context.json(commandView(command), 200);
   });

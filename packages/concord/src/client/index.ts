@@ -92,6 +92,8 @@ export interface ConcordClient {
     input: Readonly<Record<string, unknown>>,
     inputRequestId?: string,
   ): Promise<CommandView>;
+  /** Leaves the question unanswered for good: the command is cancelled. */
+  dismissInput(commandId: string, inputRequestId: string): Promise<CommandView>;
   incidents(query?: Query): Promise<PageOf<IncidentView>>;
   settleIncident(incidentId: string, action: IncidentAction, note?: string): Promise<IncidentView>;
   artifact(artifactId: string): Promise<ArtifactView>;
@@ -133,6 +135,10 @@ export function createConcordClient(options: ClientOptions): ConcordClient {
     provideInput: (commandId, input, inputRequestId) => {
       const which = inputRequestId === undefined ? {} : { input_request_id: inputRequestId };
       return call("POST", `/commands/${id(commandId)}/input`, { input, ...which });
+    },
+    dismissInput: (commandId, inputRequestId) => {
+      const body = { dismissed: true, input_request_id: inputRequestId };
+      return call("POST", `/commands/${id(commandId)}/input`, body);
     },
     incidents: (query = {}) => call("GET", `/incidents${search(query)}`),
     settleIncident: (incidentId, action, note) => {

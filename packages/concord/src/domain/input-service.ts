@@ -8,14 +8,18 @@ import { type CommandId, encodeId } from "../core/ids.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { compileSchema, issuesText } from "../core/validation.ts";
 import { eventOf } from "./audit.ts";
+import { cancelCommand } from "./cancellation.ts";
 import { expireInput, type InputRequest } from "./input.ts";
 import type { Kit } from "./kit.ts";
 import { moveCommand, wake } from "./move.ts";
 import type { Tx } from "./store.ts";
 import { checkRequest, judgeAgain } from "./submission.ts";
 
+const DISMISSED = "the person did not want to answer";
+
 export interface Answer {
   readonly principal: Principal;
+  /** Undefined: the person does not want to answer, and what was asked for is cancelled. */
   readonly input: unknown;
   /** The outside form of the question it answers. Absent: whichever is open. */
   readonly inputRequestId?: string;
@@ -46,6 +50,8 @@ export async function provideInput(
     await wake(tx, command);
     return new Refusal("illegal_transition", `The question expired at ${asked.expiresAt}.`);
   }
+  const actor = principal.user;
+  if (input === undefined) return cancelCommand(tx, kit, commandId, actor, DISMISSED);
   const given = fitting(asked, input);
   const { taskName, ingress } = command;
   const { task, payload } = checkRequest(kit, {
@@ -60,7 +66,6 @@ export async function provideInput(
     fields: Object.keys(given),
     provided_by: principal.user,
   };
-  const actor = principal.user;
   await tx.events.append([
     eventOf(command, "input_provided", told, { actor }),
     eventOf(command, "input_validated", {}),
