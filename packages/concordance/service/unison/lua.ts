@@ -9,8 +9,7 @@
  * root and figure → number; `audit` sorted set of root, number and what was done. A name is
  * `namespace\nkey`: neither part may hold a control character, so the first line break divides them.
  */
-import { AUDIT } from "../tally.ts";
-
+import { AUDIT } from "../../shared/ledger.ts";
 export const KEYS = [
   "{unison}:meta",
   "{unison}:kv",
