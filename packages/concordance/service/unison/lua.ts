@@ -10,6 +10,7 @@
  * `namespace\nkey`: neither part may hold a control character, so the first line break divides them.
  */
 import { AUDIT } from "../../shared/ledger.ts";
+
 export const KEYS = [
   "{unison}:meta",
   "{unison}:kv",
