@@ -26,7 +26,6 @@ import { createIncidentService } from "./domain/incident-service.ts";
 import { isoTime, type Kit } from "./domain/kit.ts";
 import { createNotificationService } from "./domain/notifications.ts";
 import { createPolicyService } from "./domain/policy-service.ts";
-import { RateGate } from "./domain/RateGate.ts";
 import type { EventFeed } from "./domain/reading.ts";
 import { createRedactionService } from "./domain/redaction-service.ts";
 import { createScheduleService, runTick } from "./domain/schedule-service.ts";
@@ -54,6 +53,7 @@ import { listRecord } from "./postgres/projections/record.ts";
 import { readTimeline } from "./postgres/projections/timeline.ts";
 import { tenantsWithCommands } from "./postgres/projections/upkeep.ts";
 import { listDeliveries, listEndpoints } from "./postgres/projections/webhooks.ts";
+import { createRateGate } from "./postgres/rate-gate.ts";
 import { createPgStore, type OutboxFactory } from "./postgres/store.ts";
 import { type Contracts, loadCatalog } from "./registry/define-contracts.ts";
 import { describeConnectors } from "./registry/describe-connectors.ts";
@@ -137,11 +137,8 @@ export function createConcord(options: ConcordOptions): Concord {
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
   });
   pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
-  const { given, runtime, catalog, kit, store, reconciler, secrets, outbox, sender } = engineOf(
-    options,
-    pool,
-    log,
-  );
+  const engine = engineOf(options, pool, log);
+  const { given, runtime, catalog, kit, store, reconciler, secrets, outbox, sender } = engine;
   const events = createEventFeed(pool, (error) =>
     log.warn({ err: error }, "the event feed lost its connection"),
   );
@@ -202,6 +199,7 @@ export function createConcord(options: ConcordOptions): Concord {
       await dispatcher.stop();
       await events.stop();
       await runtime.stop();
+      await engine.gate.close();
       await pool.end();
     },
   };
@@ -298,11 +296,14 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
   const kit = createKit(catalog, options.nowMs ?? Date.now);
   const outbox: OutboxFactory = (client) => outboxOver(runtime.messages(client));
   const store = createPgStore(pool, kit.newId, outbox);
+  const gate = createRateGate(options.databaseUrl, (error) =>
+    log.warn({ err: error }, "the connection that keeps calls under their limits failed"),
+  );
   defineRunCommand(runtime, {
     over: store.over,
     store,
     kit,
-    vendors: { secrets, gate: new RateGate() },
+    vendors: { secrets, gate },
     agentRuntime: options.agentRuntimes?.podium,
     onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
   });
@@ -310,7 +311,7 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
   const sender = createWebhookSender(secrets, options.webhooks ?? {});
   defineDeliverWebhook(runtime, { store, kit, sender, retry, failuresMax, unit: Math.random });
   const reconciler = createReconciler(runtime, store, log);
-  return { given, runtime, catalog, kit, store, reconciler, secrets, outbox, sender };
+  return { given, runtime, catalog, kit, store, reconciler, secrets, outbox, sender, gate };
 }
 
 type Reads = Pick<Concord, "artifacts" | "evidence" | "explain" | "timeline" | "verifyAudit">;

@@ -160,6 +160,9 @@ describe(`a failure after every statement (seed ${SEED}${ALL ? ", all of them" :
         }
         if (failpoint.hasFired) fired += 1;
       }
+      process.stdout.write(
+        `${count} statements, ${places.length} runs, ${fired} failed in between\n`,
+      );
       expect(fired).toBeGreaterThanOrEqual(Math.floor(places.length * 0.8));
     },
     ALL ? 3_600_000 : 180_000,

@@ -231,6 +231,9 @@ describe(`kill -9 at every durable moment (seed ${SEED}${ALL ? ", all of them" :
         died += server.deaths - before;
         await untilReady(server.url);
       }
+      process.stdout.write(
+        `${moments.length} moments, ${cuts.length} runs, ${died} killed in between\n`,
+      );
       // Runs differ by a wake-up or two, so that the last trap or two may not be reached.
       expect(died).toBeGreaterThanOrEqual(Math.floor(cuts.length * 0.8));
     },

@@ -14,12 +14,16 @@ import { eventOf } from "./audit.ts";
 import { type CallSource, callSourceOf } from "./call-source.ts";
 import { concludeLink } from "./compensation.ts";
 import { type Called, callVendor, failed } from "./connector-call.ts";
-import type { ConnectorResult, OperationDefinition, SecretResolver } from "./connectors.ts";
+import type {
+  ConnectorResult,
+  OperationDefinition,
+  RateGate,
+  SecretResolver,
+} from "./connectors.ts";
 import { guarded } from "./contract-code.ts";
 import type { Attempt } from "./directive.ts";
 import { inboxOf } from "./inbox.ts";
 import type { Kit } from "./kit.ts";
-import type { RateGate } from "./RateGate.ts";
 import type { Store, Tx } from "./store.ts";
 
 export interface Call {
@@ -96,7 +100,7 @@ export async function begin(
   if (!mayBegin) return undefined;
   const claimed = effect === undefined ? undefined : await claimEffect(tx, command, effect);
   if (claimed === "happened") return undefined;
-  const waitMs = gate.take(kit.catalog.connector(source.connector), kit.nowMs());
+  const waitMs = await gate.take(kit.catalog.connector(source.connector));
   if (waitMs > 0) return { waitMs };
   const cutOff = last?.status === "started" ? last.invocationId : undefined;
   const isUndoing = claimed === "being_undone";
