@@ -15,6 +15,7 @@ import { Refusal } from "./core/errors.ts";
 import { decodeId } from "./core/ids.ts";
 import type { RetryPolicy } from "./core/retry.ts";
 import { isResting } from "./core/vocabulary.ts";
+import { createAgentActionService } from "./domain/agent-actions.ts";
 import type { AgentRuntime } from "./domain/agents.ts";
 import { ALERT_LIMITS, type AlertLimits, alertsOf } from "./domain/alerts.ts";
 import { createApprovalService } from "./domain/approval-service.ts";
@@ -157,6 +158,7 @@ export function createConcord(options: ConcordOptions): Concord {
       list: (principal, filter) => listCommands(pool, principal.tenant, filter),
       settled: (principal, id, timeoutMs) => settled(commands, events, principal, id, timeoutMs),
     },
+    agentActions: createAgentActionService(store, kit, commands),
     approvals: {
       ...createApprovalService(store, kit),
       list: (principal, filter) => listApprovals(pool, principal.tenant, filter),

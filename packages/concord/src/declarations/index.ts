@@ -164,6 +164,14 @@ const REGISTER: Readonly<Record<string, Register>> = {
     settle(catalog, one, toolTaskOf(one.body as unknown as ToolDeclaration), catalog.task),
   task: (catalog, one) =>
     settle(catalog, one, taskOf(one.body as unknown as TaskDeclaration), catalog.task),
+  agent: (catalog, { body }) => {
+    const { type, allowed_tools: allowed, forbidden_tools: forbidden } = body;
+    catalog.agent({
+      agentType: String(type),
+      ...(Array.isArray(allowed) ? { allowedTools: allowed.map(String) } : {}),
+      ...(Array.isArray(forbidden) ? { forbiddenTools: forbidden.map(String) } : {}),
+    });
+  },
   policy: (catalog, { body }) => catalog.policy(celPolicy(body)),
   approval_type: (catalog, { body }) => {
     const { name, description = name, expires_in_minutes: minutes, quorum } = body;

@@ -108,6 +108,11 @@ export const SHAPES: Readonly<Record<string, JsonObject>> = {
     steps: { type: "array", minItems: 1, maxItems: 100, items: step },
     result: schema,
   }),
+  agent: object(["type"], {
+    type: text,
+    allowed_tools: texts,
+    forbidden_tools: texts,
+  }),
   policy: POLICY_DOCUMENT_SCHEMA,
   approval_type: object(["name", "expires_in_minutes"], {
     name,

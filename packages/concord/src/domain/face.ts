@@ -1,5 +1,6 @@
 /** Owns the face of a started Concord: what the HTTP API, an embedding program and the tests may ask of it. */
 import type { Command, Principal } from "../core/command.ts";
+import type { AgentActionService } from "./agent-actions.ts";
 import type { Alert } from "./alerts.ts";
 import type { ApprovalService } from "./approval-service.ts";
 import type { Approval } from "./approvals.ts";
@@ -36,6 +37,8 @@ export interface Concord {
     /** Waits until the command rests, at most `timeoutMs`; returns it as it then is. */
     settled(principal: Principal, id: string, timeoutMs: number): Promise<Command>;
   };
+  /** For agents that run elsewhere. */
+  readonly agentActions: AgentActionService;
   readonly approvals: ApprovalService & {
     list(principal: Principal, filter: ApprovalFilter): Promise<Page<Approval>>;
   };
@@ -78,7 +81,8 @@ export interface Concord {
     secret(webhook: WebhookDefinition): Promise<string | undefined>;
   };
   readonly events: EventFeed;
-  readonly tools: () => readonly Tool[];
+  /** What an agent may propose; of one type, when it is named. */
+  readonly tools: (agentType?: string) => readonly Tool[];
   readonly counts: () => Promise<Counts>;
   /** What it stands on, part by part. Never throws. */
   readonly health: () => Promise<Health>;

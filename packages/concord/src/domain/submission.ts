@@ -8,7 +8,7 @@ import { type Failure, failureOf, Refusal } from "../core/errors.ts";
 import { asId, type CommandId, decodeId } from "../core/ids.ts";
 import { isJsonObject, type Json, type JsonObject, toJson, unstorable } from "../core/json.ts";
 import { issuesText } from "../core/validation.ts";
-import { INGRESS_TYPES, type IngressType } from "../core/vocabulary.ts";
+import { INGRESS_TYPES, type IngressType, type RiskLevel } from "../core/vocabulary.ts";
 import { eventOf } from "./audit.ts";
 import { addDependencies, type DependencyRequest } from "./dependencies.ts";
 import { claimKey, conflict, type KeyClaim, requestHashOf } from "./derived-key.ts";
@@ -35,6 +35,7 @@ export interface SubmitRequest {
   readonly metadata?: JsonObject;
   readonly parent?: Command;
   readonly agentCall?: AgentCallRef;
+  readonly riskAtLeast?: RiskLevel;
   /** Chosen beforehand by a caller who has to name the command before it exists. */
   readonly commandId?: CommandId;
   /** Commands that have to rest as they should before this one starts. */
@@ -212,6 +213,7 @@ function newCommand(
       requestId: `req_${kit.newId().replaceAll("-", "")}`,
       metadata: request.metadata ?? {},
       ...(request.agentCall === undefined ? {} : { agentCall: request.agentCall }),
+      ...(request.riskAtLeast === undefined ? {} : { riskAtLeast: request.riskAtLeast }),
     },
     requestHash: requestHashOf(kit, task, payload),
     idempotencyKey: request.idempotencyKey ?? claim?.key ?? null,

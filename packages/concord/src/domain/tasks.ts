@@ -2,17 +2,18 @@
  * Owns what a contract author declares: tasks with their steps, tools, approval types, compensations; and the
  * catalog the services look them up in. Refuses to own: checking the graph (registry) and running it (runtime).
  */
-import type { Principal } from "../core/command.ts";
+import type { Command, Principal } from "../core/command.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Approver, Policy } from "../core/policy.ts";
 import type { ReviewSummary } from "../core/review-packet.ts";
 import type { Validator } from "../core/validation.ts";
-import type {
-  ApprovalDecision,
-  CancellationMode,
-  IngressType,
-  QueueName,
-  RiskLevel,
+import {
+  type ApprovalDecision,
+  type CancellationMode,
+  type IngressType,
+  type QueueName,
+  RISK_LEVELS,
+  type RiskLevel,
 } from "../core/vocabulary.ts";
 import type { RuntimeCapability } from "../runtime/protocol/index.ts";
 import type { Artifact } from "./artifacts.ts";
@@ -139,6 +140,17 @@ export function acceptsIngress(
   return ingressTypes.length === 0 || ingressTypes.includes(ingress);
 }
 
+/** X-43: the task's, or what the caller says where that is higher. */
+export function riskOf(
+  { riskLevel }: Pick<Task, "riskLevel">,
+  { context }: Pick<Command, "context">,
+): RiskLevel {
+  const { riskAtLeast = riskLevel } = context;
+  return RISK_LEVELS.indexOf(riskAtLeast) > RISK_LEVELS.indexOf(riskLevel)
+    ? riskAtLeast
+    : riskLevel;
+}
+
 /** A task as the services see it: defaults filled, schema compiled, and how it runs. */
 export interface Task extends Omit<TaskDefinition, "review"> {
   readonly commandType: string;
@@ -224,12 +236,24 @@ export interface Tool {
   readonly sideEffect: boolean;
 }
 
+/** Says what agents of a type are shown (V-46, TOL-5); what an agent is not shown does not exist for it. */
+export interface AgentDefinition {
+  /** `*`: every type that has no definition of its own. Without either, an agent is shown everything. */
+  readonly agentType: string;
+  /** Tools. Default: all. */
+  readonly allowedTools?: readonly string[];
+  /** Tools; taken out of those. */
+  readonly forbiddenTools?: readonly string[];
+}
+
 /** Look-ups in a checked catalog; every name a task uses is known. */
 export interface TaskCatalog {
   task(name: string): Task | undefined;
   taskNames(): readonly string[];
-  tools(): readonly Tool[];
-  toolTask(toolName: string): Task | undefined;
+  /** Those that an agent of that type is shown; without a type, all. */
+  tools(agentType?: string): readonly Tool[];
+  /** Undefined for a tool that is not there, or not there for an agent of that type. */
+  toolTask(toolName: string, agentType?: string): Task | undefined;
   policy(name: string): Policy;
   policies(): readonly Policy[];
   approvalType(name: string): ApprovalTypeDefinition;

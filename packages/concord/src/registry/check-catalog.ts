@@ -10,7 +10,12 @@ import {
   QUEUES,
 } from "../core/vocabulary.ts";
 import type { ConnectorDefinition } from "../domain/connectors.ts";
-import type { ArtifactTypeDefinition, ConnectorStep, TaskDefinition } from "../domain/tasks.ts";
+import type {
+  AgentDefinition,
+  ArtifactTypeDefinition,
+  ConnectorStep,
+  TaskDefinition,
+} from "../domain/tasks.ts";
 import type { Registrations } from "./catalog.ts";
 import { COMPENSATION_DEPTH_MAX, compensationProblems } from "./check-compensations.ts";
 import { connectorProblems, schemaProblem } from "./check-connectors.ts";
@@ -45,6 +50,11 @@ export function catalogProblems(
     ...policies.flatMap((policy) => policyProblems(policy, approvalTypes.map(nameOf))),
     ...tasks.flatMap((task) => taskProblems(task, registered)),
     ...connectors.flatMap(connectorProblems),
+    ...repeated(
+      "agent",
+      registered.agents.map((one) => one.agentType),
+    ),
+    ...registered.agents.flatMap((agent) => agentProblems(agent, toolNames)),
     ...repeated("compensation", compensations.map(nameOf)),
     ...repeated(
       "compensation of",
@@ -59,6 +69,20 @@ const nameOf = (one: { readonly name: string }) => one.name;
 function repeated(kind: string, names: readonly string[]): readonly string[] {
   const twice = names.filter((name, index) => names.indexOf(name) !== index);
   return [...new Set(twice)].map((name) => `the ${kind} "${name}" is registered twice`);
+}
+
+/** A name that is misspelt in a list of what is forbidden would forbid nothing. */
+function agentProblems(
+  { agentType, allowedTools = [], forbiddenTools = [] }: AgentDefinition,
+  toolNames: readonly string[],
+): readonly string[] {
+  const at = `agent "${agentType}"`;
+  const unknown = [...allowedTools, ...forbiddenTools].filter((name) => !toolNames.includes(name));
+  const both = allowedTools.filter((name) => forbiddenTools.includes(name));
+  return [
+    ...unknown.map((name) => `${at} names the unknown tool "${name}"`),
+    ...both.map((name) => `${at} is both allowed and forbidden the tool "${name}"`),
+  ];
 }
 
 function policyProblems(policy: Policy, approvalTypes: readonly string[]): readonly string[] {
