@@ -19,6 +19,7 @@ import { createAgentActionService } from "./domain/agent-actions.ts";
 import type { AgentRuntime } from "./domain/agents.ts";
 import { ALERT_LIMITS, type AlertLimits, alertsOf } from "./domain/alerts.ts";
 import { createApprovalService } from "./domain/approval-service.ts";
+import { maySee } from "./domain/artifacts.ts";
 import { type CommandService, createCommandService } from "./domain/command-service.ts";
 import type { SecretResolver } from "./domain/connectors.ts";
 import { explain } from "./domain/explain.ts";
@@ -333,12 +334,15 @@ function reads({ pool, store, kit, commands, runtime }: ReadParts): Reads {
       artifactId === undefined
         ? undefined
         : await store.read((tx) => tx.artifacts.find(artifactId, principal.tenant));
-    if (found === undefined) throw new Refusal("not_found", "There is no such artifact.");
+    if (found === undefined || !maySee(found, principal)) {
+      throw new Refusal("not_found", "There is no such artifact.");
+    }
     return found;
   };
   return {
     artifacts: {
       get: artifact,
+      rendering: ({ artifactType }) => kit.catalog.artifactType(artifactType)?.rendering,
       lineage: async (principal, id) => readLineage(pool, await artifact(principal, id)),
     },
     evidence: async (principal, id) => {

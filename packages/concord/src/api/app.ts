@@ -210,7 +210,7 @@ function addTheRest(app: ConcordApp, concord: Concord): void {
     const { id } = context.req.valid("param");
     const principal = person(context.get("principal"));
     const artifact = await answering(concord, () => concord.artifacts.get(principal, id));
-    return context.json(artifactView(artifact), 200);
+    return context.json(artifactView(artifact, concord.artifacts.rendering(artifact)), 200);
   });
   app.openapi(routes.artifactLineageRoute, async (context) => {
     const { id } = context.req.valid("param");

@@ -48,7 +48,7 @@ export interface Vendors {
   readonly gate: RateGate;
 }
 
-/** Calls, outside any transaction. Never throws for what the vendor does. */
+/** Calls, outside any transaction. Throws when our own storage fails, never for what the vendor does. */
 export async function reach(
   store: Store,
   kit: Kit,
@@ -60,16 +60,19 @@ export async function reach(
     return { result: failed(precluded), reconciled: false, secretRef: undefined };
   }
   const span = kit.newId().replaceAll("-", "").slice(16);
-  return callVendor(secrets, {
+  const { inbox, assertStored } = inboxOf(store, kit, command);
+  const called = await callVendor(secrets, {
     operation: source.operation,
     auth: kit.catalog.connector(source.connector).auth,
     input,
     key,
     traceparent: `00-${command.traceId}-${span}-01`,
-    inbox: inboxOf(store, kit, command),
+    inbox,
     repeated,
     insteadOfCalling: probing ? unrepeated(call) : undefined,
   });
+  assertStored();
+  return called;
 }
 
 /** The vendor was asked what became of earlier attempts, or cannot be asked; nothing was started. */

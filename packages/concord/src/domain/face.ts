@@ -27,7 +27,7 @@ import type {
 } from "./reading.ts";
 import type { RedactionService } from "./redaction-service.ts";
 import type { ScheduleService } from "./schedule-service.ts";
-import type { Tool } from "./tasks.ts";
+import type { ArtifactType, Tool } from "./tasks.ts";
 import type { WebhookEndpointService } from "./webhook-endpoints.ts";
 import type { WebhookDefinition } from "./webhooks.ts";
 
@@ -48,6 +48,8 @@ export interface Concord {
   readonly artifacts: {
     /** Throws `not_found`, also for another tenant's artifact. `id` is the outside form. */
     get(principal: Principal, id: string): Promise<Artifact>;
+    /** How a program shows it, when its type says so. */
+    rendering(artifact: Artifact): ArtifactType["rendering"];
     /** Where it comes from and what came of it. Throws `not_found`. */
     lineage(principal: Principal, id: string): Promise<Lineage>;
   };

@@ -136,6 +136,7 @@ async function keepPreview(
     location: null,
     title,
     status: "draft",
+    visibility: "tenant",
     content,
     checksum: digest(kit.hash, content),
     lineage: { command_id: encodeId("command", command.commandId) },

@@ -9,6 +9,7 @@ import { asId, type CommandId, decodeId } from "../core/ids.ts";
 import { isJsonObject, type Json, type JsonObject, toJson, unstorable } from "../core/json.ts";
 import { issuesText } from "../core/validation.ts";
 import { INGRESS_TYPES, type IngressType, type RiskLevel } from "../core/vocabulary.ts";
+import { maySee } from "./artifacts.ts";
 import { eventOf } from "./audit.ts";
 import { addDependencies, type DependencyRequest } from "./dependencies.ts";
 import { claimKey, conflict, type KeyClaim, requestHashOf } from "./derived-key.ts";
@@ -255,7 +256,8 @@ async function gatherFacts(
       if (id === undefined) return undefined;
       return fromStorage(async () => {
         const found = await tx.artifacts.find(id, command.tenantId);
-        if (found !== undefined) await tx.artifacts.noteRead(command.commandId, id);
+        if (found === undefined || !maySee(found, command.context.actor)) return undefined;
+        await tx.artifacts.noteRead(command.commandId, id);
         return found;
       });
     },

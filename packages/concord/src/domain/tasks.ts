@@ -16,7 +16,7 @@ import {
   type RiskLevel,
 } from "../core/vocabulary.ts";
 import type { RuntimeCapability } from "../runtime/protocol/index.ts";
-import type { Artifact } from "./artifacts.ts";
+import type { Artifact, ArtifactVisibility } from "./artifacts.ts";
 import type { ConnectorDefinition, OperationDefinition } from "./connectors.ts";
 import type { ScheduleDefinition } from "./schedules.ts";
 import type { WebhookDefinition } from "./webhooks.ts";
@@ -68,7 +68,17 @@ export interface ArtifactStep {
   readonly replaces?: (view: StepView) => string | undefined;
 }
 
-export type StepDefinition = ConnectorStep | ArtifactStep;
+/** Publishes an artifact that was written before, by this command or another (ART-8). */
+export interface PublishStep {
+  readonly kind: "publish";
+  readonly id: string;
+  readonly dependsOn?: readonly string[];
+  readonly when?: (view: StepView) => boolean;
+  /** The artifact (outside id). */
+  readonly artifact: (view: StepView) => string;
+}
+
+export type StepDefinition = ConnectorStep | ArtifactStep | PublishStep;
 
 /**
  * The key of a submission that brings none (EX-9), so that a double tap is one command (EX-14). A command answers
@@ -173,6 +183,11 @@ export interface ApprovalTypeDefinition {
   readonly requiredFields?: readonly string[];
   /** Who may decide as well when nobody did for that long. */
   readonly escalation?: { readonly afterMinutes: number; readonly to: Approver };
+  /**
+   * What a rejection does (APR-13). Default `fail`. With `go_on` the command does the rest without what leaves it: steps
+   * that write outside or publish are left out with the result `{"skipped": true}`, and it may still succeed.
+   */
+  readonly onRejected?: "fail" | "go_on";
   /** What becomes of a command about which nobody decided in time (X-47). Default `expired`. */
   readonly onExpired?: "expired" | "failed";
   /** Default false: whoever asked may not decide. */
@@ -187,6 +202,14 @@ export interface ArtifactTypeDefinition {
   readonly contentSchema?: JsonObject;
   /** From then on it is archived: still readable, no longer current. Default: never. */
   readonly retentionDays?: number;
+  /** Default `tenant`: everybody of it. `requester`: whoever asked for it, owners and auditors, until it is published. */
+  readonly visibility?: ArtifactVisibility;
+  /** Whether a step may publish it: freely, when a person agreed to the command (default), or never. */
+  readonly publication?: "free" | "approval" | "never";
+  /** Every step that writes one says what it is made from (`dependsOn`). Default false. */
+  readonly lineageRequired?: boolean;
+  /** How a program shows the content; a hint. */
+  readonly rendering?: "text" | "markdown" | "table" | "json" | "link";
 }
 
 export interface ArtifactType extends ArtifactTypeDefinition {

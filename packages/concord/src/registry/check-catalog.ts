@@ -9,6 +9,7 @@ import {
   POLICY_CATEGORIES,
   QUEUES,
 } from "../core/vocabulary.ts";
+import { ARTIFACT_VISIBILITIES } from "../domain/artifacts.ts";
 import type { ConnectorDefinition } from "../domain/connectors.ts";
 import type {
   AgentDefinition,
@@ -126,6 +127,7 @@ function taskProblems(task: TaskDefinition, registered: Registrations): readonly
       : []),
     ...wordProblems(at, task),
     ...artifactProblems(at, task, registered.artifactTypes),
+    ...publicationProblems(at, task, registered.policies),
     ...keyProblems(at, task),
     ...windowProblems(at, task),
     ...planProblems(steps).map((problem) => `${at}: ${problem}`),
@@ -137,12 +139,18 @@ function taskProblems(task: TaskDefinition, registered: Registrations): readonly
 
 function artifactTypeProblems(type: ArtifactTypeDefinition): readonly string[] {
   const at = `artifact type "${type.name}"`;
-  const { retentionDays, contentSchema } = type;
+  const { retentionDays, contentSchema, publication, visibility } = type;
   return [
     ...schemaProblem(`${at}: contentSchema`, contentSchema),
     ...(retentionDays === undefined || retentionDays > 0
       ? []
       : [`${at}: retentionDays is not above 0`]),
+    ...(publication === undefined || publication === "never" || contentSchema !== undefined
+      ? []
+      : [`${at}: what is published was validated, so it needs a contentSchema`]),
+    ...(visibility === undefined || ARTIFACT_VISIBILITIES.includes(visibility)
+      ? []
+      : [`${at} has the unknown visibility "${visibility}"`]),
   ];
 }
 
@@ -153,10 +161,36 @@ function artifactProblems(
   registered: readonly ArtifactTypeDefinition[],
 ): readonly string[] {
   const known: readonly string[] = [...ARTIFACT_TYPES, ...registered.map(nameOf)];
-  const written = steps.flatMap((one) => (one.kind === "artifact" ? [one.artifactType] : []));
-  return [...new Set(written)]
-    .filter((type) => !known.includes(type))
-    .map((type) => `${at} writes the unknown artifact type "${type}"; register it`);
+  const writing = steps.flatMap((one) => (one.kind === "artifact" ? [one] : []));
+  const unknown = new Set(
+    writing.map((one) => one.artifactType).filter((type) => !known.includes(type)),
+  );
+  const needsLineage = registered.filter((type) => type.lineageRequired === true).map(nameOf);
+  return [
+    ...[...unknown].map((type) => `${at} writes the unknown artifact type "${type}"; register it`),
+    ...writing
+      .filter(({ artifactType, dependsOn = [] }) => {
+        return needsLineage.includes(artifactType) && dependsOn.length === 0;
+      })
+      .map(({ id, artifactType }) => {
+        const where = `${at}, step "${id}"`;
+        return `${where} does not say what the ${artifactType} is made from; name steps in dependsOn`;
+      }),
+  ];
+}
+
+/** ART-8: what is published was looked at for what may not leave. */
+function publicationProblems(
+  at: string,
+  { steps, policies: names }: TaskDefinition,
+  policies: readonly Policy[],
+): readonly string[] {
+  const looking = policies.filter(
+    ({ name, category, mode }) =>
+      names.includes(name) && category === "data_safety" && mode !== "shadow",
+  );
+  if (looking.length > 0 || !steps.some((step) => step.kind === "publish")) return [];
+  return [`${at} publishes an artifact without an enforced policy of the category data_safety`];
 }
 
 /** QUE-5, CMD-8: words of closed vocabularies; contracts may come from code that no compiler saw. */
