@@ -137,6 +137,8 @@ export function createConcord(options: ConcordOptions): Concord {
     connectionString: options.databaseUrl,
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
+    // A statement may be sent before the one before it is answered (postgres/transaction.ts).
+    pipeline: true,
   });
   pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
   const engine = engineOf(options, pool, log);
