@@ -32,6 +32,7 @@ describe("hotel contracts", () => {
       ["hotel_search", "hotel.search", false],
       ["hotel_draft", "hotel_reservation.draft", false],
       ["hotel_confirm", "hotel_reservation.confirm", true],
+      ["ask_person", "agent.ask_person", false],
     ]);
   });
 

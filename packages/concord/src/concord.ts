@@ -47,6 +47,7 @@ import { readAlertFigures } from "./postgres/projections/alerts.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
 import { readEvidence } from "./postgres/projections/evidence.ts";
 import { listIncidents } from "./postgres/projections/incidents.ts";
+import { listInputs } from "./postgres/projections/inputs.ts";
 import { readLineage } from "./postgres/projections/lineage.ts";
 import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
 import { listNotifications, readNotification } from "./postgres/projections/notifications.ts";
@@ -239,7 +240,13 @@ function watch({ options, pool, kit, log, runtime, reconciler }: WatchParts) {
 
 type Services = Pick<
   Concord,
-  "incidents" | "notifications" | "policies" | "record" | "redactions" | "webhookEndpoints"
+  | "incidents"
+  | "inputs"
+  | "notifications"
+  | "policies"
+  | "record"
+  | "redactions"
+  | "webhookEndpoints"
 >;
 
 interface ServiceParts extends Omit<WebhookServiceParts, "lists"> {
@@ -262,6 +269,7 @@ function services({ pool, store, kit, catalog, secrets, sender }: ServiceParts):
       ...createIncidentService(store, kit),
       list: (principal, filter) => listIncidents(pool, principal.tenant, filter),
     },
+    inputs: { list: (principal, filter) => listInputs(pool, principal.tenant, filter) },
     record: (principal, filter) => listRecord(pool, principal.tenant, filter),
     redactions: createRedactionService(store, kit),
     webhookEndpoints: createWebhookEndpointService({
