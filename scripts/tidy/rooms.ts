@@ -137,5 +137,5 @@ export const PURE_FILES: readonly RegExp[] = [
   /^packages\/concordance\/service\/raft\/(node|types|assert|quorum|election|replication|membership)\.ts$/,
   /^packages\/diminuendo\/src\/session\/session-state\.ts$/i,
   /^packages\/ensemble\/src\/providers\/offline\/(plan|planner|slots)[^/]*\.ts$/,
-  /^packages\/podium\/src\/runs\//,
+  /^packages\/podium\/src\/(runs|files)\//,
 ];
