@@ -32,6 +32,7 @@ describe("hotel contracts", () => {
       ["hotel_search", "hotel.search", false],
       ["hotel_draft", "hotel_reservation.draft", false],
       ["hotel_confirm", "hotel_reservation.confirm", true],
+      ["ask_person", "agent.ask_person", false],
     ]);
   });
 
@@ -117,7 +118,7 @@ describe("hotel contracts", () => {
     for (const field of fields) expect(draft?.idempotency?.key).toMatch(`{${field}`);
   });
 
-  test("CON-12 the vendor is asked at most a hundred times a second by one process", () => {
+  test("CON-12 the vendor is asked at most a hundred times a second", () => {
     expect(catalog.connector("hotel_booking").rateLimit).toEqual({
       requestsMax: 100,
       perSeconds: 1,

@@ -48,7 +48,14 @@ interface ArtifactStepDeclaration {
   };
 }
 
-type StepDeclaration = ConnectorStepDeclaration | ArtifactStepDeclaration;
+interface PublishStepDeclaration {
+  readonly id: string;
+  readonly depends_on?: readonly string[];
+  /** The id of the artifact. */
+  readonly publish: string;
+}
+
+type StepDeclaration = ConnectorStepDeclaration | ArtifactStepDeclaration | PublishStepDeclaration;
 
 export interface TaskDeclaration extends Common {
   readonly command_type?: string;
@@ -127,6 +134,10 @@ function stepOf(declared: StepDeclaration): StepDefinition {
       content: (view) => fillObject(content, valuesOf(view)),
     };
   }
+  if ("publish" in declared) {
+    const artifact = (view: StepView) => String(fillText(declared.publish, valuesOf(view)));
+    return { kind: "publish", id, dependsOn, artifact };
+  }
   const { connector, capability, effect_type: effectType, input } = declared;
   return {
     kind: "connector",
@@ -145,9 +156,14 @@ function valuesOf({ payload, results, requester }: StepView): JsonObject {
 }
 
 function stepProblems(task: TaskDeclaration, step: StepDeclaration): readonly string[] {
-  const used =
-    "artifact" in step ? [step.artifact.title, step.artifact.content] : [step.input ?? {}];
-  return unknownIn(used, task, reachedBy(task, step)).map((one) => `step "${step.id}": ${one}`);
+  return unknownIn(templatesOf(step), task, reachedBy(task, step)).map(
+    (one) => `step "${step.id}": ${one}`,
+  );
+}
+
+function templatesOf(step: StepDeclaration): readonly Json[] {
+  if ("artifact" in step) return [step.artifact.title, step.artifact.content];
+  return "publish" in step ? [step.publish] : [step.input ?? {}];
 }
 
 function resultProblems(task: TaskDeclaration): readonly string[] {
