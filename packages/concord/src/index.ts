@@ -118,6 +118,7 @@ export type {
   IdempotencyRule,
   PublishStep,
   StepView,
+  TakeBackStep,
   TaskDefinition,
   Tool,
 } from "./domain/tasks.ts";
