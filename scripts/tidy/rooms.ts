@@ -152,7 +152,7 @@ export const PURE_FILES: readonly RegExp[] = [
   /^packages\/concordance\/service\/raft\/(node|types|assert|quorum|election|replication|membership)\.ts$/,
   /^packages\/diminuendo\/src\/session\/session-state\.ts$/i,
   /^packages\/ensemble\/src\/providers\/offline\/(plan|planner|slots)[^/]*\.ts$/,
-  /^packages\/podium\/src\/runs\//,
+  /^packages\/podium\/src\/(runs|files)\//,
 ];
 
 /** Where bodies of workflows are, and the files over which one is spread. */

@@ -33,6 +33,7 @@ describe("hotel contracts", () => {
       ["hotel_draft", "hotel_reservation.draft", false],
       ["hotel_confirm", "hotel_reservation.confirm", true],
       ["hotel_cancel", "hotel_reservation.cancel", true],
+      ["ask_person", "agent.ask_person", false],
     ]);
   });
 

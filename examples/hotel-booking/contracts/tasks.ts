@@ -117,8 +117,30 @@ export const confirmTask: TaskDefinition = {
     type: "object",
     required: ["booking_draft_id"],
     additionalProperties: false,
-    properties: { booking_draft_id: ARTIFACT_ID },
+    properties: {
+      booking_draft_id: ARTIFACT_ID,
+      for_somebody_else: {
+        type: "boolean",
+        description: "True when somebody other than the person you speak with will stay there.",
+      },
+      guest_name: { ...NAME, title: "Name of the guest" },
+      guest_email: {
+        type: "string",
+        format: "email",
+        maxLength: 254,
+        title: "E-mail of the guest",
+        description: "The hotel sends the confirmation there.",
+      },
+    },
   },
+  // Somebody else's name and address are the person's to give: no model hears of them.
+  asks: [
+    {
+      fields: ["guest_name", "guest_email"],
+      text: "Who will stay there?",
+      when: ({ payload }) => payload["for_somebody_else"] === true,
+    },
+  ],
   riskLevel: "medium",
   policies: [
     MAY_BOOK,
@@ -141,7 +163,7 @@ export const confirmTask: TaskDefinition = {
     }
     return { ...draft.content, recent_bookings: await read.recentCommands(RATE_WINDOW_SECONDS) };
   },
-  review: ({ facts, requester }) => ({
+  review: ({ payload, facts, requester }) => ({
     action: `Book ${facts["hotel_name"]} in ${facts["city"]}`,
     why: `${requester.user} asked for it, and it costs more than may be spent without a decision.`,
     affected: [
@@ -151,6 +173,7 @@ export const confirmTask: TaskDefinition = {
       { label: "Check-in", value: facts["check_in"] ?? null },
       { label: "Check-out", value: facts["check_out"] ?? null },
       { label: "Guests", value: facts["guests"] ?? null },
+      { label: "In the name of", value: payload["guest_name"] ?? requester.user },
       { label: "Total", value: `${amount(facts["total_amount"])} ${facts["currency"]}` },
     ],
     afterApproval: "The room is booked once with the hotel vendor and the confirmation is kept.",
@@ -162,10 +185,11 @@ export const confirmTask: TaskDefinition = {
       connector: "hotel_booking",
       operation: "book_hotel",
       effectType: "hotel_booking.book",
-      input: ({ facts, requester }) => ({
+      input: ({ payload, facts, requester }) => ({
         quote_id: facts["quote_id"] ?? null,
-        guest_name: requester.user,
-        guest_email: requester.email ?? `${requester.user}@example.invalid`,
+        guest_name: payload["guest_name"] ?? requester.user,
+        guest_email:
+          payload["guest_email"] ?? requester.email ?? `${requester.user}@example.invalid`,
       }),
     },
     {

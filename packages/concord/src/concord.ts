@@ -47,6 +47,7 @@ import { readAlertFigures } from "./postgres/projections/alerts.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
 import { readEvidence } from "./postgres/projections/evidence.ts";
 import { listIncidents } from "./postgres/projections/incidents.ts";
+import { listInputs } from "./postgres/projections/inputs.ts";
 import { readLineage } from "./postgres/projections/lineage.ts";
 import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
 import { listNotifications, readNotification } from "./postgres/projections/notifications.ts";
@@ -137,6 +138,8 @@ export function createConcord(options: ConcordOptions): Concord {
     connectionString: options.databaseUrl,
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
+    // A statement may be sent before the one before it is answered (postgres/transaction.ts).
+    pipeline: true,
   });
   pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
   const engine = engineOf(options, pool, log);
@@ -237,7 +240,13 @@ function watch({ options, pool, kit, log, runtime, reconciler }: WatchParts) {
 
 type Services = Pick<
   Concord,
-  "incidents" | "notifications" | "policies" | "record" | "redactions" | "webhookEndpoints"
+  | "incidents"
+  | "inputs"
+  | "notifications"
+  | "policies"
+  | "record"
+  | "redactions"
+  | "webhookEndpoints"
 >;
 
 interface ServiceParts extends Omit<WebhookServiceParts, "lists"> {
@@ -260,6 +269,7 @@ function services({ pool, store, kit, catalog, secrets, sender }: ServiceParts):
       ...createIncidentService(store, kit),
       list: (principal, filter) => listIncidents(pool, principal.tenant, filter),
     },
+    inputs: { list: (principal, filter) => listInputs(pool, principal.tenant, filter) },
     record: (principal, filter) => listRecord(pool, principal.tenant, filter),
     redactions: createRedactionService(store, kit),
     webhookEndpoints: createWebhookEndpointService({

@@ -116,6 +116,7 @@ export type {
   EffectTypeDefinition,
   FactReader,
   IdempotencyRule,
+  PersonQuestion,
   PublishStep,
   StepView,
   TakeBackStep,

@@ -3,10 +3,16 @@
 export { AutomationCalls, type PageOf } from "./AutomationCalls.ts";
 export type { ConfigEntry, ConfigListener, ConfigOperation } from "./ConfigChannel.ts";
 export type { ConnectionStatus } from "./Connection.ts";
-export { type ClientEvents, type ClientOptions, DiminuendoClient } from "./DiminuendoClient.ts";
+export {
+  type Answer,
+  type ClientEvents,
+  type ClientOptions,
+  DiminuendoClient,
+} from "./DiminuendoClient.ts";
 export { type ClientErrorCode, GatewayError } from "./errors.ts";
 export type { TurnReceipt } from "./GatewayCalls.ts";
 export type {
+  Answered,
   Automation,
   AutomationDefinition,
   AutomationInput,
@@ -44,6 +50,7 @@ export type { SocketConstructor, SocketLike } from "./socket.ts";
 export type {
   ApprovalItem,
   AssistantItem,
+  QuestionItem,
   ThinkingItem,
   ThreadItem,
   ThreadItemOf,

@@ -9,6 +9,7 @@ import type {
 } from "@concert/diminuendo/protocol";
 
 export type {
+  Answered,
   Automation,
   AutomationDefinition,
   AutomationLogEntry,

@@ -36,7 +36,7 @@ export interface SessionView {
   readonly sessionId: string;
   readonly headSeq: number;
   readonly status: SessionStatus;
-  readonly waitingFor: "approval" | null;
+  readonly waitingFor: "approval" | "question" | null;
   readonly activeTurnId: string | null;
   /** What people see, oldest first. */
   readonly items: readonly ThreadItem[];

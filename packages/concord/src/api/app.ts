@@ -62,6 +62,7 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
     "/audit",
     "/events",
     "/incidents",
+    "/inputs",
     "/tools",
   ]) {
     app.use(path, identify(auth));

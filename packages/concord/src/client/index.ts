@@ -12,6 +12,7 @@ import type {
   TimelineEntryView,
   ToolView,
 } from "../api/views.ts";
+import type { InputRequestView } from "../api/waits.ts";
 import type { ApprovalDecision, IncidentAction, RiskLevel } from "../core/vocabulary.ts";
 import { ConcordError, unreachable } from "./errors.ts";
 import { type FeedOptions, followFeed } from "./feed.ts";
@@ -25,6 +26,7 @@ export type {
   CommandView,
   EventView,
   IncidentView,
+  InputRequestView,
   TimelineEntryView,
   ToolView,
 };
@@ -95,8 +97,16 @@ export interface ConcordClient {
   resolve(approvalId: string, decision: ApprovalDecision, reason?: string): Promise<ApprovalView>;
   /** Lets somebody else decide in one's place. */
   delegate(approvalId: string, to: string): Promise<ApprovalView>;
-  /** Answers what a command waits for. */
-  provideInput(commandId: string, input: Readonly<Record<string, unknown>>): Promise<CommandView>;
+  /** What people are asked. */
+  inputs(query?: Query): Promise<PageOf<InputRequestView>>;
+  /** Answers what a command waits for: the question `inputRequestId`, or whichever is open. */
+  provideInput(
+    commandId: string,
+    input: Readonly<Record<string, unknown>>,
+    inputRequestId?: string,
+  ): Promise<CommandView>;
+  /** Leaves the question unanswered for good: the command is cancelled. */
+  dismissInput(commandId: string, inputRequestId: string): Promise<CommandView>;
   incidents(query?: Query): Promise<PageOf<IncidentView>>;
   settleIncident(incidentId: string, action: IncidentAction, note?: string): Promise<IncidentView>;
   artifact(artifactId: string): Promise<ArtifactView>;
@@ -135,7 +145,15 @@ export function createConcordClient(options: ClientOptions): ConcordClient {
       return call("POST", `/approvals/${id(approvalId)}/resolve`, body);
     },
     delegate: (approvalId, to) => call("POST", `/approvals/${id(approvalId)}/delegate`, { to }),
-    provideInput: (commandId, input) => call("POST", `/commands/${id(commandId)}/input`, { input }),
+    inputs: (query = {}) => call("GET", `/inputs${search(query)}`),
+    provideInput: (commandId, input, inputRequestId) => {
+      const which = inputRequestId === undefined ? {} : { input_request_id: inputRequestId };
+      return call("POST", `/commands/${id(commandId)}/input`, { input, ...which });
+    },
+    dismissInput: (commandId, inputRequestId) => {
+      const body = { dismissed: true, input_request_id: inputRequestId };
+      return call("POST", `/commands/${id(commandId)}/input`, body);
+    },
     incidents: (query = {}) => call("GET", `/incidents${search(query)}`),
     settleIncident: (incidentId, action, note) => {
       const body = note === undefined ? { action } : { action, note };

@@ -128,6 +128,11 @@ const TOLD: Readonly<Record<string, Told>> = {
     tell: (p) => `${text(p["provided_by"])} answered`,
     detail: (p) => list(p["fields"]) || null,
   },
+  input_closed: {
+    kind: "other",
+    tell: (p) =>
+      p["outcome"] === "expired" ? "Nobody answered in time" : "The question is open no more",
+  },
   dependency_added: {
     kind: "other",
     tell: (p) => `Waits until ${text(p["parent_command_id"])} is ${text(p["required_status"])}`,

@@ -192,7 +192,8 @@ async function moveTarget(
   const why = decision === "rejected" ? "another approval was rejected" : "changes were asked for";
   await closeOpenQuestions(tx, target, "cancelled", why, actor);
   if (decision === "request_changes") {
-    await askForChanges(tx, kit, target, { actor, question: reason ?? "" });
+    const questions = [{ text: reason ?? "", fields: [] }];
+    await askForChanges(tx, kit, target, { actor, questions });
     return;
   }
   const because = reason === undefined ? "" : `: ${reason}`;

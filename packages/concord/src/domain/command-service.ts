@@ -6,7 +6,7 @@ import { unstorable } from "../core/json.ts";
 import type { IngressType } from "../core/vocabulary.ts";
 import { eventOf } from "./audit.ts";
 import { addDependencies, type DependencyRequest } from "./dependencies.ts";
-import { provideInput } from "./input-service.ts";
+import { type Answer, provideInput } from "./input-service.ts";
 import type { Kit } from "./kit.ts";
 import { wake } from "./move.ts";
 import { stopOrReverse } from "./reversal.ts";
@@ -43,9 +43,16 @@ export interface CommandService {
   cancel(principal: Principal, id: string, reason?: string): Promise<Command>;
   /**
    * Answers what the command waits for: `input` is laid over its payload, and it is judged anew. Throws
-   * `not_found`, `forbidden`, `illegal_transition` (it asks for nothing), `validation_error` (it goes on waiting).
+   * `not_found`, `forbidden`, `illegal_transition` (it does not ask that), `validation_error` (it goes on waiting).
    */
-  provideInput(principal: Principal, id: string, input: unknown): Promise<Command>;
+  provideInput(
+    principal: Principal,
+    id: string,
+    input: unknown,
+    inputRequestId?: string,
+  ): Promise<Command>;
+  /** Leaves the question unanswered for good: the command is cancelled. Throws like `provideInput`. */
+  dismissInput(principal: Principal, id: string, inputRequestId: string): Promise<Command>;
   /** Makes it wait for others. Throws `not_found`, `forbidden`, `dependency_cycle`, `illegal_transition`. */
   dependOn(
     principal: Principal,
@@ -55,6 +62,14 @@ export interface CommandService {
 }
 
 export function createCommandService(store: Store, kit: Kit): CommandService {
+  const answer = async (id: string, given: Answer) => {
+    const command = await findMine(store, given.principal, id, "answer");
+    const outcome = await refusedOnRecord(store, command, given.principal, () =>
+      store.transaction((tx) => provideInput(tx, kit, command.commandId, given)),
+    );
+    if (outcome instanceof Refusal) throw outcome;
+    return outcome;
+  };
   return {
     submit: async (request) => {
       try {
@@ -79,14 +94,15 @@ export function createCommandService(store: Store, kit: Kit): CommandService {
       if (outcome instanceof Refusal) throw outcome;
       return outcome;
     },
-    provideInput: async (principal, id, input) => {
-      const command = await findMine(store, principal, id, "answer");
-      const outcome = await refusedOnRecord(store, command, principal, () =>
-        store.transaction((tx) => provideInput(tx, kit, command.commandId, principal, input)),
-      );
-      if (outcome instanceof Refusal) throw outcome;
-      return outcome;
-    },
+    provideInput: (principal, id, input, inputRequestId) =>
+      answer(id, {
+        principal,
+        // Only whoever dismisses says nothing; a caller without types is told what an answer is.
+        input: input ?? null,
+        ...(inputRequestId === undefined ? {} : { inputRequestId }),
+      }),
+    dismissInput: (principal, id, inputRequestId) =>
+      answer(id, { principal, input: undefined, inputRequestId }),
     dependOn: async (principal, id, dependencies) => {
       const found = await findMine(store, principal, id, "change");
       const waiting = async (tx: Tx) => {

@@ -91,12 +91,13 @@ export async function begin(
   tx: Tx,
   kit: Kit,
   gate: RateGate,
-  { command, stepId, history }: Attempt,
+  { command, stepId, history, ...known }: Attempt,
 ): Promise<Call | { readonly waitMs: number } | undefined> {
   const { attempts, last } = history;
   // An invocation without an outcome was cut off: it is the same attempt that goes on.
   const attempt = last === undefined || last.status === "failed" ? attempts + 1 : attempts;
-  const effect = await tx.effects.lockByStep(command.commandId, stepId);
+  const effect =
+    "effect" in known ? known.effect : await tx.effects.lockByStep(command.commandId, stepId);
   const source = await callSourceOf(tx, kit, command, effect, stepId);
   if (source === undefined) return undefined;
   const mayBegin = command.status === source.during || mayHaveHappened(effect, last?.errorClass);
@@ -218,7 +219,6 @@ async function claimEffect(
   if (base === null) return planned;
   let effect = planned;
   for (let generation = 1; generation <= GENERATIONS_MAX; generation += 1) {
-    await tx.effects.lockKey(command.tenantId, effect.effectType, effect.idempotencyKey ?? base);
     const twin = await tx.effects.succeededTwin(effect, command.tenantId);
     if (twin === undefined) return effect;
     if (twin.undoing === "under_way") return "being_undone";
@@ -293,9 +293,6 @@ async function concludeEffect(
     const failed = { ...payload, error_class: errorClass, error: message };
     await tx.events.append([eventOf(command, "task_failed", failed)]);
     return;
-  }
-  if (idempotencyKey !== null) {
-    await tx.effects.lockKey(command.tenantId, effectType, idempotencyKey);
   }
   if (!(await tx.effects.succeed(effect, command.tenantId, result.output))) {
     const twin = await tx.effects.succeededTwin(effect, command.tenantId);

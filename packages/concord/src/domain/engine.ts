@@ -165,9 +165,14 @@ async function nextAttempt(
   const definition = task.steps.find((one) => one.id === step.stepId);
   if (definition?.kind !== "connector") return failAndUndo(tx, kit, command, unknownTask(command));
   const operation = kit.catalog.operation(definition.connector, definition.operation);
-  const history = await tx.invocations.history(command.commandId, step.stepId);
+  const { stepId } = step;
+  // Together, so that they are one round trip.
+  const [history, effect] = await Promise.all([
+    tx.invocations.history(command.commandId, stepId),
+    tx.effects.lockByStep(command.commandId, stepId),
+  ]);
   const { attempts, last } = history;
-  const attempt: Directive = { kind: "attempt", command, stepId: step.stepId, history };
+  const attempt: Directive = { kind: "attempt", command, stepId, history, effect };
   if (last?.status !== "failed") return attempt;
   const failure: Failure = {
     errorClass: last.errorClass ?? "unknown_error",
@@ -179,7 +184,7 @@ async function nextAttempt(
   if (waitMs === undefined) {
     // A vendor that was asked afterwards knew of nothing: what failed is the last attempt, not the question.
     const decisive = history.failures[operation.retry.attemptsMax - 1] ?? failure;
-    await reportUnknown(tx, kit, command, step.stepId, failure.errorClass);
+    await reportUnknown(tx, kit, command, stepId, failure.errorClass);
     return failAndUndo(tx, kit, command, decisive);
   }
   const dueMs = (last.completedAtMs ?? kit.nowMs()) + waitMs;

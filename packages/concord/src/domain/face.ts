@@ -16,11 +16,13 @@ import type { NotificationService } from "./notifications.ts";
 import type { PolicyService } from "./policy-service.ts";
 import type {
   ApprovalFilter,
+  AskedInput,
   AuditReport,
   CommandFilter,
   Counts,
   EventFeed,
   IncidentFilter,
+  InputFilter,
   Page,
   RecordFilter,
   Timeline,
@@ -44,6 +46,10 @@ export interface Concord {
   };
   readonly incidents: IncidentService & {
     list(principal: Principal, filter: IncidentFilter): Promise<Page<Incident>>;
+  };
+  readonly inputs: {
+    /** What people of the caller's tenant are asked. Throws `invalid_cursor`. */
+    list(principal: Principal, filter: InputFilter): Promise<Page<AskedInput>>;
   };
   readonly artifacts: {
     /** Throws `not_found`, also for another tenant's artifact. `id` is the outside form. */

@@ -7,14 +7,16 @@ import type { AgentCallRef, Command, Principal } from "../core/command.ts";
 import { type Failure, failureOf, Refusal } from "../core/errors.ts";
 import { asId, type CommandId, decodeId } from "../core/ids.ts";
 import { isJsonObject, type Json, type JsonObject, toJson, unstorable } from "../core/json.ts";
+import type { CombinedDecision } from "../core/policy.ts";
 import { issuesText } from "../core/validation.ts";
 import { INGRESS_TYPES, type IngressType, type RiskLevel } from "../core/vocabulary.ts";
 import { maySee } from "./artifacts.ts";
+import { openQuestionsOf, type Question } from "./asking.ts";
 import { eventOf } from "./audit.ts";
 import { addDependencies, type DependencyRequest } from "./dependencies.ts";
 import { claimKey, conflict, type KeyClaim, requestHashOf } from "./derived-key.ts";
 import { openGate, startRun } from "./gate.ts";
-import { askForInput, refuseForWant } from "./input.ts";
+import { type Asking, askForInput, refuseForWant } from "./input.ts";
 import type { Kit } from "./kit.ts";
 import { moveCommand } from "./move.ts";
 import { planCommand, workflowIdOf } from "./plan-command.ts";
@@ -148,8 +150,16 @@ async function inform(
 
 async function decide(tx: Tx, kit: Kit, validated: Command, task: Task): Promise<Command> {
   const { command, combined } = await judgeCommand(tx, kit, validated, task);
-  if (combined.decision === "require_more_input") {
-    return askRequester(tx, kit, command, task, combined.reasons.join("; "));
+  if (combined.decision !== "deny") {
+    const open = openQuestionsOf(task, command);
+    if ("failure" in open) return moveCommand(tx, command, "failed", { failure: open.failure });
+    const wanted = policyQuestions(combined);
+    const questions = [...wanted, ...open.questions];
+    if (questions.length > 0) {
+      const waits = open.questions.length > 0 || task.tool?.waitsForPerson === true;
+      const actor = wanted.length > 0 ? "policy" : task.name;
+      return askRequester(tx, kit, command, task, { actor, questions }, waits);
+    }
   }
   const planned = await planCommand(tx, kit, command, task, combined);
   if ("failure" in planned) {
@@ -158,16 +168,22 @@ async function decide(tx: Tx, kit: Kit, validated: Command, task: Task): Promise
   return openGate(tx, kit, { command, task, planned, combined });
 }
 
-/** POL-10: policy wants to know more. The run exists from here on, to notice when nobody answers. */
+function policyQuestions({ decision, reasons }: CombinedDecision): readonly Question[] {
+  return decision === "require_more_input" ? [{ text: reasons.join("; "), fields: [] }] : [];
+}
+
+/** POL-10: more has to be known. The run exists from here on, to notice when nobody answers. */
 async function askRequester(
   tx: Tx,
   kit: Kit,
   command: Command,
   task: Task,
-  question: string,
+  asking: Asking,
+  agentWaits: boolean,
 ): Promise<Command> {
-  const asking = { actor: "policy", question };
-  if (command.context.agentCall !== undefined) return refuseForWant(tx, command, asking);
+  if (command.context.agentCall !== undefined && !agentWaits) {
+    return refuseForWant(tx, command, asking);
+  }
   const asked = await askForInput(tx, kit, command, asking);
   if (command.workflowId !== null) return asked;
   const workflowId = workflowIdOf(command);

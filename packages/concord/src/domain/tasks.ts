@@ -107,6 +107,19 @@ export interface IdempotencyRule {
   readonly spentBy?: { readonly commandType: string; readonly key: string };
 }
 
+/**
+ * What only a person can say. A command that lacks one of `fields` waits for whoever it is for, an agent's call as well;
+ * an agent is not shown these fields and may not fill them.
+ */
+export interface PersonQuestion {
+  /** Properties of `inputSchema` that it does not require. */
+  readonly fields: readonly string[];
+  /** What the person reads, or, pure, the sentence from the payload. */
+  readonly text: string | ((view: Omit<StepView, "results">) => string);
+  /** Pure: false leaves the question out. Default: always asked. */
+  readonly when?: (view: Omit<StepView, "results">) => boolean;
+}
+
 export interface TaskDefinition {
   readonly name: string;
   readonly description: string;
@@ -151,8 +164,17 @@ export interface TaskDefinition {
   };
   /** How long the requester has to answer when more is asked for. Default a day. */
   readonly inputWithinMinutes?: number;
-  /** Set when an agent may propose the task. */
-  readonly tool?: { readonly name: string; readonly description?: string };
+  /** What is asked of a person before the command is planned, when the payload leaves it out. */
+  readonly asks?: readonly PersonQuestion[];
+  /**
+   * Set when an agent may propose the task. With `waitsForPerson` its call waits for an answer when policy wants to know
+   * more; without it the agent is told, and proposes anew.
+   */
+  readonly tool?: {
+    readonly name: string;
+    readonly description?: string;
+    readonly waitsForPerson?: boolean;
+  };
 }
 
 /** CMD-12: none named is any. */

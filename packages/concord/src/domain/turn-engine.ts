@@ -17,6 +17,7 @@ import {
   type RecordedMove,
   type TranscriptEntry,
 } from "./agents.ts";
+import { personFields } from "./asking.ts";
 import { eventOf } from "./audit.ts";
 import { claimKey, type KeyClaim } from "./derived-key.ts";
 import { type Directive, DONE, failWith } from "./directive.ts";
@@ -182,6 +183,11 @@ async function checkProposal(
     payload: call.arguments,
     ingress: "agent_action",
   } as const;
+  const ofPerson = personFields(task).filter((name) => name in call.arguments);
+  if (ofPerson.length > 0) {
+    const fields = ofPerson.join(", ");
+    return { refusal: `Leave out ${fields}: the person is asked for it when it is needed.` };
+  }
   try {
     const { payload } = checkRequest(kit, request);
     return { task, claim: await claimKey(tx, kit, task, payload, turn.context.actor) };

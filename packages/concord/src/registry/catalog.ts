@@ -2,11 +2,12 @@
  * Owns the in-process catalog: what contracts register, and the checked look-ups the services use.
  * Refuses to own: checking (check-catalog.ts) and running.
  */
-import type { JsonObject } from "../core/json.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
 import type { Policy } from "../core/policy.ts";
 import type { ReviewSummary } from "../core/review-packet.ts";
 import { compileSchema } from "../core/validation.ts";
 import { ARTIFACT_TYPES } from "../core/vocabulary.ts";
+import { personFields } from "../domain/asking.ts";
 import type { ConnectorDefinition } from "../domain/connectors.ts";
 import type { ScheduleDefinition } from "../domain/schedules.ts";
 import type {
@@ -198,7 +199,7 @@ function toTool(task: Task, operation: TaskCatalog["operation"]): Tool {
       (step.kind === "connector" && operation(step.connector, step.operation).sideEffect),
   );
   const { name, description = task.description } = task.tool ?? { name: task.name };
-  const inputSchema: JsonObject = task.inputSchema;
+  const inputSchema = withoutFields(task.inputSchema, personFields(task));
   return {
     name,
     description,
@@ -207,6 +208,14 @@ function toTool(task: Task, operation: TaskCatalog["operation"]): Tool {
     riskLevel: task.riskLevel,
     sideEffect,
   };
+}
+
+/** What only a person can say is no part of the tool: a model cannot invent what it is not asked for. */
+function withoutFields(schema: JsonObject, hidden: readonly string[]): JsonObject {
+  const { properties } = schema;
+  if (hidden.length === 0 || !isJsonObject(properties)) return schema;
+  const shown = Object.entries(properties).filter(([name]) => !hidden.includes(name));
+  return { ...schema, properties: Object.fromEntries(shown) };
 }
 
 function byName<T extends { readonly name: string }>(items: readonly T[]): ReadonlyMap<string, T> {

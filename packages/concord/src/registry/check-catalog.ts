@@ -1,4 +1,5 @@
 /** Owns refusing a catalog that cannot work, before anything starts: every problem at once (CMP-8, POL-20, PLN-4). */
+import { isJsonObject } from "../core/json.ts";
 import { planProblems } from "../core/planning.ts";
 import type { Policy } from "../core/policy.ts";
 import { templateVariables } from "../core/template.ts";
@@ -130,6 +131,7 @@ function taskProblems(task: TaskDefinition, registered: Registrations): readonly
     ...publicationProblems(at, task, registered.policies),
     ...keyProblems(at, task),
     ...windowProblems(at, task),
+    ...questionProblems(at, task),
     ...planProblems(steps).map((problem) => `${at}: ${problem}`),
     ...task.steps.flatMap((step) =>
       step.kind === "connector" ? stepProblems(task, step, registered.connectors) : [],
@@ -228,6 +230,23 @@ function windowProblems(at: string, task: TaskDefinition): readonly string[] {
       : []),
     ...(minutes === undefined || minutes > 0 ? [] : [`${at}: cancelWithinMinutes is not above 0`]),
   ];
+}
+
+/** A question that nothing can leave open, or whose answer fits nothing, would never be asked or never be over. */
+function questionProblems(at: string, { asks = [], inputSchema }: TaskDefinition) {
+  const { properties = {}, required = [] } = inputSchema;
+  const known = isJsonObject(properties) ? Object.keys(properties) : [];
+  const always: readonly unknown[] = Array.isArray(required) ? required : [];
+  return asks.flatMap(({ fields, text }) => [
+    ...(fields.length === 0 ? [`${at} asks a question that names no field`] : []),
+    ...(text === "" ? [`${at} asks a question without words`] : []),
+    ...fields
+      .filter((name) => !known.includes(name))
+      .map((name) => `${at} asks for "${name}", which inputSchema does not know`),
+    ...fields
+      .filter((name) => always.includes(name))
+      .map((name) => `${at} asks for "${name}", which inputSchema requires from the beginning`),
+  ]);
 }
 
 function schemaProblems(at: string, task: TaskDefinition): readonly string[] {

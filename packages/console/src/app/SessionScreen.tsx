@@ -1,5 +1,5 @@
 /** One session: the conversation, the decisions in it, and the record beside it. */
-import type { ApprovalItem, SessionView, TurnView } from "@concert/sdk";
+import type { ApprovalItem, QuestionItem, SessionView, TurnView } from "@concert/sdk";
 import { ActionIcon, Drawer, Tooltip } from "@mantine/core";
 import { useDisclosure, useMediaQuery } from "@mantine/hooks";
 import { IconHistory } from "@tabler/icons-react";
@@ -14,10 +14,13 @@ import { useChat } from "../features/chat/use-chat.ts";
 import { useDraft } from "../features/chat/use-draft.ts";
 import { SubjectsContext } from "../features/chat/use-subjects.ts";
 import { WelcomeView } from "../features/chat/WelcomeView.tsx";
+import { QuestionCardView } from "../features/questions/QuestionCardView.tsx";
+import { readForm } from "../features/questions/question-form.ts";
+import { useQuestion } from "../features/questions/use-question.ts";
 import { RecordView, type TurnChoice } from "../features/record/RecordView.tsx";
 import { useRecord } from "../features/record/use-record.ts";
 import { sessionState } from "../features/sessions/sessions.ts";
-import { useGatewayState } from "../lib/use-gateway.ts";
+import { useGateway, useGatewayState } from "../lib/use-gateway.ts";
 import { Announcer } from "../ui/Announcer.tsx";
 import { Failure } from "../ui/Failure.tsx";
 import { StateDot } from "../ui/StateDot.tsx";
@@ -37,8 +40,13 @@ export function SessionScreen({ sessionId, onMenu }: Props) {
   // Results are news about a turn; streaming text is not.
   // biome-ignore lint/correctness/useExhaustiveDependencies: the subjects follow the turns.
   const subjects = useMemo(() => subjectsOf(view.items), [view.turns]);
-  const renderApproval = useCallback(
-    (item: ApprovalItem) => <Approval sessionId={sessionId} item={item} />,
+  const renderRequest = useCallback(
+    (item: ApprovalItem | QuestionItem) =>
+      item.kind === "approval" ? (
+        <Approval sessionId={sessionId} item={item} />
+      ) : (
+        <Question sessionId={sessionId} item={item} />
+      ),
     [sessionId],
   );
   const showRecord = useCallback(
@@ -69,7 +77,7 @@ export function SessionScreen({ sessionId, onMenu }: Props) {
               onResend={chat.send}
               onDiscard={chat.discard}
               onShowRecord={showRecord}
-              renderApproval={renderApproval}
+              renderRequest={renderRequest}
             />
           </SubjectsContext>
         )}
@@ -91,7 +99,7 @@ function SessionComposer(props: {
 }) {
   const { sessionId, chat } = props;
   const [draft, setDraft] = useDraft(sessionId);
-  const waiting = chat.view.status === "waiting" && chat.view.activeTurnId !== null;
+  const waiting = chat.view.activeTurnId === null ? null : chat.view.waitingFor;
   const send = (text: string) => {
     setDraft("");
     chat.send(text);
@@ -104,9 +112,37 @@ function SessionComposer(props: {
       running={chat.running}
       stopping={chat.stopping}
       onStop={chat.stop}
-      placeholder={waiting ? "The agent waits for your decision above" : "Message the agent…"}
+      placeholder={PLACEHOLDERS[waiting ?? "nothing"]}
       hint={chat.stopFailure}
       autoFocus={props.autoFocus}
+    />
+  );
+}
+
+const PLACEHOLDERS = {
+  approval: "The agent waits for your decision above",
+  question: "The agent waits for your answer above",
+  nothing: "Message the agent…",
+} as const;
+
+function Question({ sessionId, item }: { sessionId: string; item: QuestionItem }) {
+  const gateway = useGateway();
+  const { questions, answerSchema } = item;
+  const form = useMemo(() => readForm({ questions, answerSchema }), [questions, answerSchema]);
+  const answering = useQuestion(form, {
+    answer: (input) => gateway.answerQuestion(sessionId, item.id, { input }),
+    dismiss: () => gateway.answerQuestion(sessionId, item.id, { dismissed: true }),
+  });
+  const activeTurnId = useGatewayState((state) => state.views[sessionId]?.activeTurnId ?? null);
+  const open = item.commandId !== null && (item.turnId === null || item.turnId === activeTurnId);
+  return (
+    <QuestionCardView
+      id={item.id}
+      form={form}
+      expiresAt={item.expiresAt}
+      open={open}
+      ending={item.resolution}
+      answering={answering}
     />
   );
 }

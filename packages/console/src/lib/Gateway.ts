@@ -115,6 +115,14 @@ export class Gateway {
     await this.#client.answerQuestion(sessionId, approvalId, { decision, ...because });
   }
 
+  async answerQuestion(
+    sessionId: string,
+    requestId: string,
+    answer: { readonly input: Readonly<Record<string, unknown>> } | { readonly dismissed: true },
+  ): Promise<void> {
+    await this.#client.answerQuestion(sessionId, requestId, answer);
+  }
+
   /** Reads JSON of the gateway's HTTP side (docs/wire.md §6). Throws with a sentence for people. */
   async fetchJson(path: string, signal: AbortSignal): Promise<unknown> {
     const headers = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };

@@ -67,7 +67,7 @@ export class LiveSession implements SessionView {
       openTurn: snapshot.openTurn,
       waiting: snapshot.waiting,
       steers: snapshot.steers,
-      pendingApprovals: new Set(snapshot.pendingApprovals),
+      pendingRequests: new Set(snapshot.pendingRequests),
       podiumEventId: snapshot.podiumEventId,
     };
   }

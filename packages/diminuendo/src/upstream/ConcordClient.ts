@@ -26,7 +26,12 @@ export interface Resolution {
   readonly reason?: string;
 }
 /** What may be asked again at will. */
-export type ConcordReads = Pick<Shared, "get" | "timeline" | "approvals" | "artifact">;
+export type ConcordReads = Pick<
+  Shared,
+  "get" | "timeline" | "approvals" | "artifact" | "inputs" | "incidents"
+>;
+/** What changes something. */
+export type ConcordActs = Pick<Shared, "provideInput" | "dismissInput" | "settleIncident">;
 
 export class ConcordClient extends Context.Service<
   ConcordClient,
@@ -36,6 +41,11 @@ export class ConcordClient extends Context.Service<
       actor: Actor,
       resolution: Resolution,
     ) => Effect.Effect<void, UpstreamError>;
+    /** What a person does in Concord; not repeated on failure either. */
+    readonly act: <A>(
+      actor: Actor,
+      work: (concord: ConcordActs) => Promise<A>,
+    ) => Effect.Effect<A, UpstreamError>;
     readonly read: <A>(
       actor: Actor,
       ask: (concord: ConcordReads) => Promise<A>,
@@ -63,6 +73,7 @@ export class ConcordClient extends Context.Service<
       return ConcordClient.of({
         resolveApproval: (actor, { approvalId, decision, reason }) =>
           Effect.asVoid(ask(actor, (one) => one.resolve(approvalId, decision, reason))),
+        act: ask,
         read: (actor, request) =>
           ask(actor, request).pipe(
             Effect.retry({ schedule: readPolicy, while: (error) => error._tag === "Unreachable" }),
