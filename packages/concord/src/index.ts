@@ -119,6 +119,7 @@ export type {
   PersonQuestion,
   PublishStep,
   StepView,
+  TakeBackStep,
   TaskDefinition,
   Tool,
 } from "./domain/tasks.ts";

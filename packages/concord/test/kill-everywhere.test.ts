@@ -242,11 +242,16 @@ describe(`kill -9 at every durable moment (seed ${SEED}${ALL ? ", all of them" :
   test.each(JOURNEYS)(
     "TST-7 RUN-11 G4 $name",
     async (journey) => {
-      // Counted the second time: what a server does once after its start is no moment of the journey.
+      // Counted from the second time on: what a server does once after its start is no moment of the journey.
       await go(journey);
-      await server.arm("never");
-      await go(journey);
-      const moments = await server.moments();
+      // Twice, and the fewer count: a schedule that comes due in between is no moment of the journey either.
+      const counted: (readonly string[])[] = [];
+      for (let round = 0; round < 2; round += 1) {
+        await server.arm("never");
+        await go(journey);
+        counted.push(await server.moments());
+      }
+      const [moments = []] = counted.sort((a, b) => a.length - b.length);
       expect(moments.length).toBeGreaterThanOrEqual(8);
       let died = 0;
       const cuts = cutsOf(moments.length, random);

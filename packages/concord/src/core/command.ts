@@ -38,8 +38,13 @@ export interface CommandContext {
 
 export interface PlanStep {
   readonly stepId: string;
-  readonly primitive: "connector_call" | "artifact_write" | "agent_turn" | "human_task";
-  /** `connector.operation`, the artifact type, or the agent runtime. */
+  readonly primitive:
+    | "connector_call"
+    | "artifact_write"
+    | "state_transition"
+    | "agent_turn"
+    | "human_task";
+  /** `connector.operation`, the artifact type, `publish`, `take_back`, or the agent runtime. */
   readonly functionName: string;
   readonly dependsOn: readonly string[];
   /** Set when the step writes to the outside: the effect type, its key, and what undoes it. */

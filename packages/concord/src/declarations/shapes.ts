@@ -69,6 +69,7 @@ const step = {
       artifact: object(["type", "title", "content"], { type: name, title: text, content: schema }),
     }),
     object(["id", "publish"], { id: name, depends_on: texts, publish: text }),
+    object(["id", "take_back"], { id: name, depends_on: texts, take_back: text }),
   ],
 };
 

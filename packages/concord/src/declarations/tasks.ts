@@ -55,7 +55,18 @@ interface PublishStepDeclaration {
   readonly publish: string;
 }
 
-type StepDeclaration = ConnectorStepDeclaration | ArtifactStepDeclaration | PublishStepDeclaration;
+interface TakeBackStepDeclaration {
+  readonly id: string;
+  readonly depends_on?: readonly string[];
+  /** The id of the command. */
+  readonly take_back: string;
+}
+
+type StepDeclaration =
+  | ConnectorStepDeclaration
+  | ArtifactStepDeclaration
+  | PublishStepDeclaration
+  | TakeBackStepDeclaration;
 
 export interface TaskDeclaration extends Common {
   readonly command_type?: string;
@@ -138,6 +149,10 @@ function stepOf(declared: StepDeclaration): StepDefinition {
     const artifact = (view: StepView) => String(fillText(declared.publish, valuesOf(view)));
     return { kind: "publish", id, dependsOn, artifact };
   }
+  if ("take_back" in declared) {
+    const command = (view: StepView) => String(fillText(declared.take_back, valuesOf(view)));
+    return { kind: "take_back", id, dependsOn, command };
+  }
   const { connector, capability, effect_type: effectType, input } = declared;
   return {
     kind: "connector",
@@ -163,6 +178,7 @@ function stepProblems(task: TaskDeclaration, step: StepDeclaration): readonly st
 
 function templatesOf(step: StepDeclaration): readonly Json[] {
   if ("artifact" in step) return [step.artifact.title, step.artifact.content];
+  if ("take_back" in step) return [step.take_back];
   return "publish" in step ? [step.publish] : [step.input ?? {}];
 }
 

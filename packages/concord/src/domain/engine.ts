@@ -30,9 +30,10 @@ import { type MoveDetails, moveCommand } from "./move.ts";
 import { expireApprovals } from "./open-questions.ts";
 import { publishArtifact } from "./publish-artifact.ts";
 import type { Tx } from "./store.ts";
+import { type TakenBack, takeBack } from "./take-back.ts";
 import type { Task } from "./tasks.ts";
 import { advanceTurn, settleCancelledTurn } from "./turn-engine.ts";
-import { type Written, writeArtifact } from "./write-artifact.ts";
+import { writeArtifact } from "./write-artifact.ts";
 
 /** Moves the command as far as rows allow and says what has to happen outside a transaction. */
 export async function advance(tx: Tx, kit: Kit, commandId: CommandId): Promise<Directive> {
@@ -125,23 +126,25 @@ async function run(tx: Tx, kit: Kit, start: Command): Promise<Directive> {
       continue;
     }
     if (step.primitive === "connector_call") return nextAttempt(tx, kit, command, task, step);
-    const written = await keep(tx, kit, command, task, step);
+    const written = await within(tx, kit, command, task, step);
+    if (written === "waits") return { kind: "wait", untilMs: null };
     if ("failure" in written) return failAndUndo(tx, kit, command, written.failure);
     command = written.command;
   }
 }
 
-/** Writes or publishes an artifact: with the rows, nothing outside. */
-async function keep(
+/** What is done with rows alone: an artifact written or published, another command taken back. */
+async function within(
   tx: Tx,
   kit: Kit,
   command: Command,
   task: Task,
   { stepId }: PlanStep,
-): Promise<Written> {
+): Promise<TakenBack> {
   const definition = task.steps.find((one) => one.id === stepId);
   if (definition?.kind === "artifact") return writeArtifact(tx, kit, command, definition);
   if (definition?.kind === "publish") return publishArtifact(tx, kit, command, definition);
+  if (definition?.kind === "take_back") return takeBack(tx, kit, command, definition);
   return { failure: unknownTask(command) };
 }
 

@@ -27,10 +27,13 @@ export async function leaveOut(
   return { command: await tx.commands.setStepResult(command.commandId, stepId, { skipped: true }) };
 }
 
-/** What leaves the command (writes outside, publishes) is marked as left out; the rest is still to be done. */
+/** What leaves the command (writes outside, publishes, takes back) is marked as left out; the rest is still to be done. */
 export async function leaveOutWhatLeaves(tx: Tx, command: Command, task: Task): Promise<Command> {
   const leaving = task.steps.filter(
-    (one) => one.kind === "publish" || (one.kind === "connector" && one.effectType !== undefined),
+    (one) =>
+      one.kind === "publish" ||
+      one.kind === "take_back" ||
+      (one.kind === "connector" && one.effectType !== undefined),
   );
   let left = command;
   for (const { id } of leaving) {

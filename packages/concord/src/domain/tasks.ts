@@ -78,7 +78,20 @@ export interface PublishStep {
   readonly artifact: (view: StepView) => string;
 }
 
-export type StepDefinition = ConnectorStep | ArtifactStep | PublishStep;
+/**
+ * Stops another command of the same requester, or takes its success back (CMP-17); ends when that one rests. What
+ * cannot be undone, or no longer, fails this command.
+ */
+export interface TakeBackStep {
+  readonly kind: "take_back";
+  readonly id: string;
+  readonly dependsOn?: readonly string[];
+  readonly when?: (view: StepView) => boolean;
+  /** The command (outside id). */
+  readonly command: (view: StepView) => string;
+}
+
+export type StepDefinition = ConnectorStep | ArtifactStep | PublishStep | TakeBackStep;
 
 /**
  * The key of a submission that brings none (EX-9), so that a double tap is one command (EX-14). A command answers

@@ -194,7 +194,9 @@ function plainReview(
 
 function toTool(task: Task, operation: TaskCatalog["operation"]): Tool {
   const sideEffect = task.steps.some(
-    (step) => step.kind === "connector" && operation(step.connector, step.operation).sideEffect,
+    (step) =>
+      step.kind === "take_back" ||
+      (step.kind === "connector" && operation(step.connector, step.operation).sideEffect),
   );
   const { name, description = task.description } = task.tool ?? { name: task.name };
   const inputSchema = withoutFields(task.inputSchema, personFields(task));
