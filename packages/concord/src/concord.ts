@@ -43,6 +43,7 @@ import { sealAudit, verifyAudit } from "./postgres/audit-chain.ts";
 import { isConnectionLost } from "./postgres/connection.ts";
 import { createEventFeed } from "./postgres/event-feed.ts";
 import { migrate, missingMigrations } from "./postgres/migrate.ts";
+import { namingPool } from "./postgres/naming-client.ts";
 import { readAlertFigures } from "./postgres/projections/alerts.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
 import { readEvidence } from "./postgres/projections/evidence.ts";
@@ -134,7 +135,7 @@ const DATABASE_RETRY_MS = 500;
 /** Checks the contracts (throws `CatalogError` with every problem) and prepares; `start()` connects. */
 export function createConcord(options: ConcordOptions): Concord {
   const log = options.log ?? pino({ level: "warn" });
-  const pool = new pg.Pool({
+  const pool = namingPool({
     connectionString: options.databaseUrl,
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_WITHIN_MS,

@@ -52,7 +52,7 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
       artifacts: artifactRepository(db),
       policyDecisions: policyDecisionRepository(db, later),
       notifications: notificationRepository(db),
-      turns: turnRepository(db, overClientAsStored(client)),
+      turns: turnRepository(db, overClientAsStored(client), held),
       webhooks: webhookRepository(db),
       redactions: redactionRepository(client),
       events: eventRepository(db, client, newId),

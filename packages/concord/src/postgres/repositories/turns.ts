@@ -4,15 +4,16 @@ import { asId } from "../../core/ids.ts";
 import { RESTING_STATUSES } from "../../core/vocabulary.ts";
 import type { AgentMove, RecordedCall, TokenUsage } from "../../domain/agents.ts";
 import type { TurnRepository } from "../../domain/store.ts";
+import type { HeldRows } from "../held-rows.ts";
 import { type Db, jsonb } from "../schema.ts";
 import { commandOf } from "./commands.ts";
 
 /** Literals: a plan that is made once for all parameters would not know how few commands are open. */
 const RESTING = RESTING_STATUSES.map((status) => sql.lit(status));
 
-export function turnRepository(db: Db, asStored: Db): TurnRepository {
+export function turnRepository(db: Db, asStored: Db, held: HeldRows): TurnRepository {
   return {
-    ...callReads(db, asStored),
+    ...callReads(db, asStored, held),
     moves: async (commandId) => {
       const rows = await db
         .selectFrom("concord.agent_moves")
@@ -73,7 +74,11 @@ export function turnRepository(db: Db, asStored: Db): TurnRepository {
   };
 }
 
-function callReads(db: Db, asStored: Db): Pick<TurnRepository, "called" | "waitingFor"> {
+function callReads(
+  db: Db,
+  asStored: Db,
+  held: HeldRows,
+): Pick<TurnRepository, "called" | "waitingFor"> {
   return {
     called: async (commandId) => {
       const rows = await db
@@ -91,6 +96,8 @@ function callReads(db: Db, asStored: Db): Pick<TurnRepository, "called" | "waiti
       return rows.map(commandOf);
     },
     waitingFor: async ({ commandId, parentCommandId }) => {
+      // Nobody can wait for what nobody can know of yet.
+      if (parentCommandId === null && held.isNew(commandId)) return [];
       // A wake too many is harmless, so what this transaction has yet to write need not be written for it.
       const rows = await asStored
         .selectFrom("concord.commands")
