@@ -28,8 +28,12 @@ export type {
   Identity,
   InboxItem,
   InboxView,
+  Invitation,
+  Member,
   MemberAction,
+  Permission,
   Problem,
+  Role,
   RunStatus,
   SessionEvent,
   SessionEventOf,
@@ -38,9 +42,11 @@ export type {
   StateSnapshot,
   WhenBusy,
 } from "./protocol.ts";
+export { ROLE_GRANTS, rolesAllow } from "./roles.ts";
 export {
   emptySessionView,
   foldSession,
+  type PendingSteer,
   type QueuedTurn,
   type SessionView,
   type TurnStatus,
