@@ -106,6 +106,7 @@ export type { Incident } from "./domain/incidents.ts";
 export type { AuditReport } from "./domain/reading.ts";
 export type { ScheduleDefinition } from "./domain/schedules.ts";
 export type {
+  AgentDefinition,
   ApprovalTypeDefinition,
   ArtifactStep,
   ArtifactTypeDefinition,
@@ -116,7 +117,9 @@ export type {
   FactReader,
   IdempotencyRule,
   PersonQuestion,
+  PublishStep,
   StepView,
+  TakeBackStep,
   TaskDefinition,
   Tool,
 } from "./domain/tasks.ts";

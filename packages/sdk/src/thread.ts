@@ -125,11 +125,10 @@ type CommandEvent = SessionEventOf<
 >;
 
 function foldCommand(items: Items, event: CommandEvent): Items {
-  const known = find(
-    items,
-    "tool",
-    (item) => item.id === event.toolCallId || item.commandId === event.commandId,
-  );
+  // Its own name first: calls that became no command go under the turn's.
+  const known =
+    find(items, "tool", (item) => item.id === event.toolCallId) ??
+    find(items, "tool", (item) => item.commandId === event.commandId);
   if (known === undefined) return items;
   return replace(items, known, { ...known, commandId: event.commandId, ...commandChange(event) });
 }

@@ -2,6 +2,7 @@
  * Owns talking to Concord's HTTP API: typed calls, errors as one class, and an event feed that reconnects from
  * its own cursor. Runs wherever `fetch` does. Refuses to own: signing actor tokens (service-kit does).
  */
+import type { AgentActionView } from "../api/agent-actions.ts";
 import type { IncidentView } from "../api/incidents.ts";
 import type {
   ApprovalView,
@@ -12,13 +13,14 @@ import type {
   ToolView,
 } from "../api/views.ts";
 import type { InputRequestView } from "../api/waits.ts";
-import type { ApprovalDecision, IncidentAction } from "../core/vocabulary.ts";
+import type { ApprovalDecision, IncidentAction, RiskLevel } from "../core/vocabulary.ts";
 import { ConcordError, unreachable } from "./errors.ts";
 import { type FeedOptions, followFeed } from "./feed.ts";
 
 export { ConcordError } from "./errors.ts";
 export type { FeedOptions } from "./feed.ts";
 export type {
+  AgentActionView,
   ApprovalView,
   ArtifactView,
   CommandView,
@@ -61,6 +63,15 @@ export interface SubmitInput {
   };
 }
 
+export interface AgentActionInput {
+  readonly tool_name: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+  readonly reason: string;
+  readonly risk_level?: RiskLevel;
+  readonly agent_type?: string;
+  readonly idempotency_key?: string;
+}
+
 export interface PageOf<T> {
   readonly items: readonly T[];
   readonly next_cursor: string | null;
@@ -72,6 +83,8 @@ export interface ConcordClient {
   /** The same Concord, asked on behalf of someone else or within a trace. */
   with(change: Pick<ClientOptions, "actorToken" | "traceparent">): ConcordClient;
   submit(input: SubmitInput): Promise<CommandView>;
+  /** A tool, asked for by an agent that runs elsewhere. */
+  proposeAction(action: AgentActionInput): Promise<AgentActionView>;
   get(commandId: string): Promise<CommandView>;
   list(query?: Query): Promise<PageOf<CommandView>>;
   cancel(commandId: string, reason?: string): Promise<CommandView>;
@@ -97,7 +110,7 @@ export interface ConcordClient {
   incidents(query?: Query): Promise<PageOf<IncidentView>>;
   settleIncident(incidentId: string, action: IncidentAction, note?: string): Promise<IncidentView>;
   artifact(artifactId: string): Promise<ArtifactView>;
-  tools(): Promise<readonly ToolView[]>;
+  tools(agentType?: string): Promise<readonly ToolView[]>;
   /**
    * Events after the cursor (undefined: from now; `"0"`: all), each once, in order, across reconnects, until
    * `signal` fires. Throws `ConcordError` only when Concord refuses (a bad key, a bad cursor).
@@ -118,6 +131,7 @@ export function createConcordClient(options: ClientOptions): ConcordClient {
   return {
     with: (change) => createConcordClient({ ...options, ...change }),
     submit: (input) => call("POST", "/commands", input),
+    proposeAction: (action) => call("POST", "/agent-actions", action),
     get: (commandId) => call("GET", `/commands/${id(commandId)}`),
     list: (query = {}) => call("GET", `/commands${search(query)}`),
     cancel: (commandId, reason) =>
@@ -146,7 +160,10 @@ export function createConcordClient(options: ClientOptions): ConcordClient {
       return call("POST", `/incidents/${id(incidentId)}/settle`, body);
     },
     artifact: (artifactId) => call("GET", `/artifacts/${id(artifactId)}`),
-    tools: async () => (await call<{ items: readonly ToolView[] }>("GET", "/tools")).items,
+    tools: async (agentType) => {
+      const path = `/tools${search({ agent_type: agentType })}`;
+      return (await call<{ items: readonly ToolView[] }>("GET", path)).items;
+    },
     events: (after, signal, feed = {}) =>
       followFeed(
         async (cursor, abort) => {

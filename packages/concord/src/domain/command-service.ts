@@ -1,16 +1,15 @@
 /** Owns what callers may do with commands: submit, get, cancel (CMD-11). Every refusal is a thrown `Refusal`. */
 import type { Command, Principal } from "../core/command.ts";
 import { Refusal, type RefusalCode } from "../core/errors.ts";
-import { type CommandId, decodeId } from "../core/ids.ts";
+import { decodeId } from "../core/ids.ts";
 import { unstorable } from "../core/json.ts";
 import type { IngressType } from "../core/vocabulary.ts";
 import { eventOf } from "./audit.ts";
-import { cancelCommand } from "./cancellation.ts";
 import { addDependencies, type DependencyRequest } from "./dependencies.ts";
 import { type Answer, provideInput } from "./input-service.ts";
 import type { Kit } from "./kit.ts";
 import { wake } from "./move.ts";
-import { isReversal, reverseCommand } from "./reversal.ts";
+import { stopOrReverse } from "./reversal.ts";
 import type { Store, Tx } from "./store.ts";
 import { type SubmitRequest, type Submitted, submitWithin } from "./submission.ts";
 
@@ -148,21 +147,6 @@ async function findMine(
   const command = await findOwn(store, principal, id);
   if (command.requestedBy === principal.user || principal.roles.includes("owner")) return command;
   throw new Refusal("forbidden", `Only the requester or an owner may ${verb} this command.`);
-}
-
-/** Which of the two it is, is decided under the command's lock. */
-async function stopOrReverse(
-  tx: Tx,
-  kit: Kit,
-  commandId: CommandId,
-  principal: Principal,
-  reason: string | null,
-): Promise<Command | Refusal> {
-  const command = await tx.commands.lock(commandId);
-  if (command === undefined) throw new Error(`there is no command ${commandId}`);
-  return isReversal(kit, command)
-    ? reverseCommand(tx, kit, command, principal, reason)
-    : cancelCommand(tx, kit, commandId, principal.user, reason);
 }
 
 async function findOwn(store: Store, principal: Principal, id: string): Promise<Command> {

@@ -9,7 +9,8 @@ import { asId, type CommandId, decodeId } from "../core/ids.ts";
 import { isJsonObject, type Json, type JsonObject, toJson, unstorable } from "../core/json.ts";
 import type { CombinedDecision } from "../core/policy.ts";
 import { issuesText } from "../core/validation.ts";
-import { INGRESS_TYPES, type IngressType } from "../core/vocabulary.ts";
+import { INGRESS_TYPES, type IngressType, type RiskLevel } from "../core/vocabulary.ts";
+import { maySee } from "./artifacts.ts";
 import { openQuestionsOf, type Question } from "./asking.ts";
 import { eventOf } from "./audit.ts";
 import { addDependencies, type DependencyRequest } from "./dependencies.ts";
@@ -37,6 +38,7 @@ export interface SubmitRequest {
   readonly metadata?: JsonObject;
   readonly parent?: Command;
   readonly agentCall?: AgentCallRef;
+  readonly riskAtLeast?: RiskLevel;
   /** Chosen beforehand by a caller who has to name the command before it exists. */
   readonly commandId?: CommandId;
   /** Commands that have to rest as they should before this one starts. */
@@ -228,6 +230,7 @@ function newCommand(
       requestId: `req_${kit.newId().replaceAll("-", "")}`,
       metadata: request.metadata ?? {},
       ...(request.agentCall === undefined ? {} : { agentCall: request.agentCall }),
+      ...(request.riskAtLeast === undefined ? {} : { riskAtLeast: request.riskAtLeast }),
     },
     requestHash: requestHashOf(kit, task, payload),
     idempotencyKey: request.idempotencyKey ?? claim?.key ?? null,
@@ -269,7 +272,8 @@ async function gatherFacts(
       if (id === undefined) return undefined;
       return fromStorage(async () => {
         const found = await tx.artifacts.find(id, command.tenantId);
-        if (found !== undefined) await tx.artifacts.noteRead(command.commandId, id);
+        if (found === undefined || !maySee(found, command.context.actor)) return undefined;
+        await tx.artifacts.noteRead(command.commandId, id);
         return found;
       });
     },

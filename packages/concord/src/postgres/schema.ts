@@ -183,6 +183,7 @@ export interface ArtifactTable {
   location: string | null;
   title: string;
   status: string;
+  visibility: Generated<string>;
   content: Jsonb<JsonObject>;
   checksum: string;
   lineage: Jsonb<JsonObject>;

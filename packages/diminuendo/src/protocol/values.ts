@@ -128,6 +128,9 @@ export const FileIteration = Schema.Struct({
   iteration: Count,
   timestamp: EpochMs,
   size: Count,
+  /** SHA-256 of the content in hex; empty for a deletion. */
   hash: Schema.String,
+  /** From here on the file was no more. */
+  deleted: Schema.optionalKey(Schema.Boolean),
 });
 export type FileIteration = typeof FileIteration.Type;

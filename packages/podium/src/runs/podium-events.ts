@@ -76,6 +76,11 @@ export interface EventContents {
     status: string;
     error: CallError;
   };
+  readonly file_change: {
+    path: string;
+    change: "created" | "modified" | "deleted";
+    iteration: number;
+  };
   readonly steered: { steer_id: string };
   readonly usage: Usage;
   readonly complete: {

@@ -9,6 +9,9 @@ import type { HeldRows } from "../held-rows.ts";
 import { type Db, type InputRequestTable, isoOf } from "../schema.ts";
 import { commandOf } from "./commands.ts";
 
+/** A literal: a plan that is made once for all parameters cannot use the index over open questions alone. */
+const OPEN = sql.lit("open");
+
 export function inputRepository(db: Db): InputRepository {
   return {
     ask: async (command, request) => {
@@ -31,7 +34,7 @@ export function inputRepository(db: Db): InputRepository {
         .selectFrom("concord.input_requests")
         .selectAll()
         .where("command_id", "=", commandId)
-        .where("status", "=", "open")
+        .where("status", "=", OPEN)
         .executeTakeFirst();
       return row === undefined ? undefined : inputRequestOf(row);
     },
@@ -40,7 +43,7 @@ export function inputRepository(db: Db): InputRepository {
         .updateTable("concord.input_requests")
         .set({ status: as, answered_by: by, closed_at: sql`now()` })
         .where("command_id", "=", commandId)
-        .where("status", "=", "open")
+        .where("status", "=", OPEN)
         .returning("input_request_id")
         .executeTakeFirst();
       return closed === undefined ? undefined : asId("input", closed.input_request_id);
