@@ -38,6 +38,7 @@ import {
 } from "./domain/webhook-service.ts";
 import { packEvidence } from "./evidence/bundle.ts";
 import { readHealth } from "./health.ts";
+import { createAnnouncer } from "./postgres/announcer.ts";
 import { sealAudit, verifyAudit } from "./postgres/audit-chain.ts";
 import { isConnectionLost } from "./postgres/connection.ts";
 import { createEventFeed } from "./postgres/event-feed.ts";
@@ -140,12 +141,9 @@ export function createConcord(options: ConcordOptions): Concord {
     pipeline: true,
   });
   pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
-  const { given, runtime, catalog, kit, store, reconciler, secrets, outbox, sender } = engineOf(
-    options,
-    pool,
-    log,
-  );
-  const events = createEventFeed(pool, (error) =>
+  const { given, runtime, catalog, kit, store, announcer, reconciler, secrets, outbox, sender } =
+    engineOf(options, pool, log);
+  const events = createEventFeed(pool, announcer, (error) =>
     log.warn({ err: error }, "the event feed lost its connection"),
   );
   const commands = createCommandService(store, kit);
@@ -205,6 +203,7 @@ export function createConcord(options: ConcordOptions): Concord {
       await dispatcher.stop();
       await events.stop();
       await runtime.stop();
+      await announcer.stop();
       await pool.end();
     },
   };
@@ -300,7 +299,13 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
   const catalog = loadCatalog([...given, upkeep], { runtime });
   const kit = createKit(catalog, options.nowMs ?? Date.now);
   const outbox: OutboxFactory = (client) => outboxOver(runtime.messages(client));
-  const store = createPgStore(pool, kit.newId, outbox);
+  const announcer = createAnnouncer(pool, (error) =>
+    log.warn(
+      { err: error },
+      "could not tell other processes of new events; they will look themselves",
+    ),
+  );
+  const store = createPgStore(pool, kit.newId, outbox, announcer.announce);
   defineRunCommand(runtime, {
     over: store.over,
     store,
@@ -313,7 +318,7 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
   const sender = createWebhookSender(secrets, options.webhooks ?? {});
   defineDeliverWebhook(runtime, { store, kit, sender, retry, failuresMax, unit: Math.random });
   const reconciler = createReconciler(runtime, store, log);
-  return { given, runtime, catalog, kit, store, reconciler, secrets, outbox, sender };
+  return { given, runtime, catalog, kit, store, announcer, reconciler, secrets, outbox, sender };
 }
 
 type Reads = Pick<Concord, "artifacts" | "evidence" | "explain" | "timeline" | "verifyAudit">;

@@ -9,9 +9,9 @@ import {
   PostgresIntrospector,
   PostgresQueryCompiler,
 } from "kysely";
-import type { ClientBase } from "pg";
+import type { ClientBase, Pool } from "pg";
 import type { Db, Tables } from "./schema.ts";
-import { type Compiled, openTransaction, query } from "./transaction.ts";
+import { type Compiled, named, openTransaction, query } from "./transaction.ts";
 
 /** Builds, and runs nothing. */
 export const building: Db = new Kysely<Tables>({
@@ -80,5 +80,11 @@ function filled({ sql, parameters }: Compiled, rows: readonly object[]): Compile
 export async function run<Row>(client: ClientBase, compiled: Compiled): Promise<readonly Row[]> {
   await openTransaction(client)?.before(compiled.sql);
   const { rows } = await query(client, compiled);
+  return rows as Row[];
+}
+
+/** Runs it by itself; its rows. */
+export async function runAlone<Row>(pool: Pool, compiled: Compiled): Promise<readonly Row[]> {
+  const { rows } = await pool.query(named(compiled));
   return rows as Row[];
 }

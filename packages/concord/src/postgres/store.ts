@@ -29,7 +29,13 @@ export interface PgStore extends Store {
   over(client: ClientBase): Tx;
 }
 
-export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFactory): PgStore {
+/** `announce` is called after each commit that wrote events. */
+export function createPgStore(
+  pool: Pool,
+  newId: () => string,
+  outbox: OutboxFactory,
+  announce: () => void = () => undefined,
+): PgStore {
   // Making them takes longer than many a query, and a connection is used again and again.
   const known = new WeakMap<ClientBase, Tx>();
   const over = (client: ClientBase): Tx => {
@@ -55,7 +61,7 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
       turns: turnRepository(db, client, held),
       webhooks: webhookRepository(db),
       redactions: redactionRepository(client),
-      events: eventRepository(client, newId),
+      events: eventRepository(client, newId, announce),
       outbox: outbox(client),
     };
   };

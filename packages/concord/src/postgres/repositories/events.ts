@@ -39,7 +39,11 @@ const insert = fixedRows<Row>(COLUMNS, (rows) =>
 const appended = new WeakMap<OpenTransaction, Row[]>();
 
 /** Events are written with the commit, all in one statement: nothing within the transaction reads them. */
-export function eventRepository(client: ClientBase, newId: () => string): EventRepository {
+export function eventRepository(
+  client: ClientBase,
+  newId: () => string,
+  announce: () => void,
+): EventRepository {
   return {
     append: async (events) => {
       const rows = events.map((event) => rowOf(event, newId()));
@@ -47,6 +51,7 @@ export function eventRepository(client: ClientBase, newId: () => string): EventR
       const transaction = openTransaction(client);
       if (transaction === undefined) {
         await query(client, insert(rows));
+        announce();
         return;
       }
       const before = appended.get(transaction);
@@ -55,6 +60,7 @@ export function eventRepository(client: ClientBase, newId: () => string): EventR
         return;
       }
       appended.set(transaction, rows);
+      transaction.afterCommit(announce);
       const compile = () => {
         appended.delete(transaction);
         return insert(rows);
