@@ -1,12 +1,13 @@
 /**
  * Owns what the gateway asks of Concord for a person, with failures in the gateway's words: deciding approvals,
- * and reads. Every request carries that person's signed token; Concord decides. The conversation itself is
+ * commands, and reads. Every request carries that person's signed token; Concord decides. The conversation itself is
  * `@concert/concord/client` (docs/wire.md §2).
  */
 import {
   ConcordError,
   createConcordClient,
   type ConcordClient as Shared,
+  type SubmitInput,
 } from "@concert/concord/client";
 import { type Actor, signActor } from "@concert/service-kit/identity";
 import { traceparent } from "@concert/service-kit/trace";
@@ -36,6 +37,8 @@ export class ConcordClient extends Context.Service<
       actor: Actor,
       resolution: Resolution,
     ) => Effect.Effect<void, UpstreamError>;
+    /** The id of the command that it became; the same key again is the same command. */
+    readonly submit: (actor: Actor, command: SubmitInput) => Effect.Effect<string, UpstreamError>;
     readonly read: <A>(
       actor: Actor,
       ask: (concord: ConcordReads) => Promise<A>,
@@ -63,6 +66,11 @@ export class ConcordClient extends Context.Service<
       return ConcordClient.of({
         resolveApproval: (actor, { approvalId, decision, reason }) =>
           Effect.asVoid(ask(actor, (one) => one.resolve(approvalId, decision, reason))),
+        submit: (actor, command) =>
+          Effect.map(
+            ask(actor, (one) => one.submit(command)),
+            ({ command_id }) => command_id,
+          ),
         read: (actor, request) =>
           ask(actor, request).pipe(
             Effect.retry({ schedule: readPolicy, while: (error) => error._tag === "Unreachable" }),
