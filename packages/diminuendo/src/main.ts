@@ -45,6 +45,7 @@ import { Life } from "./session/life.ts";
 import { MessageRouterLayer } from "./session/MessageRouter.ts";
 import { ConfigListeners } from "./session/messages/config-messages.ts";
 import { Sessions } from "./session/Sessions.ts";
+import { StreamIntake } from "./session/StreamIntake.ts";
 import { TurnNews } from "./session/TurnNews.ts";
 import { DEV_INTERNAL_SECRET, SETTINGS, settingsOf } from "./settings.ts";
 import { Broadcaster } from "./transport/Broadcaster.ts";
@@ -88,7 +89,10 @@ const Upstream = Layer.mergeAll(
 );
 const Auth = Authenticator.layer.pipe(Layer.provideMerge(Members.layer));
 const Around = Layer.mergeAll(Auth, Health.layer, RequestRates.layer, Broadcaster.layer, Upstream);
-const Bonds = Layer.mergeAll(Attachments.layer, Billing.layer);
+const Bonds = Layer.mergeAll(
+  Attachments.layer.pipe(Layer.provide(StreamIntake.layer)),
+  Billing.layer,
+);
 const Automations = Scheduler.layer.pipe(
   Layer.provideMerge(RunPortsLayer),
   Layer.provideMerge(Outside.layer),

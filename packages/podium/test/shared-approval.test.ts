@@ -96,3 +96,26 @@ test("an approval that was answered before is not shown to who meets its command
   await second.event("complete");
   expect(second.types()).not.toContain("tool.permission_requested");
 });
+
+test("a question that a command asked before is asked in the conversation that meets it later, and is over in both", async () => {
+  const first = await conversation("i1", "t1");
+  const second = await conversation("i2", "t2");
+  concord.emit({ type: "command_created", ...ofFirst });
+  propose("cmd_1", "call_a");
+  const asked = { input_request_id: "inp_1", question: "Who?", questions: [], asked_by: "task" };
+  concord.emit({ type: "input_requested", ...ofFirst, payload: asked });
+  await first.event("tool.question_requested");
+  propose("cmd_2", "call_b");
+  expect((await second.event("tool.question_requested")).content).toMatchObject({
+    request_id: "inp_1",
+    call_id: "call_b",
+  });
+  const payload = { input_request_id: "inp_1", fields: [], provided_by: "ann" };
+  concord.emit({ type: "input_provided", ...ofFirst, payload });
+  for (const client of [first, second]) {
+    expect((await client.event("tool.question_resolved")).content).toMatchObject({
+      outcome: "answered",
+      answered_by: "ann",
+    });
+  }
+});

@@ -3,10 +3,16 @@
 export { AutomationCalls, type PageOf } from "./AutomationCalls.ts";
 export type { ConfigEntry, ConfigListener, ConfigOperation } from "./ConfigChannel.ts";
 export type { ConnectionStatus } from "./Connection.ts";
-export { type ClientEvents, type ClientOptions, DiminuendoClient } from "./DiminuendoClient.ts";
+export {
+  type Answer,
+  type ClientEvents,
+  type ClientOptions,
+  DiminuendoClient,
+} from "./DiminuendoClient.ts";
 export { type ClientErrorCode, GatewayError } from "./errors.ts";
 export type { TurnReceipt } from "./GatewayCalls.ts";
 export type {
+  Answered,
   Automation,
   AutomationDefinition,
   AutomationDelivery,
@@ -26,8 +32,12 @@ export type {
   Identity,
   InboxItem,
   InboxView,
+  Invitation,
+  Member,
   MemberAction,
+  Permission,
   Problem,
+  Role,
   RunStatus,
   SessionEvent,
   SessionEventOf,
@@ -36,9 +46,11 @@ export type {
   StateSnapshot,
   WhenBusy,
 } from "./protocol.ts";
+export { ROLE_GRANTS, rolesAllow } from "./roles.ts";
 export {
   emptySessionView,
   foldSession,
+  type PendingSteer,
   type QueuedTurn,
   type SessionView,
   type TurnStatus,
@@ -48,6 +60,7 @@ export type { SocketConstructor, SocketLike } from "./socket.ts";
 export type {
   ApprovalItem,
   AssistantItem,
+  QuestionItem,
   ThinkingItem,
   ThreadItem,
   ThreadItemOf,

@@ -9,6 +9,7 @@ import type {
 } from "@concert/diminuendo/protocol";
 
 export type {
+  Answered,
   Automation,
   AutomationDefinition,
   AutomationDelivery,
@@ -31,8 +32,12 @@ export type {
   Identity,
   InboxItem,
   InboxView,
+  Invitation,
+  Member,
   MemberAction,
+  Permission,
   Problem,
+  Role,
   RunStatus,
   ServerMessage,
   ServerMessageOf,

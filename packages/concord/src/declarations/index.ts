@@ -8,6 +8,7 @@ import { type Document, LineCounter, parseAllDocuments } from "yaml";
 import { celPolicy } from "../adapters/policies/cel.ts";
 import { isJsonObject, type JsonObject, toJson } from "../core/json.ts";
 import { compileSchema, type Validator } from "../core/validation.ts";
+import type { ArtifactTypeDefinition } from "../domain/tasks.ts";
 import type { Catalog } from "../registry/catalog.ts";
 import { type Contracts, defineContracts } from "../registry/define-contracts.ts";
 import { type ConnectorDeclaration, connectorOf, type Declared } from "./connectors.ts";
@@ -164,25 +165,26 @@ const REGISTER: Readonly<Record<string, Register>> = {
     settle(catalog, one, toolTaskOf(one.body as unknown as ToolDeclaration), catalog.task),
   task: (catalog, one) =>
     settle(catalog, one, taskOf(one.body as unknown as TaskDeclaration), catalog.task),
+  agent: (catalog, { body }) => {
+    const { type, allowed_tools: allowed, forbidden_tools: forbidden } = body;
+    catalog.agent({
+      agentType: String(type),
+      ...(Array.isArray(allowed) ? { allowedTools: allowed.map(String) } : {}),
+      ...(Array.isArray(forbidden) ? { forbiddenTools: forbidden.map(String) } : {}),
+    });
+  },
   policy: (catalog, { body }) => catalog.policy(celPolicy(body)),
   approval_type: (catalog, { body }) => {
-    const { name, description = name, expires_in_minutes: minutes, quorum } = body;
+    const { name, description = name, expires_in_minutes: minutes, quorum, on_rejected } = body;
     catalog.approvalType({
       name: String(name),
       description: String(description),
       defaultExpiryMinutes: Number(minutes),
       ...(quorum === undefined ? {} : { quorum: Number(quorum) }),
+      ...(on_rejected === "go_on" ? { onRejected: on_rejected } : {}),
     });
   },
-  artifact_type: (catalog, { body }) => {
-    const { name, description, content_schema: schema, retention_days: days } = body;
-    catalog.artifactType({
-      name: String(name),
-      description: String(description),
-      ...(isJsonObject(schema) ? { contentSchema: schema } : {}),
-      ...(typeof days === "number" ? { retentionDays: days } : {}),
-    });
-  },
+  artifact_type: (catalog, { body }) => catalog.artifactType(artifactTypeOf(body)),
   compensation: (catalog, { body }) => {
     const { name, of, connector, capability, input, after } = body;
     catalog.compensation({
@@ -214,3 +216,23 @@ const REGISTER: Readonly<Record<string, Register>> = {
     });
   },
 };
+
+function artifactTypeOf(body: JsonObject): ArtifactTypeDefinition {
+  const { name, description, content_schema: schema, retention_days: days, ...rest } = body;
+  const { lineage_required: lineageRequired, ...words } = rest;
+  // Their words are those of the shape.
+  const { visibility, publication, rendering } = words as Pick<
+    ArtifactTypeDefinition,
+    "visibility" | "publication" | "rendering"
+  >;
+  return {
+    name: String(name),
+    description: String(description),
+    ...(isJsonObject(schema) ? { contentSchema: schema } : {}),
+    ...(typeof days === "number" ? { retentionDays: days } : {}),
+    ...(typeof lineageRequired === "boolean" ? { lineageRequired } : {}),
+    ...(visibility === undefined ? {} : { visibility }),
+    ...(publication === undefined ? {} : { publication }),
+    ...(rendering === undefined ? {} : { rendering }),
+  };
+}

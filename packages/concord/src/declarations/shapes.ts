@@ -68,6 +68,8 @@ const step = {
       depends_on: texts,
       artifact: object(["type", "title", "content"], { type: name, title: text, content: schema }),
     }),
+    object(["id", "publish"], { id: name, depends_on: texts, publish: text }),
+    object(["id", "take_back"], { id: name, depends_on: texts, take_back: text }),
   ],
 };
 
@@ -108,18 +110,28 @@ export const SHAPES: Readonly<Record<string, JsonObject>> = {
     steps: { type: "array", minItems: 1, maxItems: 100, items: step },
     result: schema,
   }),
+  agent: object(["type"], {
+    type: text,
+    allowed_tools: texts,
+    forbidden_tools: texts,
+  }),
   policy: POLICY_DOCUMENT_SCHEMA,
   approval_type: object(["name", "expires_in_minutes"], {
     name,
     description: text,
     expires_in_minutes: { type: "integer", minimum: 1, maximum: 525_600 },
     quorum: { type: "integer", minimum: 1, maximum: 100 },
+    on_rejected: { enum: ["fail", "go_on"] },
   }),
   artifact_type: object(["name", "description"], {
     name,
     description: text,
     content_schema: schema,
     retention_days: { type: "integer", minimum: 1, maximum: 36_500 },
+    visibility: { enum: ["tenant", "requester"] },
+    publication: { enum: ["free", "approval", "never"] },
+    lineage_required: { type: "boolean" },
+    rendering: { enum: ["text", "markdown", "table", "json", "link"] },
   }),
   compensation: object(["name", "of", "connector", "capability"], {
     name,

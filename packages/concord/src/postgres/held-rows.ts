@@ -14,6 +14,8 @@ export type Columns = UpdateObject<Tables, "concord.commands", "concord.commands
 
 interface Held {
   command: Command;
+  /** Made in this transaction: nobody else can know of it. */
+  readonly isNew: boolean;
   /** The database's time for this transaction. */
   readonly now: string;
   /** Columns to write; undefined when the row in the table is as it is here. */
@@ -39,8 +41,13 @@ export class HeldRows {
   }
 
   /** From here on `command` is changed here, until the transaction ends. */
-  hold(command: Command, now: string): void {
-    this.#all()?.set(command.commandId, { command, now, changes: undefined, results: {} });
+  hold(command: Command, now: string, isNew = false): void {
+    this.#all()?.set(command.commandId, { command, now, isNew, changes: undefined, results: {} });
+  }
+
+  /** Whether it was made in this transaction. */
+  isNew(id: CommandId): boolean {
+    return this.#all()?.get(id)?.isNew === true;
   }
 
   /** As it now is; undefined when this transaction does not hold it. */
@@ -60,7 +67,8 @@ export class HeldRows {
     held.changes = { ...held.changes, ...columns };
     if (!isKept) {
       const compile = () => this.#compile(id, held);
-      await openTransaction(this.#client)?.later({ table: "commands", kind: "update", compile });
+      const write = { table: "commands", kind: "update", row: id, compile } as const;
+      await openTransaction(this.#client)?.later(write);
     }
     return held.command;
   }

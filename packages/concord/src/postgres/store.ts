@@ -43,7 +43,7 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
     const later = laterOver(client);
     return {
       commands: commandRepository(db, held),
-      effects: effectRepository(db, later),
+      effects: effectRepository(db, client, later),
       invocations: invocationRepository(db, later),
       approvals: approvalRepository(db),
       incidents: incidentRepository(db),
@@ -52,7 +52,7 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
       artifacts: artifactRepository(db),
       policyDecisions: policyDecisionRepository(db, later),
       notifications: notificationRepository(db),
-      turns: turnRepository(db, overClientAsStored(client)),
+      turns: turnRepository(db, overClientAsStored(client), held),
       webhooks: webhookRepository(db),
       redactions: redactionRepository(client),
       events: eventRepository(db, client, newId),

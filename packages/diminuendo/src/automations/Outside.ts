@@ -70,16 +70,18 @@ export class Outside extends Context.Service<
         if (owner === null) return ownerGone;
         const due_at = new Date(dueAt).toISOString();
         const automation = { automation_id: automationId, run_id: runId, due_at };
-        const submitted = concord.submit(owner, {
+        const command = {
           task_name: target,
           payload,
           idempotency_key: taskKey(runId),
           context: { ingress: "scheduled_trigger", metadata: { automation } },
-        });
-        return yield* submitted.pipe(
-          Effect.map((commandId): Sent => ({ kind: "delivered", commandId })),
-          Effect.catch((error) => Effect.succeed(notTaken(error))),
-        );
+        } as const;
+        return yield* concord
+          .act(owner, (one) => one.submit(command))
+          .pipe(
+            Effect.map(({ command_id }): Sent => ({ kind: "delivered", commandId: command_id })),
+            Effect.catch((error) => Effect.succeed(notTaken(error))),
+          );
       });
 
       const problemsWith = async ({ url, secretRef }: WebhookPlace) => {

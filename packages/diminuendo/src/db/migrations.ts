@@ -148,6 +148,16 @@ const JOURNAL = [
      frame TEXT NOT NULL, delta_of TEXT, status TEXT NOT NULL, podium_event_id INTEGER NOT NULL,
      PRIMARY KEY (session_id, seq)
    ) WITHOUT ROWID;`,
+  `CREATE TABLE journaled (
+     place INTEGER PRIMARY KEY, before INTEGER, session_id TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL,
+     turn_id TEXT, ts INTEGER NOT NULL, frame TEXT NOT NULL, delta_of TEXT, status TEXT NOT NULL,
+     podium_event_id INTEGER NOT NULL
+   );
+   INSERT INTO journaled
+     SELECT row_number() OVER one, iif(lag(session_id) OVER one = session_id, row_number() OVER one - 1, NULL),
+       session_id, seq, type, turn_id, ts, frame, delta_of, status, podium_event_id
+     FROM events WINDOW one AS (ORDER BY session_id, seq);
+   DROP TABLE events;`,
 ];
 
 const STEPS = { registry: REGISTRY, session: SESSION, journal: JOURNAL } as const;

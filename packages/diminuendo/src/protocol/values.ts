@@ -25,7 +25,7 @@ export const SessionStatus = Schema.Literals(SESSION_STATUSES);
 export type SessionStatus = typeof SessionStatus.Type;
 
 /** What a `waiting` session waits for. */
-export const WaitingFor = Schema.Literal("approval");
+export const WaitingFor = Schema.Literals(["approval", "question"]);
 export type WaitingFor = typeof WaitingFor.Type;
 
 export const SessionMeta = Schema.Struct({
@@ -53,6 +53,10 @@ export type Identity = typeof Identity.Type;
 
 export const Decision = Schema.Literals(["approved", "rejected"]);
 export type Decision = typeof Decision.Type;
+
+/** How a request was answered: an approval is decided, a question answered or left unanswered for good. */
+export const Answered = Schema.Literals([...Decision.literals, "answered", "dismissed"]);
+export type Answered = typeof Answered.Type;
 
 /** A place in one session's log. `epoch` names the log; it changes only if the log was lost or rewritten. */
 export const LogCursor = Schema.Struct({ epoch: Id, seq: Count });

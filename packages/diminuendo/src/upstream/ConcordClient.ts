@@ -7,7 +7,6 @@ import {
   ConcordError,
   createConcordClient,
   type ConcordClient as Shared,
-  type SubmitInput,
 } from "@concert/concord/client";
 import { type Actor, signActor } from "@concert/service-kit/identity";
 import { traceparent } from "@concert/service-kit/trace";
@@ -27,7 +26,15 @@ export interface Resolution {
   readonly reason?: string;
 }
 /** What may be asked again at will. */
-export type ConcordReads = Pick<Shared, "get" | "timeline" | "approvals" | "artifact">;
+export type ConcordReads = Pick<
+  Shared,
+  "get" | "timeline" | "approvals" | "artifact" | "inputs" | "incidents"
+>;
+/** What changes something. */
+export type ConcordActs = Pick<
+  Shared,
+  "provideInput" | "dismissInput" | "settleIncident" | "submit"
+>;
 
 export class ConcordClient extends Context.Service<
   ConcordClient,
@@ -37,8 +44,11 @@ export class ConcordClient extends Context.Service<
       actor: Actor,
       resolution: Resolution,
     ) => Effect.Effect<void, UpstreamError>;
-    /** The id of the command that it became; the same key again is the same command. */
-    readonly submit: (actor: Actor, command: SubmitInput) => Effect.Effect<string, UpstreamError>;
+    /** What a person does in Concord; not repeated on failure either. */
+    readonly act: <A>(
+      actor: Actor,
+      work: (concord: ConcordActs) => Promise<A>,
+    ) => Effect.Effect<A, UpstreamError>;
     readonly read: <A>(
       actor: Actor,
       ask: (concord: ConcordReads) => Promise<A>,
@@ -66,11 +76,7 @@ export class ConcordClient extends Context.Service<
       return ConcordClient.of({
         resolveApproval: (actor, { approvalId, decision, reason }) =>
           Effect.asVoid(ask(actor, (one) => one.resolve(approvalId, decision, reason))),
-        submit: (actor, command) =>
-          Effect.map(
-            ask(actor, (one) => one.submit(command)),
-            ({ command_id }) => command_id,
-          ),
+        act: ask,
         read: (actor, request) =>
           ask(actor, request).pipe(
             Effect.retry({ schedule: readPolicy, while: (error) => error._tag === "Unreachable" }),

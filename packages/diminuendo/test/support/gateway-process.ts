@@ -38,6 +38,10 @@ export class World {
       this.concord.open(approvalId, commandId, tenant);
     this.concord.onResolved = ({ approvalId, decision }, actor) =>
       this.podium.resolved(approvalId.replace("appr_", ""), approvalId, decision ?? "", actor.user);
+    this.podium.onQuestion = (requestId, commandId, tenant) =>
+      this.concord.questions.set(commandId, { requestId, tenant, outcome: null });
+    this.concord.onAnswered = ({ requestId, outcome }, actor) =>
+      this.podium.questionOver(requestId.replace("inp_", ""), outcome ?? "", actor.user);
   }
 
   async start(...flags: string[]): Promise<GatewayProcess> {

@@ -10,6 +10,19 @@ interface Submitted {
   readonly body: Readonly<Record<string, unknown>>;
   asked: number;
 }
+
+interface Question {
+  readonly requestId: string;
+  readonly tenant: string;
+  outcome: string | null;
+}
+
+interface GivenInput {
+  readonly input?: Record<string, unknown>;
+  readonly input_request_id?: string;
+  readonly dismissed?: boolean;
+}
+
 interface Approval {
   readonly approvalId: string;
   readonly commandId: string;
@@ -25,6 +38,9 @@ export class TestConcord {
   readonly seenTenants: string[] = [];
   /** Commands by idempotency key, and how often each was asked for. */
   readonly commands = new Map<string, Submitted>();
+  /** By the command that asks. */
+  readonly questions = new Map<string, Question>();
+  onAnswered: (question: Question, actor: Actor) => void = () => {};
   onResolved: (approval: Approval, actor: Actor) => void = () => {};
 
   constructor() {
@@ -63,6 +79,10 @@ export class TestConcord {
     if (request.method === "POST" && url.pathname === "/commands") {
       return this.#submit(actor, (await request.json()) as Record<string, unknown>);
     }
+    const askedBy = /^\/commands\/([^/]+)\/input$/.exec(url.pathname)?.[1];
+    if (request.method === "POST" && askedBy !== undefined) {
+      return this.#answer(askedBy, actor, (await request.json()) as GivenInput);
+    }
     if (url.pathname === "/approvals") {
       const asked = Object.fromEntries(url.searchParams);
       const items = [...this.approvals.values()].filter((one) => one.tenant === actor.tenant);
@@ -90,6 +110,23 @@ export class TestConcord {
     known.asked += 1;
     this.commands.set(key, known);
     return Response.json({ command_id: known.commandId, status: "queued" }, { status: 202 });
+  }
+
+  #answer(commandId: string, actor: Actor, body: GivenInput): Response {
+    const question = this.questions.get(commandId);
+    if (question?.tenant !== actor.tenant) return failure(404, "not_found");
+    if (!actor.roles.includes("owner")) return failure(403, "forbidden");
+    if (question.outcome !== null || body.input_request_id !== question.requestId) {
+      return failure(409, "illegal_transition");
+    }
+    if (body.dismissed !== true && typeof body.input?.["guest_name"] !== "string") {
+      const details = [{ path: "/guest_name", message: "must be string" }];
+      const error = { code: "validation_error", message: "does not fit", details, trace_id: "0" };
+      return Response.json({ error }, { status: 400 });
+    }
+    question.outcome = body.dismissed === true ? "cancelled" : "answered";
+    this.onAnswered(question, actor);
+    return Response.json({ command_id: commandId });
   }
 
   #resolve(approvalId: string, actor: Actor, body: { decision: string }): Response {

@@ -94,6 +94,7 @@ function systemPrompt(askedAt: string, suffix: string | undefined): string {
     "Every other tool call is a proposal. Rules may refuse it, and a person may have to approve it; waiting is handled for you.",
     "Say that something is booked only when the tool that confirms it has answered with a confirmation code, and give that code.",
     "When a call is refused, rejected or fails, say so plainly, with the reason, and offer what can be done instead. Do not repeat a refused call.",
+    "Never ask for somebody else's name or address, and never make one up: say for_somebody_else, and the person is asked for them.",
     "Ask when the city, the dates or the number of guests are missing. Never invent a price, a hotel or a code.",
   ];
   return [...lines, ...(suffix === undefined ? [] : [suffix])].join("\n");

@@ -172,7 +172,7 @@ function writes(db: Db, held: HeldRows): Writes {
         .executeTakeFirst();
       if (row === undefined) return undefined;
       const made = commandOf(row);
-      held.hold(made, made.createdAt);
+      held.hold(made, made.createdAt, true);
       return made;
     },
     move: async (id, from, to, patch) => {

@@ -1,15 +1,18 @@
 /** Owns SQL on `domain_effects`. Never polled as a queue (EFF-8): every look-up is by command or by key. */
 import { type Selectable, sql } from "kysely";
+import type { ClientBase } from "pg";
 import type { Effect } from "../../core/command.ts";
 import type { CompensationManifest } from "../../core/compensation.ts";
 import { asId } from "../../core/ids.ts";
 import type { Json } from "../../core/json.ts";
 import type { EffectStatus } from "../../core/vocabulary.ts";
-import type { EffectRepository } from "../../domain/store.ts";
+import type { EffectRepository, EffectTwin } from "../../domain/store.ts";
 import { type Db, type EffectTable, jsonb } from "../schema.ts";
-import type { Later } from "../transaction.ts";
+import { type Compiled, inOrder, type Later } from "../transaction.ts";
 
 const TABLE = "domain_effects";
+/** A literal: a plan that is made once for all parameters cannot use an index over these rows alone. */
+const SUCCEEDED = sql.lit("succeeded");
 
 function effectOf(row: Selectable<EffectTable>): Effect {
   return {
@@ -30,11 +33,17 @@ function effectOf(row: Selectable<EffectTable>): Effect {
   };
 }
 
-export function effectRepository(db: Db, later: Later): EffectRepository {
+/** Holds everyone else who wants the same effect; one without a key is nobody else's. */
+function keyLock({ effectType, idempotencyKey, effectId }: Effect, tenantId: string): Compiled {
+  const name = JSON.stringify([tenantId, effectType, idempotencyKey ?? effectId]);
+  return { sql: "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", parameters: [name] };
+}
+
+export function effectRepository(db: Db, client: ClientBase, later: Later): EffectRepository {
   const select = () => db.selectFrom("concord.domain_effects").selectAll();
   return {
     ...effectPlans(db, later),
-    ...effectWrites(db, later),
+    ...effectWrites(db, client, later),
     lockByStep: async (commandId, stepId) => {
       const row = await select()
         .where("command_id", "=", commandId)
@@ -62,19 +71,17 @@ export function effectRepository(db: Db, later: Later): EffectRepository {
         .execute();
       return rows.map(effectOf);
     },
-    lockKey: async (tenantId, effectType, key) => {
-      const name = JSON.stringify([tenantId, effectType, key]);
-      await sql`SELECT pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(db);
-    },
     succeededTwin: async (effect, tenantId) => {
-      const row = await select()
+      const twin = select()
         .select(UNDOING.as("undoing"))
         .where("tenant_id", "=", tenantId)
         .where("effect_type", "=", effect.effectType)
         .where("idempotency_key", "=", effect.idempotencyKey)
-        .where("status", "=", "succeeded")
+        .where("status", "=", SUCCEEDED)
         .where("domain_effect_id", "<>", effect.effectId)
-        .executeTakeFirst();
+        .compile();
+      const { rows } = await inOrder(client, keyLock(effect, tenantId), twin);
+      const [row] = rows as (Selectable<EffectTable> & { undoing: EffectTwin["undoing"] | null })[];
       if (row === undefined) return undefined;
       return { effect: effectOf(row), undoing: row.undoing ?? "none" };
     },
@@ -143,7 +150,7 @@ type EffectWrites = Pick<
   "begin" | "succeed" | "fail" | "satisfy" | "rekey" | "forgive" | "settle"
 >;
 
-function effectWrites(db: Db, later: Later): EffectWrites {
+function effectWrites(db: Db, client: ClientBase, later: Later): EffectWrites {
   const update = (id: string) =>
     db.updateTable("concord.domain_effects").where("domain_effect_id", "=", id);
   return {
@@ -173,8 +180,9 @@ function effectWrites(db: Db, later: Later): EffectWrites {
         .where("status", "in", ["planned", "failed", "executing"]);
       await later({ table: TABLE, kind: "update", compile: () => begun.compile() });
     },
-    succeed: async ({ effectId, effectType, idempotencyKey }, tenantId, result) => {
-      const { numUpdatedRows } = await update(effectId)
+    succeed: async (effect, tenantId, result) => {
+      const { effectId, effectType, idempotencyKey } = effect;
+      const succeeded = update(effectId)
         .set({ status: "succeeded", result: jsonb(result), completed_at: sql`now()` })
         .where("status", "=", "executing")
         .where(({ not, exists, selectFrom }) =>
@@ -185,13 +193,14 @@ function effectWrites(db: Db, later: Later): EffectWrites {
                 .where("twin.tenant_id", "=", tenantId)
                 .where("twin.effect_type", "=", effectType)
                 .where("twin.idempotency_key", "=", idempotencyKey)
-                .where("twin.status", "=", "succeeded")
+                .where("twin.status", "=", SUCCEEDED)
                 .where("twin.domain_effect_id", "<>", effectId),
             ),
           ),
         )
-        .executeTakeFirst();
-      return numUpdatedRows > 0n;
+        .compile();
+      const { rowCount } = await inOrder(client, keyLock(effect, tenantId), succeeded);
+      return rowCount === 1;
     },
     fail: async (id, failure) => {
       const { numUpdatedRows } = await update(id)

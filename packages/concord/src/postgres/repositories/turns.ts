@@ -1,14 +1,19 @@
 /** Owns SQL on an agent turn's moves and calls: what the agent said, once per step. */
+import { sql } from "kysely";
 import { asId } from "../../core/ids.ts";
 import { RESTING_STATUSES } from "../../core/vocabulary.ts";
 import type { AgentMove, RecordedCall, TokenUsage } from "../../domain/agents.ts";
 import type { TurnRepository } from "../../domain/store.ts";
+import type { HeldRows } from "../held-rows.ts";
 import { type Db, jsonb } from "../schema.ts";
 import { commandOf } from "./commands.ts";
 
-export function turnRepository(db: Db, asStored: Db): TurnRepository {
+/** Literals: a plan that is made once for all parameters would not know how few commands are open. */
+const RESTING = RESTING_STATUSES.map((status) => sql.lit(status));
+
+export function turnRepository(db: Db, asStored: Db, held: HeldRows): TurnRepository {
   return {
-    ...callReads(db, asStored),
+    ...callReads(db, asStored, held),
     moves: async (commandId) => {
       const rows = await db
         .selectFrom("concord.agent_moves")
@@ -69,7 +74,11 @@ export function turnRepository(db: Db, asStored: Db): TurnRepository {
   };
 }
 
-function callReads(db: Db, asStored: Db): Pick<TurnRepository, "called" | "waitingFor"> {
+function callReads(
+  db: Db,
+  asStored: Db,
+  held: HeldRows,
+): Pick<TurnRepository, "called" | "waitingFor"> {
   return {
     called: async (commandId) => {
       const rows = await db
@@ -87,28 +96,20 @@ function callReads(db: Db, asStored: Db): Pick<TurnRepository, "called" | "waiti
       return rows.map(commandOf);
     },
     waitingFor: async ({ commandId, parentCommandId }) => {
+      // Nobody can wait for what nobody can know of yet.
+      if (parentCommandId === null && held.isNew(commandId)) return [];
       // A wake too many is harmless, so what this transaction has yet to write need not be written for it.
       const rows = await asStored
         .selectFrom("concord.commands")
         .select("dbos_workflow_id")
-        .where("status", "not in", [...RESTING_STATUSES])
+        .where("status", "not in", RESTING)
         .where("dbos_workflow_id", "is not", null)
-        .where((where) =>
-          where.or([
-            where("command_id", "=", parentCommandId),
-            where("command_id", "in", (query) =>
-              query
-                .selectFrom("concord.agent_calls")
-                .select("command_id")
-                .where("child_command_id", "=", commandId),
-            ),
-            where("command_id", "in", (query) =>
-              query
-                .selectFrom("concord.command_dependencies")
-                .select("child_command_id")
-                .where("parent_command_id", "=", commandId),
-            ),
-          ]),
+        // One list and no OR: then it is looked up by id, however many commands are open.
+        .where(
+          sql<boolean>`command_id IN (SELECT ${parentCommandId}::uuid
+            UNION ALL SELECT command_id FROM concord.agent_calls WHERE child_command_id = ${commandId}
+            UNION ALL SELECT child_command_id FROM concord.command_dependencies
+              WHERE parent_command_id = ${commandId})`,
         )
         .$narrowType<{ dbos_workflow_id: string }>()
         .execute();

@@ -64,7 +64,7 @@ function SessionItems({ sessions, selectedId, onSelect }: Props) {
             <span className={classes["age"]}>{formatAge(session.updatedAt, nowMs)}</span>
             {session.waitingFor === null ? null : (
               <span className={classes["badge"]} data-testid="waiting-badge">
-                Needs your decision
+                {session.waitingFor === "question" ? "Needs your answer" : "Needs your decision"}
               </span>
             )}
           </UnstyledButton>

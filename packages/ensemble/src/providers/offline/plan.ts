@@ -86,6 +86,7 @@ function following(scene: Scene, observation: Observation): readonly Block[] {
         has(scene.tools, "hotel_confirm")
           ? call(scene, say.confirming(draft), "hotel_confirm", {
               booking_draft_id: draft.booking_draft_id,
+              ...(scene.reading.wish.forOther === true ? { for_somebody_else: true } : {}),
             })
           : text(
               `The booking for **${say.safe(draft.hotel_name)}** is prepared, but I have no tool to confirm it.`,
