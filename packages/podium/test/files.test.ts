@@ -253,3 +253,36 @@ test("a model that never stops working on its files is offered none any more, an
   );
   expect(offered).toEqual([...Array.from({ length: 16 }, () => true), false]);
 });
+
+test("a turn of an automation with tools of its own: others are neither offered nor proposed", async () => {
+  const cause = {
+    automation_id: "auto_1",
+    run_id: "run_1",
+    due_at: "2026-01-01T00:00:00.000Z",
+    tools: ["hotel_search", "read_file"],
+  };
+  await client.askFor(cause, "t2", "Look");
+  await client.event("created", "t2");
+  ensemble.script(
+    write("a.md", "A"),
+    toolCall("hotel_confirm", {}),
+    toolCall("hotel_search", { city: "Berlin" }),
+    done(1, 1),
+  );
+  const answer = await podium.step(stepBody("cmd_2", "i1", "t2"));
+  expect(await answer.json()).toMatchObject({
+    move: { kind: "tool_calls", calls: [{ tool_name: "hotel_search" }] },
+  });
+  const offered = ensemble.requests[0]?.["tools"] as { name: string }[];
+  expect(offered.map(({ name }) => name)).toEqual(["hotel_search", "read_file"]);
+  expect((await get("")).body).toEqual({ items: [] });
+  await client.event("stream_end", "t2");
+  const refused = client.events.filter(({ event_type }) => event_type === "tool.error");
+  expect(refused.map(({ content }) => [content.tool_name, content.error.class])).toEqual([
+    ["write_file", "tool_not_allowed"],
+    ["hotel_confirm", "tool_not_allowed"],
+  ]);
+  expect(concord.submissions[1]?.body).toMatchObject({
+    context: { metadata: { automation: cause } },
+  });
+});
