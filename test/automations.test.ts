@@ -87,11 +87,11 @@ test(
 test(
   "a run made from a blueprint uses its tools alone, and its end is told to a person by a governed task of Concord",
   async () => {
-    const { userId, tenantId, roles } = witness.identity;
+    const { userId, tenantId, roles } = scene.witness.identity;
     const payload = { recipient: userId, title: "{{automation}}", body: "{{status}}: {{summary}}" };
     const delivery = { inbox: "never", task: { name: "tell_person", payload } };
     const blueprint = { name: "Told", template: { delivery, tools: ["hotel_search"] } };
-    const made = await witness.ask({ type: "create_blueprint", blueprint });
+    const made = await scene.witness.ask({ type: "create_blueprint", blueprint });
     const { blueprintId } = made["blueprint"] as { blueprintId: string };
     const definition = {
       name: "Lisbon",
@@ -99,19 +99,19 @@ test(
       prompt: REQUEST,
       execution: { mode: "isolated", agentType: "concierge" },
     };
-    const created = await witness.ask({ type: "create_automation", blueprintId, definition });
+    const created = await scene.witness.ask({ type: "create_automation", blueprintId, definition });
     const { automationId } = created["automation"] as { automationId: string };
-    await witness.ask({ type: "control_automation", automationId, action: "run" });
+    await scene.witness.ask({ type: "control_automation", automationId, action: "run" });
     const run = await runOf(automationId, "succeeded");
     // It may search and nothing else: no draft, no booking, whatever the prompt asks for.
-    const log = await witness.readLog(String(run["sessionId"]));
+    const log = await scene.witness.readLog(String(run["sessionId"]));
     const called = log.filter(({ type }) => type === "tool_call").map(({ toolName }) => toolName);
     expect(called[0]).toBe("hotel_search");
     expect(log.filter(({ type }) => type === "tool_command")).toHaveLength(1);
     const delivered = await eventually(
       "the task to be taken",
       async () => {
-        const answer = await witness.askPatiently({
+        const answer = await scene.witness.askPatiently({
           type: "list_automation_deliveries",
           automationId,
         });
@@ -123,11 +123,13 @@ test(
     const owner = { user: userId, tenant: tenantId, roles, permissions: [] };
     const told = await eventually(
       "the notification",
-      async () => itemsOf(await concordOf(stack, owner)("/notifications"))[0],
+      async () => itemsOf(await concordOf(scene.stack, owner)("/notifications"))[0],
       POLITELY,
     );
     expect(told).toMatchObject({ title: "Lisbon", body: `succeeded: ${run["summary"]}` });
-    const kinds = (await recordOf(stack, String(delivered["commandId"]))).map(({ kind }) => kind);
+    const kinds = (await recordOf(scene.stack, String(delivered["commandId"]))).map(
+      ({ kind }) => kind,
+    );
     for (const kind of ["status", "policy", "effect"]) expect(kinds).toContain(kind);
   },
   TEST_TIMEOUT_MS,
