@@ -259,3 +259,22 @@ describe("a question", () => {
     });
   });
 });
+
+describe("words said into a turn", () => {
+  const said = { type: "steer_requested", steerId: "s1", text: "cheaper", userId: "ana" } as const;
+
+  test("are pending until the agent has read them, then part of the conversation", () => {
+    const before = fold(log(said));
+    expect(before.steers).toMatchObject([{ steerId: "s1", text: "cheaper" }]);
+    expect(before.items).toEqual([]);
+    const after = fold(log(said, { type: "steer_applied", steerId: "s1" }));
+    expect(after.steers).toEqual([]);
+    expect(after.items).toMatchObject([{ kind: "user", id: "s1", text: "cheaper" }]);
+  });
+
+  test("are no more pending when they become a turn of their own, or are dropped", () => {
+    const later = { type: "steer_deferred", steerId: "s1", nextTurnId: "t2" } as const;
+    expect(fold(log(said, later))).toMatchObject({ steers: [], items: [] });
+    expect(fold(log(said, { type: "steer_dropped", steerId: "s1" })).steers).toEqual([]);
+  });
+});

@@ -5,7 +5,7 @@
  * What nobody waits for is not waited for (the begin, what was kept back, the commit behind it): on a connection
  * that pipelines it travels with the next statement. Once one fails Postgres refuses all that follow, the commit too.
  */
-import type { ClientBase, Pool, PoolClient } from "pg";
+import type { ClientBase, Pool, PoolClient, QueryConfig } from "pg";
 import { isConnectionLost } from "./connection.ts";
 
 /** A statement as Kysely compiles it. */
@@ -19,6 +19,8 @@ export interface LaterWrite {
   readonly table: string;
   /** A change of rows must not share a statement with an earlier write to its table: it would not see it. */
   readonly kind: "insert" | "update";
+  /** The one row that an update changes: others of its table are none of its business. */
+  readonly row?: string;
   /** Asked for when it is sent, so that it may grow until then. */
   readonly compile: () => Compiled;
 }
@@ -29,6 +31,8 @@ export interface OpenTransaction {
   later(write: LaterWrite): Promise<void>;
   /** Sends what was kept back if `text` names a table of it. Call before every other statement. */
   before(text: string): Promise<void>;
+  /** Calls `hear` when it has committed, once however often it is given; never when it rolls back. */
+  afterCommit(hear: () => void): void;
 }
 
 /** Texts that are remembered. They are few, but for lists of many lengths. */
@@ -71,6 +75,7 @@ export async function inTransaction<T>(
     if (command !== "COMMIT") throw new Error(`the commit was answered with ${command}`);
     open.delete(client);
     client.release();
+    kept.committed();
     return value;
   } catch (error) {
     open.delete(client);
@@ -92,20 +97,27 @@ class KeptWrites implements OpenTransaction {
   readonly #client: ClientBase;
   #writes: LaterWrite[] = [];
   readonly #sent: Promise<unknown>[] = [];
+  readonly #hearers = new Set<() => void>();
 
   constructor(client: ClientBase) {
     this.#client = client;
   }
 
   async later(write: LaterWrite): Promise<void> {
-    const depends =
-      write.kind === "update" && this.#writes.some((one) => one.table === write.table);
-    if (depends) this.send();
+    if (write.kind === "update" && this.#writes.some((one) => meet(one, write))) this.send();
     this.#writes.push(write);
   }
 
   async before(text: string): Promise<void> {
     if (this.#writes.some(({ table }) => text.includes(table))) this.send();
+  }
+
+  afterCommit(hear: () => void): void {
+    this.#hearers.add(hear);
+  }
+
+  committed(): void {
+    for (const hear of this.#hearers) hear();
   }
 
   send(): void {
@@ -126,6 +138,12 @@ class KeptWrites implements OpenTransaction {
   async sent(): Promise<void> {
     for (const one of this.#sent) await one;
   }
+}
+
+/** Whether `write` may change a row that `earlier` writes. */
+function meet(earlier: LaterWrite, write: LaterWrite): boolean {
+  if (earlier.table !== write.table) return false;
+  return earlier.row === undefined || write.row === undefined || earlier.row === write.row;
 }
 
 /** All of them as one statement: each is done whole, none sees what another does. */
@@ -153,17 +171,24 @@ function join(writes: readonly Compiled[]): string {
 
 const names = new Map<string, string>();
 
-/**
- * Runs a statement under a name, so that a connection parses and plans it once; whatever comes after the first texts is
- * sent without one.
- */
-export function query(client: ClientBase, { sql: text, parameters }: Compiled) {
-  let name = names.get(text);
-  if (name === undefined && names.size < STATEMENTS_MAX) {
-    name = `concord_${names.size + 1}`;
-    names.set(text, name);
-  }
-  return client.query({ text, values: [...parameters], ...(name === undefined ? {} : { name }) });
+/** The name of a statement on every connection; undefined for whatever comes after the first texts. */
+export function statementName(text: string): string | undefined {
+  const name = names.get(text);
+  if (name !== undefined || names.size >= STATEMENTS_MAX) return name;
+  const fresh = `concord_${names.size + 1}`;
+  names.set(text, fresh);
+  return fresh;
+}
+
+/** A statement with its name. */
+export function named({ sql: text, parameters }: Compiled): QueryConfig {
+  const name = statementName(text);
+  return { text, values: [...parameters], ...(name === undefined ? {} : { name }) };
+}
+
+/** Runs a statement under a name, so that a connection parses and plans it once. */
+export function query(client: ClientBase, compiled: Compiled) {
+  return client.query(named(compiled));
 }
 
 /** Runs one after the other, the second without waiting for the first; what the second gave. */

@@ -7,6 +7,7 @@ import { useCallback, useEffect, useMemo, useState } from "react";
 import { ApprovalCardView } from "../features/approvals/ApprovalCardView.tsx";
 import { useApproval } from "../features/approvals/use-approval.ts";
 import { ComposerView } from "../features/chat/ComposerView.tsx";
+import { QueueView } from "../features/chat/QueueView.tsx";
 import { ThreadView } from "../features/chat/ThreadView.tsx";
 import { subjectsOf } from "../features/chat/tool-summary.ts";
 import { useAnnouncements } from "../features/chat/use-announcements.ts";
@@ -21,6 +22,7 @@ import { RecordView, type TurnChoice } from "../features/record/RecordView.tsx";
 import { useRecord } from "../features/record/use-record.ts";
 import { sessionState } from "../features/sessions/sessions.ts";
 import { useGateway, useGatewayState } from "../lib/use-gateway.ts";
+import { useIdentity, usePermission } from "../lib/use-permission.ts";
 import { Announcer } from "../ui/Announcer.tsx";
 import { Failure } from "../ui/Failure.tsx";
 import { StateDot } from "../ui/StateDot.tsx";
@@ -35,6 +37,9 @@ interface Props {
 export function SessionScreen({ sessionId, onMenu }: Props) {
   const chat = useChat(sessionId);
   const { view } = chat;
+  // Who only reads is offered no field; while nobody is connected the field stays, with what was typed.
+  const offline = useIdentity() === null;
+  const mayWrite = usePermission("session:write") || offline;
   const record = useRecordPanel(view);
   const announcement = useAnnouncements(view, chat.joining?.status === "ready");
   // Results are news about a turn; streaming text is not.
@@ -81,7 +86,7 @@ export function SessionScreen({ sessionId, onMenu }: Props) {
             />
           </SubjectsContext>
         )}
-        {chat.joining?.status === "failed" && chat.rows.length === 0 ? null : (
+        {!mayWrite || (chat.joining?.status === "failed" && chat.rows.length === 0) ? null : (
           <SessionComposer sessionId={sessionId} chat={chat} autoFocus={onMenu === null} />
         )}
       </div>
@@ -100,22 +105,43 @@ function SessionComposer(props: {
   const { sessionId, chat } = props;
   const [draft, setDraft] = useDraft(sessionId);
   const waiting = chat.view.activeTurnId === null ? null : chat.view.waitingFor;
+  const maySteer = usePermission("session:steer");
   const send = (text: string) => {
     setDraft("");
     chat.send(text);
   };
+  const emptied = async (said: Promise<boolean>) => {
+    if (await said) setDraft("");
+  };
+  const meanwhile = {
+    onSteer: (text: string) => void emptied(chat.steer(text)),
+    onEnqueue: (text: string) => void emptied(chat.enqueue(text)),
+  };
   return (
-    <ComposerView
-      draft={draft}
-      onDraft={setDraft}
-      onSend={send}
-      running={chat.running}
-      stopping={chat.stopping}
-      onStop={chat.stop}
-      placeholder={PLACEHOLDERS[waiting ?? "nothing"]}
-      hint={chat.stopFailure}
-      autoFocus={props.autoFocus}
-    />
+    <>
+      <QueueView
+        steers={chat.view.steers}
+        queue={chat.view.queue}
+        onDequeue={maySteer ? chat.dequeue : null}
+      />
+      {chat.meanwhileFailure === null ? null : (
+        <div className={classes["notice"]}>
+          <Failure reason={chat.meanwhileFailure} />
+        </div>
+      )}
+      <ComposerView
+        draft={draft}
+        onDraft={setDraft}
+        onSend={send}
+        meanwhile={maySteer && chat.view.activeTurnId !== null ? meanwhile : null}
+        running={chat.running}
+        stopping={chat.stopping}
+        onStop={chat.stop}
+        placeholder={PLACEHOLDERS[waiting ?? "nothing"]}
+        hint={chat.stopFailure}
+        autoFocus={props.autoFocus}
+      />
+    </>
   );
 }
 
@@ -127,6 +153,7 @@ const PLACEHOLDERS = {
 
 function Question({ sessionId, item }: { sessionId: string; item: QuestionItem }) {
   const gateway = useGateway();
+  const mayAnswer = usePermission("session:write");
   const { questions, answerSchema } = item;
   const form = useMemo(() => readForm({ questions, answerSchema }), [questions, answerSchema]);
   const answering = useQuestion(form, {
@@ -141,6 +168,7 @@ function Question({ sessionId, item }: { sessionId: string; item: QuestionItem }
       form={form}
       expiresAt={item.expiresAt}
       open={open}
+      mayAnswer={mayAnswer}
       ending={item.resolution}
       answering={answering}
     />

@@ -6,7 +6,7 @@ import { answerAutomation, noAutomations } from "./automation-queries.ts";
 import { balanceOf, heldReservations, ledgerPage } from "./billing-tables.ts";
 import { databasePath, openForReading, openForWriting, tenantIds } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
-import { type Framed, JournalReader, type PageBounds } from "./event-journal.ts";
+import { type Framed, JournalReader, type PageBounds } from "./journal-reader.ts";
 import { people, standingOf } from "./member-tables.ts";
 import { isCurrent, isEmpty, migrate } from "./migrations.ts";
 import { activeSessions, doomedSessions, getSession, listSessions } from "./registry-tables.ts";

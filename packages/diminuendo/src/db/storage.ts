@@ -42,7 +42,8 @@ export interface WriterCommands extends AutomationCommands {
     },
     SessionSnapshot,
   ];
-  readonly commit: [Commit, null];
+  /** Where in the journal its newest event lies; null when it went to the session's own database. */
+  readonly commit: [Commit, number | null];
   readonly create_session: [CreateSession, Created];
   readonly update_session: [UpdateSession, null];
   /** The row as it now is; null when there is no such session. */
@@ -145,6 +146,8 @@ export interface ReaderQueries extends AutomationQueries {
       readonly from: "oldest" | "newest";
       readonly limit: number;
       readonly bytesMax: number;
+      /** Where in the journal the session's newest event lies, if any does: whoever asks need not say. */
+      readonly journalPlace?: number | undefined;
     },
     EventsPage,
   ];
@@ -228,6 +231,11 @@ export interface ReaderQueries extends AutomationQueries {
 
 export type WriterCommand = WriterCommands[keyof WriterCommands][0];
 export type ReaderQuery = ReaderQueries[keyof ReaderQueries][0];
+
+/** Sessions that the writer moved out of the journal of its own accord. */
+export interface Moved {
+  readonly moved: readonly string[];
+}
 
 /** One question to a worker. */
 export interface Ask<Q> {

@@ -3,12 +3,12 @@
  * Sessions.ts, in the same turn of the event loop in which the change is published.
  */
 import type * as Fiber from "effect/Fiber";
-import * as Semaphore from "effect/Semaphore";
 import type { RegistryRow } from "../db/stored-registry.ts";
 import type { DeltaRange, SessionSnapshot } from "../db/stored-session.ts";
 import type { SessionMeta } from "../protocol/index.ts";
 import type { PodiumLink } from "../upstream/PodiumClient.ts";
 import { instanceIdOf } from "./ids.ts";
+import { SessionLock } from "./SessionLock.ts";
 import type { SessionView } from "./SessionView.ts";
 import { type SessionModel, waitingFor } from "./session-model.ts";
 
@@ -24,7 +24,7 @@ export class LiveSession implements SessionView {
   /** What it was opened under: what is written under another is refused. */
   readonly claim: number | undefined;
   /** One change at a time: decide, commit, publish. */
-  readonly lock = Semaphore.makeUnsafe(1);
+  readonly lock = new SessionLock();
   model: SessionModel;
   /** `seq` of the newest published event. */
   lastSeq: number;

@@ -53,6 +53,8 @@ export class Sessions extends Context.Service<
       session: LiveSession,
       step: Step,
     ) => Effect.Effect<void, StorageError | SessionGone>;
+    /** A change of events alone, at once and without a fiber; false if it is none, or somebody is at it. */
+    readonly quickly: SessionLog["quickly"];
     /** The sessions used last first; `next` is where the following page begins, null on the last one. */
     readonly list: (
       tenantId: string,
@@ -80,7 +82,9 @@ export class Sessions extends Context.Service<
       const metrics = yield* Metrics;
       const elsewhere = yield* Elsewhere;
       const shelf = new SessionShelf(workers);
-      const log = new SessionLog({ workers, broadcaster, metrics, news: yield* TurnNews });
+      const clock = yield* Clock.Clock;
+      const news = yield* TurnNews;
+      const log = new SessionLog({ workers, broadcaster, metrics, news, clock });
       yield* metrics.gauge("diminuendo_sessions_loaded", () => shelf.size);
       return Sessions.of({
         find: (tenantId, sessionId) => shelf.find(tenantId, sessionId),
@@ -89,6 +93,7 @@ export class Sessions extends Context.Service<
           return view ?? (yield* shelf.find(tenantId, sessionId));
         }),
         change: (session, decide) => log.change(session, decide),
+        quickly: (session, decide, done) => log.quickly(session, decide, done),
         take: (session, step) =>
           log.change(session, () => Effect.succeed({ answer: undefined, step })),
         list: Effect.fn("Sessions.list")(function* (tenantId, { includeArchived, after, limit }) {

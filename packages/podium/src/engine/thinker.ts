@@ -22,7 +22,7 @@ import { ModelFailure } from "../upstream/ensemble-client.ts";
 import { bindTurn } from "./feed-ledger.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { refuseEnded, turnStopped } from "./open-turn.ts";
-import { doRound } from "./workspace-desk.ts";
+import { doRound, mayUse } from "./workspace-desk.ts";
 
 const THOUGHTS_MAX = 256;
 const MESSAGE_CHARS_MAX = 200_000;
@@ -176,6 +176,7 @@ export class Thinker {
       step: request,
       steers,
       workspace: this.#workspaceOf(request, subject, writer),
+      mayUse: (toolName) => mayUse(turn, toolName),
       tenantId: instance.tenantId,
       config: instance.config,
       askedAt: turn.createdAt,

@@ -52,6 +52,14 @@ interface Done {
   readonly change?: FileChange;
 }
 
+/** Whether an agent may use a tool in this turn: an automation may name the only ones. */
+export function mayUse({ cause }: Turn, toolName: string): boolean {
+  return cause?.tools === undefined || cause.tools.includes(toolName);
+}
+
+const notItsTool = (toolName: string) =>
+  new ApiError(403, "tool_not_allowed", `The automation of this turn may not use ${toolName}.`);
+
 /** Does the calls, all of which are the workspace's, and records them after `before`. Throws 409 `turn_stopped`. */
 export function doRound(
   store: Store,
@@ -68,7 +76,7 @@ export function doRound(
     const number = store.rounds.count(turn.turnSeq, stepIndex);
     const calls = said.calls.map((call, position): RoundCall => {
       const callId = callIdOf(`${stepKey}:files:${number}`, position);
-      const { outcome, change } = doCall(store, instance, call);
+      const { outcome, change } = doCall(store, thinking, call);
       const rest = change === undefined ? [] : [fileChange(change)];
       const told = toldOutcome(callId, call, thinking.commandId, outcome);
       for (const draft of [...foldRoundCall(callId, call), ...rest, told]) append(draft);
@@ -95,8 +103,9 @@ function toldOutcome(
 }
 
 /** One call; what cannot be done changes nothing and is told to the model. */
-function doCall(store: Store, instance: Instance, call: ProposedCall): Done {
+function doCall(store: Store, { instance, turn }: Thinking, call: ProposedCall): Done {
   try {
+    if (!mayUse(turn, call.toolName)) throw notItsTool(call.toolName);
     if (!isWorkspaceTool(call.toolName)) throw new Error(`${call.toolName} is no workspace tool`);
     const read = readCall(call.toolName, call.arguments);
     if ("problem" in read) throw new ApiError(400, "invalid_arguments", read.problem);

@@ -21,6 +21,8 @@ interface Props {
   readonly expiresAt: number | null;
   /** Somebody may still answer. */
   readonly open: boolean;
+  /** False: the reader only sees that it is asked. */
+  readonly mayAnswer: boolean;
   readonly ending: Ending | null;
   readonly answering: Answering;
   /** What it is asked for, where the conversation does not say it. */
@@ -30,7 +32,8 @@ interface Props {
 const SECOND_MS = 1_000;
 const INVALID = 'input[aria-invalid="true"]';
 
-export function QuestionCardView({ id, form, expiresAt, open, ending, answering, about }: Props) {
+export function QuestionCardView(props: Props) {
+  const { id, form, expiresAt, open, mayAnswer, ending, answering, about } = props;
   const waiting = open && ending === null;
   const cardRef = useRef<HTMLElement>(null);
   const title = form.map((one) => one.text).join(" ");
@@ -46,16 +49,20 @@ export function QuestionCardView({ id, form, expiresAt, open, ending, answering,
     >
       <header className={classes["head"]}>
         <IconHelpCircle size={18} aria-hidden="true" />
-        <span>{waiting ? "Your answer is needed" : "Question"}</span>
+        <span>{waiting && mayAnswer ? "Your answer is needed" : "Question"}</span>
         {waiting ? <Expiry expiresAt={expiresAt} /> : null}
       </header>
       {about}
-      {waiting ? (
+      {waiting && mayAnswer ? (
         <Form form={form} answering={answering} onSent={() => cardRef.current?.focus()} />
       ) : (
         <>
           <h3 className={classes["text"]}>{title}</h3>
-          <Ended ending={ending} />
+          {waiting ? (
+            <p className={classes["note"]}>It waits for somebody who may answer.</p>
+          ) : (
+            <Ended ending={ending} />
+          )}
         </>
       )}
     </section>
