@@ -47,6 +47,7 @@ import { migrate, missingMigrations } from "./postgres/migrate.ts";
 import { namingPool } from "./postgres/naming-client.ts";
 import { readAlertFigures } from "./postgres/projections/alerts.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
+import { readDashboards } from "./postgres/projections/dashboards.ts";
 import { readEvidence } from "./postgres/projections/evidence.ts";
 import { listIncidents } from "./postgres/projections/incidents.ts";
 import { listInputs } from "./postgres/projections/inputs.ts";
@@ -173,6 +174,7 @@ export function createConcord(options: ConcordOptions): Concord {
     ...reads({ pool, store, kit, commands, runtime }),
     ...services({ pool, store, kit, catalog, secrets, sender }),
     connectors: () => describeConnectors(catalog),
+    dashboards: { read: (tenantId, since) => readDashboards(pool, tenantId, since) },
     schedules: createScheduleService(scheduling),
     webhooks: {
       find: catalog.webhook,
