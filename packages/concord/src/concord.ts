@@ -198,7 +198,9 @@ export function createConcord(options: ConcordOptions): Concord {
       dispatcher.start();
       alertWatch.start();
       state.sealing = setInterval(() => {
-        sealAudit(pool).catch((error) => log.warn({ err: error }, "could not seal the record"));
+        sealAudit(pool, { isPatient: true }).catch((error) =>
+          log.warn({ err: error }, "could not seal the record"),
+        );
       }, SEAL_EVERY_MS);
       state.isStarted = true;
     },
