@@ -97,14 +97,22 @@ export class SessionLog {
 
   /** Makes the registry say what the session's own database says. */
   mark(session: LiveSession, status: SessionStatus, updatedAt = session.updatedAt) {
-    return this.#needs.workers.write({
-      kind: "update_session",
-      tenantId: session.tenantId,
-      sessionId: session.sessionId,
-      status,
-      lastSeq: session.lastSeq,
-      updatedAt,
-    });
+    return this.#needs.workers
+      .write({
+        kind: "update_session",
+        tenantId: session.tenantId,
+        sessionId: session.sessionId,
+        status,
+        lastSeq: session.lastSeq,
+        updatedAt,
+      })
+      .pipe(
+        Effect.tap(() =>
+          Effect.sync(() => {
+            session.markedAs = status;
+          }),
+        ),
+      );
   }
 
   /** Never cut between the disk and memory: the next event would get a number that is taken. */
