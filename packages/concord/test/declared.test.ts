@@ -56,6 +56,7 @@ describe("declared tasks", () => {
     expect(items.map((one) => [one.name, one.side_effect])).toEqual([
       ["ask_price", false],
       ["buy_and_keep", true],
+      ["ask_person", false],
     ]);
   });
 

@@ -43,6 +43,7 @@ const twoEffects = defineContracts((catalog) => {
 /** Raise them only for something that is worth a round trip of every command. */
 const COMMITS = 7;
 const STATEMENTS = 51;
+const ROUND_TRIPS = 36;
 
 let harness: Harness;
 
@@ -74,4 +75,6 @@ test("the plain command of two effects: what it asks of the database, from submi
   const told = batches.flat().map(({ text }) => text);
   expect(ofEach.filter((count) => count > 1).length, "commits").toBe(COMMITS);
   expect(told.length, told.join("\n")).toBe(STATEMENTS);
+  const trips = batches.flat().filter(({ isBehind }) => !isBehind);
+  expect(trips.length, trips.map(({ text }) => text).join("\n")).toBe(ROUND_TRIPS);
 });

@@ -13,6 +13,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime";
 import { AppConfig, type FleetSettings } from "./app-config.ts";
 import { Authenticator } from "./auth/Authenticator.ts";
 import { Members } from "./auth/Members.ts";
+import { Outside } from "./automations/Outside.ts";
 import { RunPortsLayer } from "./automations/owner-turns.ts";
 import { Scheduler } from "./automations/Scheduler.ts";
 import { delegatedStore } from "./db/delegated/DelegatedStore.ts";
@@ -94,6 +95,7 @@ const Bonds = Layer.mergeAll(
 );
 const Automations = Scheduler.layer.pipe(
   Layer.provideMerge(RunPortsLayer),
+  Layer.provideMerge(Outside.layer),
   Layer.provideMerge(Bonds),
 );
 const Inner = ConfigListeners.layer.pipe(Layer.provideMerge(Automations));

@@ -9,16 +9,21 @@ import type {
 } from "@concert/diminuendo/protocol";
 
 export type {
+  Answered,
   Automation,
   AutomationDefinition,
+  AutomationDelivery,
   AutomationLogEntry,
   AutomationRun,
+  Blueprint,
   ClientMessage,
+  ClientMessageOf,
   ConfigFrame,
   ConfigRequest,
   ConfigScope,
   ConfigUpdate,
   Decision,
+  DeliveryStatus,
   ErrorCode,
   Events,
   FileContent,
@@ -27,8 +32,12 @@ export type {
   Identity,
   InboxItem,
   InboxView,
+  Invitation,
+  Member,
   MemberAction,
+  Permission,
   Problem,
+  Role,
   RunStatus,
   ServerMessage,
   ServerMessageOf,
@@ -54,6 +63,13 @@ export interface AutomationInput
   readonly schedule:
     | (Omit<Cron, "timeZone"> & { readonly timeZone?: string })
     | Exclude<AutomationDefinition["schedule"], Cron>;
+}
+
+/** A blueprint as one writes it: `template` has fields of a definition, each whole. */
+export interface BlueprintInput {
+  readonly name: string;
+  readonly description?: string;
+  readonly template: Partial<AutomationInput>;
 }
 
 /** Why the server closed a socket (docs/protocol.md, "Close codes"). */

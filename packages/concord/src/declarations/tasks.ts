@@ -48,7 +48,25 @@ interface ArtifactStepDeclaration {
   };
 }
 
-type StepDeclaration = ConnectorStepDeclaration | ArtifactStepDeclaration;
+interface PublishStepDeclaration {
+  readonly id: string;
+  readonly depends_on?: readonly string[];
+  /** The id of the artifact. */
+  readonly publish: string;
+}
+
+interface TakeBackStepDeclaration {
+  readonly id: string;
+  readonly depends_on?: readonly string[];
+  /** The id of the command. */
+  readonly take_back: string;
+}
+
+type StepDeclaration =
+  | ConnectorStepDeclaration
+  | ArtifactStepDeclaration
+  | PublishStepDeclaration
+  | TakeBackStepDeclaration;
 
 export interface TaskDeclaration extends Common {
   readonly command_type?: string;
@@ -127,6 +145,14 @@ function stepOf(declared: StepDeclaration): StepDefinition {
       content: (view) => fillObject(content, valuesOf(view)),
     };
   }
+  if ("publish" in declared) {
+    const artifact = (view: StepView) => String(fillText(declared.publish, valuesOf(view)));
+    return { kind: "publish", id, dependsOn, artifact };
+  }
+  if ("take_back" in declared) {
+    const command = (view: StepView) => String(fillText(declared.take_back, valuesOf(view)));
+    return { kind: "take_back", id, dependsOn, command };
+  }
   const { connector, capability, effect_type: effectType, input } = declared;
   return {
     kind: "connector",
@@ -145,9 +171,15 @@ function valuesOf({ payload, results, requester }: StepView): JsonObject {
 }
 
 function stepProblems(task: TaskDeclaration, step: StepDeclaration): readonly string[] {
-  const used =
-    "artifact" in step ? [step.artifact.title, step.artifact.content] : [step.input ?? {}];
-  return unknownIn(used, task, reachedBy(task, step)).map((one) => `step "${step.id}": ${one}`);
+  return unknownIn(templatesOf(step), task, reachedBy(task, step)).map(
+    (one) => `step "${step.id}": ${one}`,
+  );
+}
+
+function templatesOf(step: StepDeclaration): readonly Json[] {
+  if ("artifact" in step) return [step.artifact.title, step.artifact.content];
+  if ("take_back" in step) return [step.take_back];
+  return "publish" in step ? [step.publish] : [step.input ?? {}];
 }
 
 function resultProblems(task: TaskDeclaration): readonly string[] {

@@ -14,12 +14,16 @@ import { eventOf } from "./audit.ts";
 import { type CallSource, callSourceOf } from "./call-source.ts";
 import { concludeLink } from "./compensation.ts";
 import { type Called, callVendor, failed } from "./connector-call.ts";
-import type { ConnectorResult, OperationDefinition, SecretResolver } from "./connectors.ts";
+import type {
+  ConnectorResult,
+  OperationDefinition,
+  RateGate,
+  SecretResolver,
+} from "./connectors.ts";
 import { guarded } from "./contract-code.ts";
 import type { Attempt } from "./directive.ts";
 import { inboxOf } from "./inbox.ts";
 import type { Kit } from "./kit.ts";
-import type { RateGate } from "./RateGate.ts";
 import type { Store, Tx } from "./store.ts";
 
 export interface Call {
@@ -44,7 +48,7 @@ export interface Vendors {
   readonly gate: RateGate;
 }
 
-/** Calls, outside any transaction. Never throws for what the vendor does. */
+/** Calls, outside any transaction. Throws when our own storage fails, never for what the vendor does. */
 export async function reach(
   store: Store,
   kit: Kit,
@@ -56,16 +60,19 @@ export async function reach(
     return { result: failed(precluded), reconciled: false, secretRef: undefined };
   }
   const span = kit.newId().replaceAll("-", "").slice(16);
-  return callVendor(secrets, {
+  const { inbox, assertStored } = inboxOf(store, kit, command);
+  const called = await callVendor(secrets, {
     operation: source.operation,
     auth: kit.catalog.connector(source.connector).auth,
     input,
     key,
     traceparent: `00-${command.traceId}-${span}-01`,
-    inbox: inboxOf(store, kit, command),
+    inbox,
     repeated,
     insteadOfCalling: probing ? unrepeated(call) : undefined,
   });
+  assertStored();
+  return called;
 }
 
 /** The vendor was asked what became of earlier attempts, or cannot be asked; nothing was started. */
@@ -84,19 +91,20 @@ export async function begin(
   tx: Tx,
   kit: Kit,
   gate: RateGate,
-  { command, stepId, history }: Attempt,
+  { command, stepId, history, ...known }: Attempt,
 ): Promise<Call | { readonly waitMs: number } | undefined> {
   const { attempts, last } = history;
   // An invocation without an outcome was cut off: it is the same attempt that goes on.
   const attempt = last === undefined || last.status === "failed" ? attempts + 1 : attempts;
-  const effect = await tx.effects.lockByStep(command.commandId, stepId);
+  const effect =
+    "effect" in known ? known.effect : await tx.effects.lockByStep(command.commandId, stepId);
   const source = await callSourceOf(tx, kit, command, effect, stepId);
   if (source === undefined) return undefined;
   const mayBegin = command.status === source.during || mayHaveHappened(effect, last?.errorClass);
   if (!mayBegin) return undefined;
   const claimed = effect === undefined ? undefined : await claimEffect(tx, command, effect);
   if (claimed === "happened") return undefined;
-  const waitMs = gate.take(kit.catalog.connector(source.connector), kit.nowMs());
+  const waitMs = await gate.take(kit.catalog.connector(source.connector));
   if (waitMs > 0) return { waitMs };
   const cutOff = last?.status === "started" ? last.invocationId : undefined;
   const isUndoing = claimed === "being_undone";
@@ -211,7 +219,6 @@ async function claimEffect(
   if (base === null) return planned;
   let effect = planned;
   for (let generation = 1; generation <= GENERATIONS_MAX; generation += 1) {
-    await tx.effects.lockKey(command.tenantId, effect.effectType, effect.idempotencyKey ?? base);
     const twin = await tx.effects.succeededTwin(effect, command.tenantId);
     if (twin === undefined) return effect;
     if (twin.undoing === "under_way") return "being_undone";
@@ -286,9 +293,6 @@ async function concludeEffect(
     const failed = { ...payload, error_class: errorClass, error: message };
     await tx.events.append([eventOf(command, "task_failed", failed)]);
     return;
-  }
-  if (idempotencyKey !== null) {
-    await tx.effects.lockKey(command.tenantId, effectType, idempotencyKey);
   }
   if (!(await tx.effects.succeed(effect, command.tenantId, result.output))) {
     const twin = await tx.effects.succeededTwin(effect, command.tenantId);

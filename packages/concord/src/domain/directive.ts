@@ -1,5 +1,5 @@
 /** Owns what the engine tells the runtime to do next, and ending a command with a failure. */
-import type { Command } from "../core/command.ts";
+import type { Command, Effect } from "../core/command.ts";
 import type { Failure } from "../core/errors.ts";
 import { moveCommand } from "./move.ts";
 import type { StepHistory, Tx } from "./store.ts";
@@ -10,6 +10,8 @@ export interface Attempt {
   readonly command: Command;
   readonly stepId: string;
   readonly history: StepHistory;
+  /** The effect of the step, locked, when it was read already; undefined for a step without one. */
+  readonly effect?: Effect | undefined;
 }
 
 /** What the runtime does before it asks again. */

@@ -12,6 +12,7 @@ import type {
   DeliveryId,
   EffectId,
   IncidentId,
+  InputId,
   WebhookId,
 } from "../core/ids.ts";
 import type { Json, JsonObject } from "../core/json.ts";
@@ -126,9 +127,10 @@ export interface EffectRepository {
   lockByStep(commandId: CommandId, stepId: string): Promise<Effect | undefined>;
   /** What has happened outside for these commands (at least one) and was not undone, in order. */
   standing(commandIds: readonly CommandId[]): Promise<readonly Effect[]>;
-  /** Holds everyone else who wants the same effect until the transaction ends. */
-  lockKey(tenantId: string, effectType: string, key: string): Promise<void>;
-  /** An effect of another command that already happened under the same key. */
+  /**
+   * An effect of another command that already happened under the same key. Holds everyone else who wants that key
+   * from before it looks until the transaction ends.
+   */
   succeededTwin(effect: Effect, tenantId: string): Promise<EffectTwin | undefined>;
   /** Gives an effect that has not happened another key; as it then is. */
   rekey(effect: Effect, key: string): Promise<Effect>;
@@ -139,7 +141,7 @@ export interface EffectRepository {
     payload: JsonObject,
     isProbe: boolean,
   ): Promise<void>;
-  /** False when it is not being executed, or another command's effect has succeeded under its key. Hold the key. */
+  /** False when it is not being executed, or another command's effect has succeeded under its key, which it holds. */
   succeed(effect: Effect, tenantId: string, result: Json): Promise<boolean>;
   /** False when it is not being executed. */
   fail(effectId: EffectId, failure: Failure): Promise<boolean>;
@@ -248,12 +250,12 @@ export interface ApprovalRepository {
 export interface InputRepository {
   ask(command: Command, request: InputRequest): Promise<void>;
   open(commandId: CommandId): Promise<InputRequest | undefined>;
-  /** Closes the open question, if there is one. */
+  /** Closes the open question and names it, if there is one. */
   close(
     commandId: CommandId,
     as: "answered" | "expired" | "cancelled",
     by: string | null,
-  ): Promise<void>;
+  ): Promise<InputId | undefined>;
 }
 
 export interface DependencyRepository {

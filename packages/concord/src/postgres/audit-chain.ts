@@ -20,13 +20,18 @@ const PAGE_SEALS = 500;
 const PROBLEMS_MAX = 20;
 const START = Buffer.alloc(32);
 
+/** What concord.event_digest says. Written out, Postgres does it in the query, which takes a tenth of calling it. */
+const DIGEST = "coalesce(r.before_digest, concord.text_digest(e))";
+const DIGESTED = `concord.domain_events e
+    LEFT JOIN concord.event_redactions r ON r.event_id = e.event_id AND r.redaction_no = 1`;
+
 const SEAL = `
   WITH place AS (
     SELECT last_transaction, last_seq FROM concord.audit_seals
     ORDER BY last_transaction DESC, last_seq DESC LIMIT 1
   ), fresh AS (
-    SELECT e.tenant_id, e.transaction_id, e.seq, concord.event_digest(e) AS digest
-    FROM concord.domain_events e
+    SELECT e.tenant_id, e.transaction_id, e.seq, ${DIGEST} AS digest
+    FROM ${DIGESTED}
     WHERE (e.transaction_id, e.seq) > (
         coalesce((SELECT last_transaction FROM place), '0'::xid8), coalesce((SELECT last_seq FROM place), 0))
       AND e.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
@@ -84,8 +89,8 @@ const PAGE = `
   LEFT JOIN concord.audit_seals p ON p.tenant_id = s.tenant_id AND p.seal_no = s.seal_no - 1
   CROSS JOIN LATERAL (
     SELECT count(*) AS count,
-      sha256(string_agg(concord.event_digest(e), ''::bytea ORDER BY e.transaction_id, e.seq)) AS content
-    FROM concord.domain_events e
+      sha256(string_agg(${DIGEST}, ''::bytea ORDER BY e.transaction_id, e.seq)) AS content
+    FROM ${DIGESTED}
     WHERE e.tenant_id = s.tenant_id AND (e.transaction_id, e.seq) > (s.after_transaction, s.after_seq)
       AND (e.transaction_id, e.seq) <= (s.last_transaction, s.last_seq)
   ) found

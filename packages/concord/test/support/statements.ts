@@ -7,6 +7,8 @@ import pg from "pg";
 export interface Statement {
   readonly text: string;
   readonly values: string;
+  /** Sent behind one that was not answered yet: no round trip of its own. */
+  readonly isBehind: boolean;
 }
 
 /** What one transaction sent, its begin and its end included; a statement of its own stands alone. */
@@ -25,9 +27,19 @@ export function recordStatements() {
     if (word === "BEGIN" || word === "START") open.set(client, batch);
     if (word === "COMMIT" || word === "ROLLBACK") open.delete(client);
   };
+  const unanswered = new WeakMap<pg.Client, number>();
+  const count = (client: pg.Client, change: number) => {
+    const now = (unanswered.get(client) ?? 0) + change;
+    unanswered.set(client, now);
+    return now;
+  };
   const recording = function (this: pg.Client, ...args: unknown[]): unknown {
-    record(this, statementOf(args));
-    return Reflect.apply(query, this, args);
+    record(this, { ...statementOf(args), isBehind: count(this, 1) > 1 });
+    const answer: unknown = Reflect.apply(query, this, args);
+    const answered = () => void count(this, -1);
+    if (answer instanceof Promise) answer.then(answered, answered);
+    else answered();
+    return answer;
   };
   Object.assign(pg.Client.prototype, { query: recording });
   return {
@@ -43,7 +55,7 @@ export function recordStatements() {
   };
 }
 
-function statementOf([config, values]: readonly unknown[]): Statement {
+function statementOf([config, values]: readonly unknown[]): Omit<Statement, "isBehind"> {
   if (typeof config === "string") return { text: config, values: JSON.stringify(values ?? []) };
   const { text, values: own } = config as { text: string; values?: unknown };
   return { text, values: JSON.stringify(own ?? values ?? []) };

@@ -58,8 +58,8 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
       return eventsPage(ask);
     case "turn_by_key":
       return turnByKey(ask);
-    case "has_approval":
-      return hasApproval(ask);
+    case "asking_command":
+      return askingCommand(ask);
     case "history":
       return loadHistory(session(ask.sessionId), ask.beforePlace, ask.limit);
     case "remembered":
@@ -179,9 +179,11 @@ function turnByKey(ask: ReaderQueries["turn_by_key"][0]): ReaderQueries["turn_by
   return row === null ? null : { turnId: row.turn_id, text: row.text, waits: row.waits === 1 };
 }
 
-function hasApproval(ask: ReaderQueries["has_approval"][0]): boolean {
+function askingCommand(ask: ReaderQueries["asking_command"][0]): string | null {
   const row = session(ask.sessionId)
-    .query("SELECT 1 FROM approvals WHERE approval_id = ?")
-    .get(ask.approvalId);
-  return row !== null;
+    .query<{ command_id: string }, [string]>(
+      "SELECT command_id FROM approvals WHERE approval_id = ?",
+    )
+    .get(ask.requestId);
+  return row?.command_id ?? null;
 }

@@ -160,9 +160,10 @@ export interface ReaderQueries extends AutomationQueries {
     },
     { readonly turnId: string; readonly text: string; readonly waits: boolean } | null,
   ];
-  readonly has_approval: [
-    { readonly kind: "has_approval"; readonly sessionId: string; readonly approvalId: string },
-    boolean,
+  /** The command that asked a person this in this session; null if none did. */
+  readonly asking_command: [
+    { readonly kind: "asking_command"; readonly sessionId: string; readonly requestId: string },
+    string | null,
   ];
   /** The newest messages before `beforePlace` (null: of all), oldest first. */
   readonly history: [

@@ -74,7 +74,7 @@ export class LiveSession implements SessionView {
       openTurn: snapshot.openTurn,
       waiting: snapshot.waiting,
       steers: snapshot.steers,
-      pendingApprovals: new Set(snapshot.pendingApprovals),
+      pendingRequests: new Set(snapshot.pendingRequests),
       podiumEventId: snapshot.podiumEventId,
     };
   }

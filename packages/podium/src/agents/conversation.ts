@@ -5,28 +5,77 @@
 import type { Move, Observation, StepRequest, TranscriptEntry } from "../runs/agent-step.ts";
 import { readFailure } from "../runs/failures.ts";
 import type { Steer } from "../runs/steer.ts";
+import type { RoundCall, WorkspaceRound } from "../runs/workspace-round.ts";
 import type { ModelMessage } from "../upstream/ensemble-client.ts";
 
 /** One observation must not crowd the rest out of the model's window. */
 const OBSERVATION_CHARS_MAX = 32_000;
+/** Nor must all that was read of files in a turn: the newest is shown. */
+const FILE_CHARS_MAX = 200_000;
 
-/** System prompt, history, the person's text, then every move with what came of it, and what was said in between. */
+/**
+ * System prompt, history, the person's text, then every move with what came of it, and what was said and done to files
+ * in between.
+ */
 export function conversationOf(
   step: StepRequest,
   systemPrompt: string,
   steers: readonly Steer[] = [],
+  rounds: readonly WorkspaceRound[] = [],
 ): ModelMessage[] {
   let move = 0;
-  const told = step.transcript.flatMap((entry) => {
-    const before = entry.kind === "move" ? saidBefore(steers, move++) : [];
-    return [...before, entryMessage(entry)];
-  });
+  const shown = newest(rounds);
+  const before = (stepIndex: number) => [
+    ...saidBefore(steers, stepIndex),
+    ...shown
+      .filter((round) => round.stepIndex === stepIndex)
+      .flatMap((round) => roundMessages(round, step.step_index)),
+  ];
+  const told = step.transcript.flatMap((entry) => [
+    ...(entry.kind === "move" ? before(move++) : []),
+    entryMessage(entry),
+  ]);
   return [
     { role: "system", content: systemPrompt },
     ...step.history,
     { role: "user", content: step.text },
     ...told,
-    ...saidBefore(steers, step.step_index),
+    ...before(step.step_index),
+  ];
+}
+
+/** The rounds, outcomes that no longer fit replaced by a word about them. */
+function newest(rounds: readonly WorkspaceRound[]): readonly WorkspaceRound[] {
+  let left = FILE_CHARS_MAX;
+  const fitting = (call: RoundCall): RoundCall => {
+    left -= JSON.stringify(call.outcome).length;
+    if (left >= 0 || call.outcome.status === "failed") return call;
+    return { ...call, outcome: { status: "succeeded", result: "[left out; read it again]" } };
+  };
+  return rounds
+    .toReversed()
+    .map((round) => ({ ...round, calls: round.calls.toReversed().map(fitting).toReversed() }))
+    .toReversed();
+}
+
+/** The calls and their outcomes; what an earlier thought said stands with its move. */
+function roundMessages(
+  { calls, text, stepIndex }: WorkspaceRound,
+  thoughtNow: number,
+): ModelMessage[] {
+  const tool_calls = calls.map((call) => ({
+    id: call.call_id,
+    name: call.tool_name,
+    arguments: call.arguments,
+  }));
+  return [
+    { role: "assistant", content: stepIndex === thoughtNow ? text : "", tool_calls },
+    ...calls.map(({ call_id, tool_name, outcome }) => ({
+      role: "tool" as const,
+      tool_call_id: call_id,
+      name: tool_name,
+      content: JSON.stringify(outcome),
+    })),
   ];
 }
 

@@ -1,14 +1,41 @@
 /** Owns SQL on an agent turn's moves and calls: what the agent said, once per step. */
+import { sql } from "kysely";
+import type { ClientBase } from "pg";
 import { asId } from "../../core/ids.ts";
 import { RESTING_STATUSES } from "../../core/vocabulary.ts";
 import type { AgentMove, RecordedCall, TokenUsage } from "../../domain/agents.ts";
 import type { TurnRepository } from "../../domain/store.ts";
+import { building, fixed } from "../fixed.ts";
+import type { HeldRows } from "../held-rows.ts";
 import { type Db, jsonb } from "../schema.ts";
+import { query } from "../transaction.ts";
 import { commandOf } from "./commands.ts";
 
-export function turnRepository(db: Db, asStored: Db): TurnRepository {
+/** Literals: a plan that is made once for all parameters would not know how few commands are open. */
+const RESTING = RESTING_STATUSES.map((status) => sql.lit(status));
+
+interface Waited {
+  readonly commandId: string;
+  readonly parentCommandId: string | null;
+}
+const waiting = fixed<Waited>(({ commandId, parentCommandId }) =>
+  building
+    .selectFrom("concord.commands")
+    .select("dbos_workflow_id")
+    .where("status", "not in", RESTING)
+    .where("dbos_workflow_id", "is not", null)
+    // One list and no OR: then it is looked up by id, however many commands are open.
+    .where(
+      sql<boolean>`command_id IN (SELECT ${parentCommandId}::uuid
+        UNION ALL SELECT command_id FROM concord.agent_calls WHERE child_command_id = ${commandId}
+        UNION ALL SELECT child_command_id FROM concord.command_dependencies
+          WHERE parent_command_id = ${commandId})`,
+    ),
+);
+
+export function turnRepository(db: Db, client: ClientBase, held: HeldRows): TurnRepository {
   return {
-    ...callReads(db, asStored),
+    ...callReads(db, client, held),
     moves: async (commandId) => {
       const rows = await db
         .selectFrom("concord.agent_moves")
@@ -69,7 +96,11 @@ export function turnRepository(db: Db, asStored: Db): TurnRepository {
   };
 }
 
-function callReads(db: Db, asStored: Db): Pick<TurnRepository, "called" | "waitingFor"> {
+function callReads(
+  db: Db,
+  client: ClientBase,
+  held: HeldRows,
+): Pick<TurnRepository, "called" | "waitingFor"> {
   return {
     called: async (commandId) => {
       const rows = await db
@@ -87,32 +118,11 @@ function callReads(db: Db, asStored: Db): Pick<TurnRepository, "called" | "waiti
       return rows.map(commandOf);
     },
     waitingFor: async ({ commandId, parentCommandId }) => {
+      // Nobody can wait for what nobody can know of yet.
+      if (parentCommandId === null && held.isNew(commandId)) return [];
       // A wake too many is harmless, so what this transaction has yet to write need not be written for it.
-      const rows = await asStored
-        .selectFrom("concord.commands")
-        .select("dbos_workflow_id")
-        .where("status", "not in", [...RESTING_STATUSES])
-        .where("dbos_workflow_id", "is not", null)
-        .where((where) =>
-          where.or([
-            where("command_id", "=", parentCommandId),
-            where("command_id", "in", (query) =>
-              query
-                .selectFrom("concord.agent_calls")
-                .select("command_id")
-                .where("child_command_id", "=", commandId),
-            ),
-            where("command_id", "in", (query) =>
-              query
-                .selectFrom("concord.command_dependencies")
-                .select("child_command_id")
-                .where("parent_command_id", "=", commandId),
-            ),
-          ]),
-        )
-        .$narrowType<{ dbos_workflow_id: string }>()
-        .execute();
-      return rows.map((row) => row.dbos_workflow_id);
+      const { rows } = await query(client, waiting({ commandId, parentCommandId }));
+      return (rows as { dbos_workflow_id: string }[]).map((row) => row.dbos_workflow_id);
     },
   };
 }

@@ -3,7 +3,9 @@ import { randomUUID } from "node:crypto";
 import type { DBOSClient } from "@dbos-inc/dbos-sdk";
 import type { ClientBase, Pool } from "pg";
 import { runExists } from "../../postgres/executors.ts";
+import { openTransaction } from "../../postgres/transaction.ts";
 import type { RuntimeMessages, WorkflowSpec } from "../protocol/index.ts";
+import { ring } from "./queue-bell.ts";
 
 /** The client is there when DBOS has launched; whoever comes earlier waits. */
 export type LaterClient = () => Promise<DBOSClient>;
@@ -20,6 +22,7 @@ export function messagesWithin(
         enqueueOptions(spec, version),
         spec.input,
       );
+      openTransaction(connection)?.afterCommit(() => ring(spec.queue));
     },
     signal: async (workflowId, topic, payload) => {
       // A message to a missing run would abort the whole commit; the reconciler starts missing runs.
@@ -33,6 +36,7 @@ export function messagesAlone(dbos: LaterClient, pool: Pool, version: string): R
   return {
     submit: async (spec) => {
       await (await dbos()).enqueue(enqueueOptions(spec, version), spec.input);
+      ring(spec.queue);
     },
     signal: async (workflowId, topic, payload) => {
       if (!(await runExists(pool, workflowId))) return;

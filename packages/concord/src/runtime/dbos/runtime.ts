@@ -8,6 +8,7 @@ import type { Logger } from "pino";
 import type { Json } from "../../core/json.ts";
 import { QUEUES, type QueueName } from "../../core/vocabulary.ts";
 import { readRun } from "../../postgres/executors.ts";
+import { namingPool } from "../../postgres/naming-client.ts";
 import { commandsWithoutRun } from "../../postgres/projections/runs.ts";
 import type {
   DurableRuntime,
@@ -18,6 +19,7 @@ import type {
 import { dbosContext } from "./context.ts";
 import { migrateAsOwner, PgDataSource } from "./data-source.ts";
 import { messagesAlone, messagesWithin } from "./messages.ts";
+import { attach } from "./queue-bell.ts";
 import { type DbosSchedules, dbosSchedules } from "./schedules.ts";
 import { createTakeOver } from "./take-over.ts";
 
@@ -37,21 +39,24 @@ export interface DbosOptions {
 export const WORKFLOW_VERSION = "run-command-3";
 const APPLICATION_NAME = "concord";
 /**
- * How often each queue is looked at: what somebody waits for often, the rest less, since every look is a
- * transaction. No concurrency limits: runs wait for people and for children, and a waiting run would hold its slot.
+ * How often each queue is looked at when nobody rings for it (queue-bell.ts): that finds what another process has left
+ * behind. No concurrency limits: runs wait for people and for children, and a waiting run would hold its slot.
  */
 const QUEUE_POLL_MS: Readonly<Record<QueueName, number>> = {
-  connector_calls: 20,
-  agent_runs: 20,
-  concord_default: 40,
-  swarm_children: 100,
-  high_risk_operations: 100,
-  notifications: 250,
+  connector_calls: 250,
+  agent_runs: 250,
+  concord_default: 250,
+  swarm_children: 500,
+  high_risk_operations: 500,
+  notifications: 500,
   scheduled_maintenance: 1_000,
 };
+/** For a DBOS that cannot be rung for. */
+const UNRUNG_POLL_MS = 20;
 const SCHEDULES_POLL_MS = 2_000;
 const RESULT_POLL_MS = 50;
 const DBOS_POOL_SIZE = 20;
+const IDLE_TRANSACTION_MS = 60_000;
 /** For steps in flight; runs that wait stay waiting, and continue with the next start. */
 const STOP_WITHIN_MS = 1_000;
 
@@ -74,6 +79,7 @@ export function createDbosRuntime(options: DbosOptions): DurableRuntime<ClientBa
   const takeOver = createTakeOver({ pool, executorId, version, log });
   const client = laterClient();
   const schedules = dbosSchedules();
+  let system: Pool | undefined;
   return {
     name: "dbos",
     capabilities: CAPABILITIES,
@@ -84,7 +90,8 @@ export function createDbosRuntime(options: DbosOptions): DurableRuntime<ClientBa
       if (running) throw new Error("only one Concord can run in a process; stop the other first");
       running = true;
       await takeOver.begin();
-      await launch(options, version, bodies, schedules);
+      system = systemPool(options);
+      await launch({ ...options, system }, version, bodies, schedules);
       client.set(
         await DBOSClient.create({
           systemDatabaseUrl: options.databaseUrl,
@@ -100,6 +107,7 @@ export function createDbosRuntime(options: DbosOptions): DurableRuntime<ClientBa
       await DBOS.shutdown({ deregister: true, workflowCompletionTimeoutMS: STOP_WITHIN_MS });
       await takeOver.end();
       await client.peek()?.destroy();
+      await system?.end();
       running = false;
     },
     messages: (connection) => messagesWithin(client.get, connection, version),
@@ -170,8 +178,20 @@ function laterClient() {
   };
 }
 
+/** DBOS' own connections, as it would make them, but for names on their statements. */
+function systemPool({ databaseUrl, executorId, log }: DbosOptions): Pool {
+  const pool = namingPool({
+    connectionString: databaseUrl,
+    max: DBOS_POOL_SIZE,
+    application_name: `dbos ${executorId}`,
+    idle_in_transaction_session_timeout: IDLE_TRANSACTION_MS,
+  });
+  pool.on("error", (error) => log.warn({ reason: error.message }, "a connection of DBOS failed"));
+  return pool;
+}
+
 async function launch(
-  options: DbosOptions,
+  options: DbosOptions & { readonly system: Pool },
   version: string,
   bodies: ReadonlyMap<string, WorkflowBody<ClientBase>>,
   schedules: DbosSchedules,
@@ -183,7 +203,7 @@ async function launch(
     applicationVersion: version,
     executorID: executorId,
     systemDatabaseUrl: databaseUrl,
-    systemDatabasePoolSize: DBOS_POOL_SIZE,
+    systemDatabasePool: options.system,
     runMigrations: ownerDatabaseUrl === undefined,
     schedulerPollingIntervalMs: SCHEDULES_POLL_MS,
     logger: quiet(log),
@@ -193,10 +213,13 @@ async function launch(
     DBOS.registerWorkflow((input: Json) => body(context, input), { name });
   }
   schedules.register();
+  const isRungFor = attach();
+  if (!isRungFor)
+    log.warn("DBOS cannot be woken for what is submitted here: its queues are polled often");
   await DBOS.launch();
   for (const name of QUEUES) {
     await DBOS.registerQueue(name, {
-      minPollingIntervalMs: QUEUE_POLL_MS[name],
+      minPollingIntervalMs: isRungFor ? QUEUE_POLL_MS[name] : UNRUNG_POLL_MS,
       onConflict: "always_update",
     });
   }

@@ -147,7 +147,7 @@ const keyOf = ({ shape, id }: DatabaseName): string => `${shape} ${id}`;
 const IN_SESSION: ReadonlySet<ReaderQuery["kind"]> = new Set([
   "events",
   "turn_by_key",
-  "has_approval",
+  "asking_command",
   "history",
   "remembered",
   "turn_fate",

@@ -8,7 +8,12 @@ import { mapPodiumEvent } from "../../domain/podium-event-mapper.ts";
 import { textDeltaOf } from "../../domain/text-delta.ts";
 import { inOrder, keep, type Step, tell } from "../session-model.ts";
 import { steerApplied } from "../waiting-steps.ts";
-import { approvalResolved, permissionRequested } from "./approval.ts";
+import {
+  approvalResolved,
+  permissionRequested,
+  questionRequested,
+  questionResolved,
+} from "./approval.ts";
 import { messageComplete } from "./message.ts";
 import { turnEnded, turnStarted, usageUpdated } from "./turn.ts";
 
@@ -41,6 +46,10 @@ function eventArrived(draft: EventDraft): Step {
       return permissionRequested(draft);
     case "approval_resolved":
       return approvalResolved(draft);
+    case "question_requested":
+      return questionRequested(draft);
+    case "question_resolved":
+      return questionResolved(draft);
     default:
       return tell(draft);
   }

@@ -1,0 +1,51 @@
+/**
+ * Owns connections whose statements are named for those who do not name them, the durable runtime above all: then a
+ * connection parses and plans each once. Only what finds its rows by a run's id, or inserts, is named: there the plan for
+ * one is the plan for all. A search by status is not: planned once for all, it could not use an index over some rows.
+ */
+import pg from "pg";
+import { statementName } from "./transaction.ts";
+
+const BY_ID = /\bworkflow_uuid\s*=\s*\$\d|^\s*INSERT\b/i;
+/** A plan for all columns is refused as soon as there is one more. */
+const ALL_COLUMNS = /\bselect\s+\*|\breturning\s+\*/i;
+
+const known = new Map<string, string | undefined>();
+const TEXTS_MAX = 500;
+
+function nameOf(text: string): string | undefined {
+  if (known.has(text)) return known.get(text);
+  if (known.size >= TEXTS_MAX) return undefined;
+  const name = BY_ID.test(text) && !ALL_COLUMNS.test(text) ? statementName(text) : undefined;
+  known.set(text, name);
+  return name;
+}
+
+/** Looked up at each call, like any inherited method. */
+const plain: { query(config: unknown, ...rest: unknown[]): unknown } = pg.Client.prototype;
+
+function naming(this: pg.Client, config: unknown, ...rest: unknown[]): unknown {
+  const [values, ...others] = rest;
+  const name = typeof config === "string" && Array.isArray(values) ? nameOf(config) : undefined;
+  return name === undefined
+    ? plain.query.call(this, config, ...rest)
+    : plain.query.call(this, { name, text: config, values }, ...others);
+}
+
+class NamingClient extends pg.Client {
+  static {
+    // Its overloads are those of the method it stands before.
+    Object.defineProperty(NamingClient.prototype, "query", { value: naming });
+  }
+}
+
+/** Idle connections are kept that long: one that has planned its statements is worth more than its memory. */
+const IDLE_MS = 300_000;
+
+/** A pool of such connections. */
+export function namingPool(config: pg.PoolConfig): pg.Pool {
+  const pool = new pg.Pool({ idleTimeoutMillis: IDLE_MS, ...config, Client: NamingClient });
+  // Cut off while somebody holds it and waits for nothing: the next statement tells, nobody has to hear of it before.
+  pool.on("connect", (client) => client.on("error", () => undefined));
+  return pool;
+}
