@@ -15,6 +15,13 @@ import { type SessionModel, waitingFor } from "./session-model.ts";
 /** `moved`: another gateway has it now. */
 export type Gone = "deleted" | "moved";
 
+/** What a session's registry keeps up with. */
+export interface Mark {
+  readonly status: SessionStatus;
+  readonly lastSeq: number;
+  readonly updatedAt: number;
+}
+
 export class LiveSession implements SessionView {
   readonly tenantId: string;
   readonly sessionId: string;
@@ -36,8 +43,8 @@ export class LiveSession implements SessionView {
   gone: Gone | null = null;
   /** As a dead process left it: it has to be recovered before anybody has it (Sessions.ts). */
   isLeft: boolean;
-  /** What its registry says of its state. */
-  markedAs: SessionStatus;
+  /** What its registry says of it. */
+  marked: Mark;
   updatedAt: number;
   lastUsedAt: number;
   /** The open socket to Podium, while there is one. */
@@ -68,7 +75,7 @@ export class LiveSession implements SessionView {
     this.#row = row;
     // Only an inactive session ever leaves memory.
     this.isLeft = snapshot.status !== "inactive";
-    this.markedAs = row.status;
+    this.marked = { status: row.status, lastSeq: row.lastSeq, updatedAt: row.updatedAt };
     this.model = {
       status: snapshot.status,
       openTurn: snapshot.openTurn,

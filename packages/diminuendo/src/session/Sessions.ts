@@ -111,12 +111,7 @@ export class Sessions extends Context.Service<
             next: rows.length > limit ? (page.at(-1) ?? null) : null,
           };
         }),
-        reconcile: (session) =>
-          Effect.suspend(() =>
-            session.markedAs === session.model.status
-              ? Effect.void
-              : Effect.asVoid(log.mark(session, session.model.status)),
-          ),
+        reconcile: (session) => log.reconcile(session),
         forget: (session, gone) => {
           session.gone = gone;
           shelf.remove(session.sessionId);
