@@ -1,40 +1,27 @@
 /** Files an agent writes, through the real process: the model's calls, the log, the routes, and SIGKILL in between. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { AgentClient } from "./support/agent-client.ts";
-import { ConcordServer } from "./support/concord-server.ts";
-import { done, EnsembleServer, never, text, toolCall } from "./support/ensemble-server.ts";
-import { ALICE, MALLORY, PodiumProcess, stepBody, until } from "./support/podium-process.ts";
+import type { ConcordServer } from "./support/concord-server.ts";
+import { done, type EnsembleServer, never, text, toolCall } from "./support/ensemble-server.ts";
+import { ALICE, MALLORY, type PodiumProcess, stepBody, until } from "./support/podium-process.ts";
+import { PodiumWorld } from "./support/podium-world.ts";
 
-let dataDir: string;
+let world: PodiumWorld;
 let concord: ConcordServer;
 let ensemble: EnsembleServer;
 let podium: PodiumProcess;
 let client: AgentClient;
 
-const start = async () => {
-  podium = await PodiumProcess.start(dataDir, { concord, ensemble });
-};
-
 beforeEach(async () => {
-  dataDir = mkdtempSync(join(tmpdir(), "podium-"));
-  concord = new ConcordServer();
-  ensemble = new EnsembleServer();
-  await start();
+  world = await PodiumWorld.start();
+  ({ concord, ensemble, podium } = world);
   await podium.createInstance("concierge", "i1");
   client = await AgentClient.connect(podium, "i1");
   await client.ask("t1", "Write it down");
   await client.event("created", "t1");
 });
 
-afterEach(async () => {
-  await podium.end("SIGKILL");
-  concord.stop();
-  ensemble.stop();
-  rmSync(dataDir, { recursive: true });
-});
+afterEach(() => world.end());
 
 const write = (path: string, content: string) => toolCall("write_file", { path, content });
 const step = async (n = 0, more: Record<string, unknown> = {}) =>
@@ -163,6 +150,11 @@ test("no path leads out, no stranger leads in, and every refusal has its code", 
       body: { error: { code: "unknown_file" } },
     });
   }
+  const api = await (await podium.request("GET", "/openapi.json")).json();
+  const told = Object.keys((api as { paths: object }).paths).filter((path) =>
+    path.includes("files"),
+  );
+  expect(told).toHaveLength(4);
   const bare = await fetch(`${podium.url}/api/v1/instances/i1/files`);
   expect(bare.status).toBe(401);
   await podium.request("DELETE", "/api/v1/instances/i1", undefined, ALICE);
@@ -226,7 +218,7 @@ test("killed after its files are written: the thought goes on from there, nothin
   await until(() => ensemble.requests.length === 2);
   await podium.end("SIGKILL");
   expect(await lost).toBe("lost");
-  await start();
+  podium = await world.killAndRestart();
   ensemble.script(text("Written."), done(20, 5));
   expect(await step()).toMatchObject({
     move: { kind: "final", text: "I write.\n\nWritten." },
@@ -265,4 +257,37 @@ test("a model that never stops working on its files is offered none any more, an
     (request["tools"] as { name: string }[]).some(({ name }) => name === "write_file"),
   );
   expect(offered).toEqual([...Array.from({ length: 16 }, () => true), false]);
+});
+
+test("a turn of an automation with tools of its own: others are neither offered nor proposed", async () => {
+  const cause = {
+    automation_id: "auto_1",
+    run_id: "run_1",
+    due_at: "2026-01-01T00:00:00.000Z",
+    tools: ["hotel_search", "read_file"],
+  };
+  await client.askFor(cause, "t2", "Look");
+  await client.event("created", "t2");
+  ensemble.script(
+    write("a.md", "A"),
+    toolCall("hotel_confirm", {}),
+    toolCall("hotel_search", { city: "Berlin" }),
+    done(1, 1),
+  );
+  const answer = await podium.step(stepBody("cmd_2", "i1", "t2"));
+  expect(await answer.json()).toMatchObject({
+    move: { kind: "tool_calls", calls: [{ tool_name: "hotel_search" }] },
+  });
+  const offered = ensemble.requests[0]?.["tools"] as { name: string }[];
+  expect(offered.map(({ name }) => name)).toEqual(["hotel_search", "read_file"]);
+  expect((await get("")).body).toEqual({ items: [] });
+  await client.event("stream_end", "t2");
+  const refused = client.events.filter(({ event_type }) => event_type === "tool.error");
+  expect(refused.map(({ content }) => [content.tool_name, content.error.class])).toEqual([
+    ["write_file", "tool_not_allowed"],
+    ["hotel_confirm", "tool_not_allowed"],
+  ]);
+  expect(concord.submissions[1]?.body).toMatchObject({
+    context: { metadata: { automation: cause } },
+  });
 });

@@ -6,7 +6,7 @@
 import pg from "pg";
 import { statementName } from "./transaction.ts";
 
-const BY_ID = /\bworkflow_uuid\s*=\s*\$\d|^\s*INSERT\b/i;
+const BY_ID = /\bworkflow_uuid\s*=\s*(?:ANY\s*\()?\$\d|^\s*INSERT\b/i;
 /** A plan for all columns is refused as soon as there is one more. */
 const ALL_COLUMNS = /\bselect\s+\*|\breturning\s+\*/i;
 
@@ -44,5 +44,8 @@ const IDLE_MS = 300_000;
 
 /** A pool of such connections. */
 export function namingPool(config: pg.PoolConfig): pg.Pool {
-  return new pg.Pool({ idleTimeoutMillis: IDLE_MS, ...config, Client: NamingClient });
+  const pool = new pg.Pool({ idleTimeoutMillis: IDLE_MS, ...config, Client: NamingClient });
+  // Cut off while somebody holds it and waits for nothing: the next statement tells, nobody has to hear of it before.
+  pool.on("connect", (client) => client.on("error", () => undefined));
+  return pool;
 }

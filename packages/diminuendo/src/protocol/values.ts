@@ -92,7 +92,13 @@ export const Invitation = Schema.Struct({
 export type Invitation = typeof Invitation.Type;
 
 /** The run of an automation that asked for a turn; nobody typed it. */
-export const TurnCause = Schema.Struct({ automationId: Id, runId: Id, dueAt: EpochMs });
+export const TurnCause = Schema.Struct({
+  automationId: Id,
+  runId: Id,
+  dueAt: EpochMs,
+  /** The only tools that its agent may use; absent: all. */
+  tools: Schema.optionalKey(Schema.Array(Schema.String)),
+});
 export type TurnCause = typeof TurnCause.Type;
 
 /** Something wrong in what a client sent: `path` e.g. `schedule.cron`. */

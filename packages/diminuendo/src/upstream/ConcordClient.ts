@@ -1,6 +1,6 @@
 /**
  * Owns what the gateway asks of Concord for a person, with failures in the gateway's words: deciding approvals,
- * and reads. Every request carries that person's signed token; Concord decides. The conversation itself is
+ * commands, and reads. Every request carries that person's signed token; Concord decides. The conversation itself is
  * `@concert/concord/client` (docs/wire.md §2).
  */
 import {
@@ -31,7 +31,10 @@ export type ConcordReads = Pick<
   "get" | "timeline" | "approvals" | "artifact" | "inputs" | "incidents"
 >;
 /** What changes something. */
-export type ConcordActs = Pick<Shared, "provideInput" | "dismissInput" | "settleIncident">;
+export type ConcordActs = Pick<
+  Shared,
+  "provideInput" | "dismissInput" | "settleIncident" | "submit"
+>;
 
 export class ConcordClient extends Context.Service<
   ConcordClient,

@@ -73,6 +73,7 @@ export interface ProcessMessage {
       readonly automation_id: string;
       readonly run_id: string;
       readonly due_at: string;
+      readonly tools?: readonly string[];
     };
   };
 }

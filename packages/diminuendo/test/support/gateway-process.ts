@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { CONCORD_KEY, TestConcord } from "./test-concord.ts";
 import { CONCORDANCE_KEY, TestConcordance } from "./test-concordance.ts";
 import { INTERNAL_SECRET, PODIUM_KEY, TestPodium } from "./test-podium.ts";
+import { WEBHOOK_SECRET } from "./webhook-receiver.ts";
 
 export const TOKENS = {
   ann: "token-ann-0001",
@@ -100,6 +101,7 @@ export class GatewayProcess {
           CONCORD_SERVICE_KEY: CONCORD_KEY,
           CONCORDANCE_API_KEY: CONCORDANCE_KEY,
           CONCERT_INTERNAL_SECRET: INTERNAL_SECRET,
+          DIMINUENDO_WEBHOOK_ACME__TEST: WEBHOOK_SECRET,
         },
       },
     );

@@ -4,6 +4,13 @@ import { INTERNAL_SECRET } from "./test-podium.ts";
 
 export const CONCORD_KEY = "con_test_key";
 
+interface Submitted {
+  readonly commandId: string;
+  readonly actor: Actor;
+  readonly body: Readonly<Record<string, unknown>>;
+  asked: number;
+}
+
 interface Question {
   readonly requestId: string;
   readonly tenant: string;
@@ -29,6 +36,8 @@ export class TestConcord {
   readonly seenTraces: (string | null)[] = [];
   /** The tenant of everybody who asked. */
   readonly seenTenants: string[] = [];
+  /** Commands by idempotency key, and how often each was asked for. */
+  readonly commands = new Map<string, Submitted>();
   /** By the command that asks. */
   readonly questions = new Map<string, Question>();
   onAnswered: (question: Question, actor: Actor) => void = () => {};
@@ -67,6 +76,9 @@ export class TestConcord {
     if (request.method === "POST" && approvalId !== undefined) {
       return this.#resolve(approvalId, actor, (await request.json()) as { decision: string });
     }
+    if (request.method === "POST" && url.pathname === "/commands") {
+      return this.#submit(actor, (await request.json()) as Record<string, unknown>);
+    }
     const askedBy = /^\/commands\/([^/]+)\/input$/.exec(url.pathname)?.[1];
     if (request.method === "POST" && askedBy !== undefined) {
       return this.#answer(askedBy, actor, (await request.json()) as GivenInput);
@@ -84,6 +96,20 @@ export class TestConcord {
       });
     }
     return failure(404, "not_found");
+  }
+
+  /** It knows one task, `notify`, for which policy wants a `recipient` other than `nobody`. */
+  #submit(actor: Actor, body: Record<string, unknown>): Response {
+    if (body["task_name"] !== "notify") return failure(404, "unknown_task");
+    if ((body["payload"] as { recipient?: string }).recipient === "nobody") {
+      return failure(403, "policy_denied");
+    }
+    const key = String(body["idempotency_key"]);
+    const commandId = `cmd_told_${this.commands.size + 1}`;
+    const known = this.commands.get(key) ?? { commandId, actor, body, asked: 0 };
+    known.asked += 1;
+    this.commands.set(key, known);
+    return Response.json({ command_id: known.commandId, status: "queued" }, { status: 202 });
   }
 
   #answer(commandId: string, actor: Actor, body: GivenInput): Response {

@@ -14,7 +14,7 @@ import type { WorkspaceRound } from "../runs/workspace-round.ts";
 export interface AgentWorkspace {
   /** What the turn's thoughts have done there, oldest first: earlier ones, and this one if it is repeated. */
   readonly rounds: readonly WorkspaceRound[];
-  /** Does calls of workspace tools and records them with what was said and paid. Throws when the turn is over. */
+  /** Does calls of workspace tools, refuses those that the turn may not make, and records them with what was said and paid. Throws when the turn is over. */
   act(said: {
     readonly text: string;
     readonly calls: readonly ProposedCall[];
@@ -27,6 +27,8 @@ export interface ThinkContext {
   /** What the person has said into the turn since it began, oldest first. */
   readonly steers: readonly Steer[];
   readonly workspace: AgentWorkspace;
+  /** Whether the turn's agent may use a tool by this name. */
+  readonly mayUse: (toolName: string) => boolean;
   readonly tenantId: string;
   readonly config: InstanceConfig;
   /** When the turn was asked, ISO 8601 UTC: the agent's "now", the same in every attempt. */

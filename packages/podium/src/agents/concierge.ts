@@ -47,18 +47,19 @@ async function* think(
   for (let left = ROUNDS_MAX - done.length; ; left -= 1) {
     const request = inferenceOf(settings.model, context, prompt, rounds, left > 0);
     const answer = yield* said.listen(settings.ensemble.stream(request, context));
-    const own = left > 0 ? answer.calls.filter((call) => isOwn(call, context)) : [];
-    const { text, usage } = said;
-    if (own.length === 0) return { text, calls: answer.calls, usage };
-    rounds.push(context.workspace.act({ text: answer.text, calls: own, usage: answer.usage }));
+    const own = answer.calls.filter((call) => isOwn(call, context));
     const calls = answer.calls.filter((call) => !own.includes(call));
+    const { text, usage } = said;
+    if (own.length === 0 || left <= 0) return { text, calls, usage };
+    rounds.push(context.workspace.act({ text: answer.text, calls: own, usage: answer.usage }));
     if (calls.length > 0) return { text, calls, usage };
   }
 }
 
-/** A tool of Concord's keeps its name: a call by it is a proposal. */
-const isOwn = ({ toolName }: ProposedCall, { step }: ThinkContext): boolean =>
-  isWorkspaceTool(toolName) && !step.tools.some(({ name }) => name === toolName);
+/** A tool of Concord's keeps its name: a call by it is a proposal, unless the turn may not make it. */
+const isOwn = ({ toolName }: ProposedCall, { step, mayUse }: ThinkContext): boolean =>
+  !mayUse(toolName) ||
+  (isWorkspaceTool(toolName) && !step.tools.some(({ name }) => name === toolName));
 
 function inferenceOf(
   model: string,
@@ -67,14 +68,14 @@ function inferenceOf(
   rounds: readonly WorkspaceRound[],
   hasFiles: boolean,
 ): InferenceRequest {
-  const { step, steers, config } = context;
+  const { step, steers, config, mayUse } = context;
   const proposed = step.tools.map(({ name, description, input_schema }) => ({
     name,
     description,
     input_schema,
   }));
   const own = WORKSPACE_TOOLS.filter(({ name }) => !proposed.some((tool) => tool.name === name));
-  const tools = [...proposed, ...(hasFiles ? own : [])];
+  const tools = [...proposed, ...(hasFiles ? own : [])].filter(({ name }) => mayUse(name));
   return {
     model: config.model ?? model,
     messages: conversationOf(step, prompt, steers, rounds),

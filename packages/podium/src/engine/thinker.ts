@@ -22,7 +22,7 @@ import { ModelFailure } from "../upstream/ensemble-client.ts";
 import { bindTurn } from "./feed-ledger.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { refuseEnded, turnStopped } from "./open-turn.ts";
-import { doRound } from "./workspace-desk.ts";
+import { doRound, mayUse } from "./workspace-desk.ts";
 
 const THOUGHTS_MAX = 256;
 const MESSAGE_CHARS_MAX = 200_000;
@@ -176,6 +176,7 @@ export class Thinker {
       step: request,
       steers,
       workspace: this.#workspaceOf(request, subject, writer),
+      mayUse: (toolName) => mayUse(turn, toolName),
       tenantId: instance.tenantId,
       config: instance.config,
       askedAt: turn.createdAt,
@@ -197,7 +198,10 @@ export class Thinker {
     const thinking = { ...subject, stepKey, stepIndex, commandId };
     return {
       rounds: this.#store.rounds.ofTurn(subject.turn.turnSeq),
-      act: (said) => doRound(this.#store, thinking, said, writer.finish()),
+      act: (said) => {
+        if (said.calls.length > CALLS_MAX) throw tooMuch(`more than ${CALLS_MAX} calls at once`);
+        return doRound(this.#store, thinking, said, writer.finish());
+      },
     };
   }
 

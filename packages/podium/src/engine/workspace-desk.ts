@@ -47,10 +47,21 @@ export interface Said {
   readonly usage: Usage;
 }
 
+/** A longer list is read folder by folder. */
+const LISTED_MAX = 200;
+
 interface Done {
   readonly outcome: RoundOutcome;
   readonly change?: FileChange;
 }
+
+/** Whether an agent may use a tool in this turn: an automation may name the only ones. */
+export function mayUse({ cause }: Turn, toolName: string): boolean {
+  return cause?.tools === undefined || cause.tools.includes(toolName);
+}
+
+const notItsTool = (toolName: string) =>
+  new ApiError(403, "tool_not_allowed", `The automation of this turn may not use ${toolName}.`);
 
 /** Does the calls, all of which are the workspace's, and records them after `before`. Throws 409 `turn_stopped`. */
 export function doRound(
@@ -68,7 +79,7 @@ export function doRound(
     const number = store.rounds.count(turn.turnSeq, stepIndex);
     const calls = said.calls.map((call, position): RoundCall => {
       const callId = callIdOf(`${stepKey}:files:${number}`, position);
-      const { outcome, change } = doCall(store, instance, call);
+      const { outcome, change } = doCall(store, thinking, call);
       const rest = change === undefined ? [] : [fileChange(change)];
       const told = toldOutcome(callId, call, thinking.commandId, outcome);
       for (const draft of [...foldRoundCall(callId, call), ...rest, told]) append(draft);
@@ -95,8 +106,9 @@ function toldOutcome(
 }
 
 /** One call; what cannot be done changes nothing and is told to the model. */
-function doCall(store: Store, instance: Instance, call: ProposedCall): Done {
+function doCall(store: Store, { instance, turn }: Thinking, call: ProposedCall): Done {
   try {
+    if (!mayUse(turn, call.toolName)) throw notItsTool(call.toolName);
     if (!isWorkspaceTool(call.toolName)) throw new Error(`${call.toolName} is no workspace tool`);
     const read = readCall(call.toolName, call.arguments);
     if ("problem" in read) throw new ApiError(400, "invalid_arguments", read.problem);
@@ -134,7 +146,9 @@ function listed(store: Store, instance: Instance, path: string): unknown {
   const entries = entriesBelow(store.workspaces.files(instance.instanceId), folder, PARTS_MAX);
   if (entries === undefined)
     throw new ApiError(404, "unknown_file", `There is nothing at "${folder}".`);
-  return { files: entries.filter(({ kind }) => kind === "file") };
+  const files = entries.filter(({ kind }) => kind === "file");
+  const leftOut = files.length - LISTED_MAX;
+  return { files: files.slice(0, LISTED_MAX), ...(leftOut > 0 ? { left_out: leftOut } : {}) };
 }
 
 function excerpt(

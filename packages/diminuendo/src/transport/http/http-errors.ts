@@ -35,6 +35,8 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   AutomationConflict: 409,
   TooManyAutomations: 409,
   InboxItemNotFound: 404,
+  DeliveryNotFound: 404,
+  BlueprintNotFound: 404,
   UpstreamUnavailable: 503,
   IdempotencyConflict: 409,
   NotSupported: 501,
