@@ -233,8 +233,13 @@ describe.skipIf(EXECUTABLE === undefined && !REQUIRED)("the console's pages", ()
       await byId("queue").getByRole("button", { name: "Take back" }).click();
       await byId("queued-turn").waitFor({ state: "detached" });
       expect(await byId("composer").inputValue()).toBe("");
-      await byId("show-record").last().waitFor();
-      expect(await byId("message-user").count()).toBe(1);
+      await byId("composer").fill("For 3 guests, please");
+      await byId("steer").click();
+      // Read by the next thought, or, if this was the last one, a turn of its own: said once, either way.
+      await byId("message-user").filter({ hasText: "For 3 guests" }).waitFor();
+      expect(await byId("composer").inputValue()).toBe("");
+      await byId("stop").waitFor({ state: "detached" });
+      expect(await byId("message-user").count()).toBe(2);
       expect(complaints).toEqual([]);
     },
     TEST_TIMEOUT_MS,
