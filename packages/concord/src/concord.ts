@@ -39,6 +39,7 @@ import {
 } from "./domain/webhook-service.ts";
 import { packEvidence } from "./evidence/bundle.ts";
 import { readHealth } from "./health.ts";
+import { createAnnouncer } from "./postgres/announcer.ts";
 import { sealAudit, verifyAudit } from "./postgres/audit-chain.ts";
 import { isConnectionLost } from "./postgres/connection.ts";
 import { createEventFeed } from "./postgres/event-feed.ts";
@@ -144,8 +145,9 @@ export function createConcord(options: ConcordOptions): Concord {
   });
   pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
   const engine = engineOf(options, pool, log);
-  const { given, runtime, catalog, kit, store, reconciler, secrets, outbox, sender } = engine;
-  const events = createEventFeed(pool, (error) =>
+  const { given, runtime, catalog, kit, store, announcer, reconciler } = engine;
+  const { secrets, outbox, sender } = engine;
+  const events = createEventFeed(pool, announcer, (error) =>
     log.warn({ err: error }, "the event feed lost its connection"),
   );
   const commands = createCommandService(store, kit);
@@ -207,6 +209,7 @@ export function createConcord(options: ConcordOptions): Concord {
       await events.stop();
       await runtime.stop();
       await engine.gate.close();
+      await announcer.stop();
       await pool.end();
     },
   };
@@ -309,10 +312,16 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
   const catalog = loadCatalog([...given, upkeep], { runtime });
   const kit = createKit(catalog, options.nowMs ?? Date.now);
   const outbox: OutboxFactory = (client) => outboxOver(runtime.messages(client));
-  const store = createPgStore(pool, kit.newId, outbox);
   const gate = createRateGate(options.databaseUrl, (error) =>
     log.warn({ err: error }, "the connection that keeps calls under their limits failed"),
   );
+  const announcer = createAnnouncer(pool, (error) =>
+    log.warn(
+      { err: error },
+      "could not tell other processes of new events; they will look themselves",
+    ),
+  );
+  const store = createPgStore(pool, kit.newId, outbox, announcer.announce);
   defineRunCommand(runtime, {
     over: store.over,
     store,
@@ -325,7 +334,8 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
   const sender = createWebhookSender(secrets, options.webhooks ?? {});
   defineDeliverWebhook(runtime, { store, kit, sender, retry, failuresMax, unit: Math.random });
   const reconciler = createReconciler(runtime, store, log);
-  return { given, runtime, catalog, kit, store, reconciler, secrets, outbox, sender, gate };
+  const links = { announcer, reconciler, secrets, outbox, sender, gate };
+  return { given, runtime, catalog, kit, store, ...links };
 }
 
 type Reads = Pick<Concord, "artifacts" | "evidence" | "explain" | "timeline" | "verifyAudit">;

@@ -121,9 +121,20 @@ test("D1 a cut between moving and deleting leaves one of each, and the log goes 
   );
   const before = join(dataDir, "before");
   cpSync(join(dataDir, "journal.db"), before);
-  const moved = await withWorkers((workers) => workers.write(open));
-  expect(moved).toMatchObject({ lastSeq: 9, podiumEventId: 9, status: "running" });
-  expect(moved.deltas).toEqual([["m1", [1, 9]]]);
+  // Opened from both places, and nothing is moved for that.
+  const opened = await withWorkers((workers) => workers.write(open));
+  expect(opened).toMatchObject({ firstSeq: 1, lastSeq: 9, podiumEventId: 9, status: "running" });
+  expect(opened.deltas).toEqual([["m1", [1, 9]]]);
+  expect(journaled()).toBe(9);
+  const moved = await withWorkers((workers) =>
+    Effect.gen(function* () {
+      yield* workers.write(open);
+      yield* workers.write(withRow(commitOf(10)));
+      return yield* workers.write(open);
+    }),
+  );
+  expect(moved).toMatchObject({ firstSeq: 1, lastSeq: 10, podiumEventId: 10 });
+  expect(moved.deltas).toEqual([["m1", [1, 10]]]);
   expect(journaled()).toBe(0);
   // As a kill would have left it: in the session's database, and here still.
   cpSync(before, join(dataDir, "journal.db"));
@@ -131,14 +142,16 @@ test("D1 a cut between moving and deleting leaves one of each, and the log goes 
   const all = await withWorkers((workers) =>
     Effect.gen(function* () {
       const read = pageOf(workers, { afterSeq: 0, throughSeq: 99, from: "oldest", limit: 99 });
-      expect(yield* read).toEqual(range(1, 9));
-      expect(yield* workers.write(open)).toMatchObject({ lastSeq: 9, podiumEventId: 9 });
-      yield* workers.write(commitOf(10));
-      return yield* read;
+      expect(yield* read).toEqual(range(1, 10));
+      expect(yield* workers.write(open)).toMatchObject({ lastSeq: 10, podiumEventId: 10 });
+      yield* workers.write(commitOf(11));
+      const before = yield* read;
+      yield* workers.write(withRow(commitOf(12)));
+      return [before, yield* read];
     }),
   );
-  expect(all).toEqual(range(1, 10));
-  expect(journaled()).toBe(1);
+  expect(all).toEqual([range(1, 11), range(1, 12)]);
+  expect(journaled()).toBe(0);
 });
 
 test("D1 a number that does not follow is refused, and takes nobody else down", async () => {
@@ -179,9 +192,10 @@ test("D1 D2 a journal of the shape before, with events in it, becomes one of tod
       expect(yield* pageOf(workers, bounds)).toEqual(range(1, 5));
       const other = yield* workers.write({ ...open, sessionId: "sess_2" });
       expect(other).toMatchObject({ lastSeq: 4, podiumEventId: 14 });
+      yield* workers.write({ ...withRow(commitOf(5)), sessionId: "sess_2" });
     }),
   );
-  expect(journaled()).toBe(1);
+  expect(journaled()).toBe(5);
 });
 
 test("D1 D2 events that need no fiber are kept like the others, in the order they were given in", async () => {

@@ -1,40 +1,27 @@
 /** Files an agent writes, through the real process: the model's calls, the log, the routes, and SIGKILL in between. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { AgentClient } from "./support/agent-client.ts";
-import { ConcordServer } from "./support/concord-server.ts";
-import { done, EnsembleServer, never, text, toolCall } from "./support/ensemble-server.ts";
-import { ALICE, MALLORY, PodiumProcess, stepBody, until } from "./support/podium-process.ts";
+import type { ConcordServer } from "./support/concord-server.ts";
+import { done, type EnsembleServer, never, text, toolCall } from "./support/ensemble-server.ts";
+import { ALICE, MALLORY, type PodiumProcess, stepBody, until } from "./support/podium-process.ts";
+import { PodiumWorld } from "./support/podium-world.ts";
 
-let dataDir: string;
+let world: PodiumWorld;
 let concord: ConcordServer;
 let ensemble: EnsembleServer;
 let podium: PodiumProcess;
 let client: AgentClient;
 
-const start = async () => {
-  podium = await PodiumProcess.start(dataDir, { concord, ensemble });
-};
-
 beforeEach(async () => {
-  dataDir = mkdtempSync(join(tmpdir(), "podium-"));
-  concord = new ConcordServer();
-  ensemble = new EnsembleServer();
-  await start();
+  world = await PodiumWorld.start();
+  ({ concord, ensemble, podium } = world);
   await podium.createInstance("concierge", "i1");
   client = await AgentClient.connect(podium, "i1");
   await client.ask("t1", "Write it down");
   await client.event("created", "t1");
 });
 
-afterEach(async () => {
-  await podium.end("SIGKILL");
-  concord.stop();
-  ensemble.stop();
-  rmSync(dataDir, { recursive: true });
-});
+afterEach(() => world.end());
 
 const write = (path: string, content: string) => toolCall("write_file", { path, content });
 const step = async (n = 0, more: Record<string, unknown> = {}) =>
@@ -231,7 +218,7 @@ test("killed after its files are written: the thought goes on from there, nothin
   await until(() => ensemble.requests.length === 2);
   await podium.end("SIGKILL");
   expect(await lost).toBe("lost");
-  await start();
+  podium = await world.killAndRestart();
   ensemble.script(text("Written."), done(20, 5));
   expect(await step()).toMatchObject({
     move: { kind: "final", text: "I write.\n\nWritten." },

@@ -1,30 +1,19 @@
 /** One command that serves calls of two conversations: its approval is shown, and its answer told, in both. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { AgentClient } from "./support/agent-client.ts";
-import { ConcordServer } from "./support/concord-server.ts";
-import { EnsembleServer } from "./support/ensemble-server.ts";
-import { PodiumProcess } from "./support/podium-process.ts";
+import type { ConcordServer } from "./support/concord-server.ts";
+import type { PodiumProcess } from "./support/podium-process.ts";
+import { PodiumWorld } from "./support/podium-world.ts";
 
-let dataDir: string;
+let world: PodiumWorld;
 let concord: ConcordServer;
-let ensemble: EnsembleServer;
 let podium: PodiumProcess;
 
 beforeEach(async () => {
-  dataDir = mkdtempSync(join(tmpdir(), "podium-"));
-  concord = new ConcordServer();
-  ensemble = new EnsembleServer();
-  podium = await PodiumProcess.start(dataDir, { concord, ensemble });
+  world = await PodiumWorld.start();
+  ({ concord, podium } = world);
 });
-afterEach(async () => {
-  await podium.end("SIGKILL");
-  concord.stop();
-  ensemble.stop();
-  rmSync(dataDir, { recursive: true });
-});
+afterEach(() => world.end());
 
 async function conversation(instanceId: string, turnId: string): Promise<AgentClient> {
   await podium.createInstance("concierge", instanceId);

@@ -137,6 +137,7 @@ tool:
     });
     expect(catalog.tools()).toMatchObject([
       { name: "create_github_issue", riskLevel: "medium", sideEffect: true },
+      { name: "ask_person" },
     ]);
     expect(catalog.toolTask("create_github_issue")?.steps).toMatchObject([
       { kind: "connector", connector: "github", operation: "create_issue" },

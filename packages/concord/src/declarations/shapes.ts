@@ -40,6 +40,9 @@ const operation = object(["name", "method", "path"], {
   compensation,
   lookup: object(["path"], { path: { type: "string", pattern: "^/" }, query, found: text }),
 });
+const rate_limits = object(["requests_per_minute"], {
+  requests_per_minute: { type: "integer", minimum: 1, maximum: 1_000_000 },
+});
 const approver = object(["kind", "name"], { kind: { enum: ["user", "group"] }, name: text });
 const approval = object(["type", "approver"], { type: name, approver });
 const common = {
@@ -81,6 +84,14 @@ export const SHAPES: Readonly<Record<string, JsonObject>> = {
     risk_level: { enum: [...RISK_LEVELS] },
     base_url: text,
     repositories: texts,
+    from: text,
+    domains: texts,
+    idempotency_key: text,
+    jobs: { type: "array", maxItems: 1_000, items: { type: "integer", minimum: 1 } },
+    warehouse_id: text,
+    rows_max: { type: "integer", minimum: 1, maximum: 100_000 },
+    plain: { type: "boolean" },
+    private_ranges: texts,
     capabilities: {
       type: "array",
       minItems: 1,
@@ -92,9 +103,38 @@ export const SHAPES: Readonly<Record<string, JsonObject>> = {
       secret_ref: text,
       scopes: texts,
     }),
-    rate_limits: object(["requests_per_minute"], {
-      requests_per_minute: { type: "integer", minimum: 1, maximum: 1_000_000 },
-    }),
+    rate_limits,
+  }),
+  mcp_server: object(["name", "transport", "snapshot", "policies", "approval"], {
+    name,
+    transport: {
+      oneOf: [
+        object(["kind", "command"], {
+          kind: { const: "stdio" },
+          command: text,
+          args: texts,
+          env: { type: "object", additionalProperties: { type: "string" } },
+          secret_variable: text,
+        }),
+        object(["kind", "url"], { kind: { const: "http" }, url: text }),
+      ],
+    },
+    snapshot: text,
+    policies: { ...texts, minItems: 1 },
+    approval,
+    secret_ref: text,
+    timeout_seconds: { type: "number", exclusiveMinimum: 0, maximum: 3_600 },
+    rate_limits,
+    reviews: {
+      type: "object",
+      additionalProperties: object([], {
+        offered: { type: "boolean" },
+        side_effect: { type: "boolean" },
+        approval: { type: "boolean" },
+        idempotent: { type: "boolean" },
+        risk_level: { enum: [...RISK_LEVELS] },
+      }),
+    },
   }),
   tool: object(["name", "connector", "capability", "input_schema"], {
     ...common,

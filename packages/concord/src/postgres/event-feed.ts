@@ -3,12 +3,13 @@
  *
  * Order is (writing transaction, row number). A page holds only rows of transactions older than every
  * transaction still open (`pg_snapshot_xmin`), so nothing can later appear before a cursor already given out.
- * The price: a long open transaction in the same server holds the feed back. Readers sleep on NOTIFY.
+ * The price: a long open transaction in the same server holds the feed back. Readers sleep until events are announced.
  */
 import { sql } from "kysely";
 import type { Pool, PoolClient } from "pg";
 import { Refusal } from "../core/errors.ts";
 import type { EventFeed, FeedFilter } from "../domain/reading.ts";
+import { type Announcer, CHANNEL } from "./announcer.ts";
 import { cursorOf, eventOfRow } from "./repositories/events.ts";
 import { overPool } from "./schema.ts";
 
@@ -24,8 +25,12 @@ interface Position {
   readonly seq: string;
 }
 
-export function createEventFeed(pool: Pool, onError: (error: unknown) => void): EventFeed {
-  const bell = createBell(pool, onError);
+export function createEventFeed(
+  pool: Pool,
+  announcer: Announcer,
+  onError: (error: unknown) => void,
+): EventFeed {
+  const bell = createBell(pool, announcer, onError);
   let readers = 0;
   const page = (after: Position, filter: FeedFilter) => readPage(pool, after, filter);
   return {
@@ -110,7 +115,7 @@ async function readPage(pool: Pool, after: Position, filter: FeedFilter) {
 }
 
 /** One LISTEN connection for the process; counts rings so that none is missed between look and sleep. */
-function createBell(pool: Pool, onError: (error: unknown) => void) {
+function createBell(pool: Pool, announcer: Announcer, onError: (error: unknown) => void) {
   let rings = 0;
   let stopped = false;
   let client: PoolClient | undefined;
@@ -119,6 +124,7 @@ function createBell(pool: Pool, onError: (error: unknown) => void) {
     rings += 1;
     for (const wakeUp of [...sleepers]) wakeUp();
   };
+  announcer.onAnnounced(ring);
   const reconnectSoon = () => {
     if (!stopped) setTimeout(() => void reconnect(), RECONNECT_MS);
   };
@@ -132,7 +138,9 @@ function createBell(pool: Pool, onError: (error: unknown) => void) {
       if (client === fresh) client = undefined;
       fresh.release(true);
     };
-    fresh.on("notification", ring);
+    fresh.on("notification", ({ payload }) => {
+      if (!announcer.isOwn(payload)) ring();
+    });
     fresh.on("error", (error) => {
       onError(error);
       const wasListening = client === fresh;
@@ -140,7 +148,7 @@ function createBell(pool: Pool, onError: (error: unknown) => void) {
       if (wasListening) reconnectSoon();
     });
     try {
-      if (!stopped) await fresh.query("LISTEN concord_events");
+      if (!stopped) await fresh.query(`LISTEN ${CHANNEL}`);
     } catch (error) {
       drop();
       throw error;

@@ -7,8 +7,9 @@ import type { ClientBase } from "pg";
 import type { Command } from "../core/command.ts";
 import type { CommandId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
-import { type Db, jsonb, type Tables } from "./schema.ts";
-import { type OpenTransaction, openTransaction } from "./transaction.ts";
+import { building, fixed } from "./fixed.ts";
+import { jsonb, type Tables } from "./schema.ts";
+import { type Compiled, type OpenTransaction, openTransaction } from "./transaction.ts";
 
 export type Columns = UpdateObject<Tables, "concord.commands", "concord.commands">;
 
@@ -32,11 +33,9 @@ export interface Change {
 const heldIn = new WeakMap<OpenTransaction, Map<CommandId, Held>>();
 
 export class HeldRows {
-  readonly #db: Db;
   readonly #client: ClientBase;
 
-  constructor(db: Db, client: ClientBase) {
-    this.#db = db;
+  constructor(client: ClientBase) {
     this.#client = client;
   }
 
@@ -77,12 +76,8 @@ export class HeldRows {
     const { changes = {}, results } = held;
     held.changes = undefined;
     held.results = {};
-    const update = this.#db
-      .updateTable("concord.commands")
-      .set({ ...changes, updated_at: sql`now()` })
-      .where("command_id", "=", id);
-    if (Object.keys(results).length === 0) return update.compile();
-    return update.set({ step_results: sql`step_results || ${jsonb(results)}::jsonb` }).compile();
+    const written = Object.keys(results).length === 0 ? {} : { $results: jsonb(results) };
+    return updateOf(changes, "$results" in written)({ ...changes, ...written, $id: id });
   }
 
   #all(): Map<CommandId, Held> | undefined {
@@ -92,4 +87,33 @@ export class HeldRows {
     heldIn.set(transaction, known);
     return known;
   }
+}
+
+type Values = Readonly<Record<string, unknown>>;
+const updates = new Map<string, (values: Values) => Compiled>();
+
+/** The update of these columns. What is no value is the time of the transaction, in whatever column. */
+function updateOf(columns: Columns, hasResults: boolean): (values: Values) => Compiled {
+  const entries = Object.entries(columns);
+  const key = `${entries.map(([name, value]) => (isExpression(value) ? `${name}!` : name))} ${hasResults}`;
+  const known = updates.get(key);
+  if (known !== undefined) return known;
+  const place = (places: Values, [name, value]: readonly [string, unknown]) =>
+    [name, isExpression(value) ? value : places[name]] as const;
+  const fresh = fixed<Values>((places) => {
+    const update = building
+      .updateTable("concord.commands")
+      .set(Object.fromEntries(entries.map((entry) => place(places, entry))) as Columns)
+      .set({ updated_at: sql`now()` })
+      .where("command_id", "=", places["$id"] as string);
+    return hasResults
+      ? update.set({ step_results: sql`step_results || ${places["$results"]}::jsonb` })
+      : update;
+  });
+  updates.set(key, fresh);
+  return fresh;
+}
+
+function isExpression(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "toOperationNode" in value;
 }

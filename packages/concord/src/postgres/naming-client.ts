@@ -44,5 +44,8 @@ const IDLE_MS = 300_000;
 
 /** A pool of such connections. */
 export function namingPool(config: pg.PoolConfig): pg.Pool {
-  return new pg.Pool({ idleTimeoutMillis: IDLE_MS, ...config, Client: NamingClient });
+  const pool = new pg.Pool({ idleTimeoutMillis: IDLE_MS, ...config, Client: NamingClient });
+  // Cut off while somebody holds it and waits for nothing: the next statement tells, nobody has to hear of it before.
+  pool.on("connect", (client) => client.on("error", () => undefined));
+  return pool;
 }

@@ -349,11 +349,6 @@ export function overClient(client: ClientBase): Db {
   });
 }
 
-/** The same for reads that may miss what the transaction has kept back so far. */
-export function overClientAsStored(client: ClientBase): Db {
-  return overQueries((compiled) => query(client, compiled));
-}
-
 function overQueries(run: (compiled: Compiled) => Promise<unknown>): Db {
   const borrowed = {
     query: (sql: string, parameters: readonly unknown[]) => run({ sql, parameters }),

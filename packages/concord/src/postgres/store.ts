@@ -18,7 +18,7 @@ import { redactionRepository } from "./repositories/redactions.ts";
 import { turnRepository } from "./repositories/turns.ts";
 import { dependencyRepository, inputRepository } from "./repositories/waits.ts";
 import { webhookRepository } from "./repositories/webhooks.ts";
-import { overClient, overClientAsStored } from "./schema.ts";
+import { overClient } from "./schema.ts";
 import { inTransaction, laterOver } from "./transaction.ts";
 
 /** Makes the outbox of a transaction from its connection. */
@@ -29,7 +29,13 @@ export interface PgStore extends Store {
   over(client: ClientBase): Tx;
 }
 
-export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFactory): PgStore {
+/** `announce` is called after each commit that wrote events. */
+export function createPgStore(
+  pool: Pool,
+  newId: () => string,
+  outbox: OutboxFactory,
+  announce: () => void = () => undefined,
+): PgStore {
   // Making them takes longer than many a query, and a connection is used again and again.
   const known = new WeakMap<ClientBase, Tx>();
   const over = (client: ClientBase): Tx => {
@@ -39,23 +45,23 @@ export function createPgStore(pool: Pool, newId: () => string, outbox: OutboxFac
   };
   const repositories = (client: ClientBase): Tx => {
     const db = overClient(client);
-    const held = new HeldRows(db, client);
+    const held = new HeldRows(client);
     const later = laterOver(client);
     return {
-      commands: commandRepository(db, held),
+      commands: commandRepository(db, client, held),
       effects: effectRepository(db, client, later),
-      invocations: invocationRepository(db, later),
+      invocations: invocationRepository(client, later),
       approvals: approvalRepository(db),
       incidents: incidentRepository(db),
       inputs: inputRepository(db),
       dependencies: dependencyRepository(db, held),
       artifacts: artifactRepository(db),
-      policyDecisions: policyDecisionRepository(db, later),
+      policyDecisions: policyDecisionRepository(later),
       notifications: notificationRepository(db),
-      turns: turnRepository(db, overClientAsStored(client), held),
+      turns: turnRepository(db, client, held),
       webhooks: webhookRepository(db),
       redactions: redactionRepository(client),
-      events: eventRepository(db, client, newId),
+      events: eventRepository(client, newId, announce),
       outbox: outbox(client),
     };
   };

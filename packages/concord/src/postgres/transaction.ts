@@ -5,7 +5,7 @@
  * What nobody waits for is not waited for (the begin, what was kept back, the commit behind it): on a connection
  * that pipelines it travels with the next statement. Once one fails Postgres refuses all that follow, the commit too.
  */
-import type { ClientBase, Pool, PoolClient } from "pg";
+import type { ClientBase, Pool, PoolClient, QueryConfig } from "pg";
 import { isConnectionLost } from "./connection.ts";
 
 /** A statement as Kysely compiles it. */
@@ -31,7 +31,7 @@ export interface OpenTransaction {
   later(write: LaterWrite): Promise<void>;
   /** Sends what was kept back if `text` names a table of it. Call before every other statement. */
   before(text: string): Promise<void>;
-  /** Calls `hear` when it has committed; never when it rolls back. */
+  /** Calls `hear` when it has committed, once however often it is given; never when it rolls back. */
   afterCommit(hear: () => void): void;
 }
 
@@ -97,7 +97,7 @@ class KeptWrites implements OpenTransaction {
   readonly #client: ClientBase;
   #writes: LaterWrite[] = [];
   readonly #sent: Promise<unknown>[] = [];
-  readonly #hearers: (() => void)[] = [];
+  readonly #hearers = new Set<() => void>();
 
   constructor(client: ClientBase) {
     this.#client = client;
@@ -113,7 +113,7 @@ class KeptWrites implements OpenTransaction {
   }
 
   afterCommit(hear: () => void): void {
-    this.#hearers.push(hear);
+    this.#hearers.add(hear);
   }
 
   committed(): void {
@@ -180,10 +180,15 @@ export function statementName(text: string): string | undefined {
   return fresh;
 }
 
-/** Runs a statement under a name, so that a connection parses and plans it once. */
-export function query(client: ClientBase, { sql: text, parameters }: Compiled) {
+/** A statement with its name. */
+export function named({ sql: text, parameters }: Compiled): QueryConfig {
   const name = statementName(text);
-  return client.query({ text, values: [...parameters], ...(name === undefined ? {} : { name }) });
+  return { text, values: [...parameters], ...(name === undefined ? {} : { name }) };
+}
+
+/** Runs a statement under a name, so that a connection parses and plans it once. */
+export function query(client: ClientBase, compiled: Compiled) {
+  return client.query(named(compiled));
 }
 
 /** Runs one after the other, the second without waiting for the first; what the second gave. */

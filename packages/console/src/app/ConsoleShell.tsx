@@ -6,6 +6,7 @@ import { ConnectionBannerView } from "../features/connection/ConnectionBannerVie
 import { SessionListView } from "../features/sessions/SessionListView.tsx";
 import { orderedSessions } from "../features/sessions/sessions.ts";
 import { useGateway, useGatewayState } from "../lib/use-gateway.ts";
+import { usePermission } from "../lib/use-permission.ts";
 import { AccountBar } from "./AccountBar.tsx";
 import classes from "./app.module.css";
 import { Brand } from "./Brand.tsx";
@@ -100,6 +101,7 @@ interface SidebarProps {
 function Sidebar(props: SidebarProps) {
   const { selectedId, onSelect, onNew, place, onGo, onSignOut } = props;
   const gateway = useGateway();
+  const mayCreate = usePermission("session:create");
   const sessions = useGatewayState((state) => state.sessions);
   const list = useGatewayState((state) => state.sessionList);
   const ordered = useMemo(() => orderedSessions(sessions), [sessions]);
@@ -112,7 +114,7 @@ function Sidebar(props: SidebarProps) {
         list={list}
         selectedId={selectedId}
         onSelect={onSelect}
-        onNew={onNew}
+        onNew={mayCreate ? onNew : null}
         onRetry={() => void gateway.refreshSessions()}
       />
       <AccountBar onSignOut={onSignOut} />

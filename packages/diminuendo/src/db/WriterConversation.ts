@@ -8,7 +8,7 @@ import type { BatchAnswer } from "./event-batch.ts";
 import { type Committed, EventPost } from "./event-post.ts";
 import type { Answer, Ask, Moved, ReaderQuery, ReplicaCommand, WriterCommand } from "./storage.ts";
 import type { StorageError } from "./storage-error.ts";
-import type { Commit } from "./stored-session.ts";
+import type { Commit, SessionSnapshot } from "./stored-session.ts";
 
 type Question = Ask<WriterCommand | ReplicaCommand>["ask"];
 
@@ -72,8 +72,9 @@ export class WriterConversation extends Conversation<WriterCommand | ReplicaComm
 
   #noteOf(ask: Question, value: unknown): void {
     if (ask.kind === "commit") this.#note(ask.sessionId, value as number | null);
-    else if (ask.kind === "open_session" || ask.kind === "drop_session") {
-      this.#places.delete(ask.sessionId);
+    else if (ask.kind === "drop_session") this.#places.delete(ask.sessionId);
+    else if (ask.kind === "open_session") {
+      this.#note(ask.sessionId, (value as SessionSnapshot).journalPlace ?? null);
     }
   }
 

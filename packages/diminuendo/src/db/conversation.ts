@@ -6,6 +6,9 @@ import * as Effect from "effect/Effect";
 import type { Answer, Ask } from "./storage.ts";
 import { StorageError } from "./storage-error.ts";
 
+/** Bundled, the workers lie beside us. */
+const KIND = import.meta.url.endsWith(".ts") ? "ts" : "js";
+
 type Done = (answer: Answer) => void;
 
 export class Conversation<Q extends { readonly kind: string }> {
@@ -20,7 +23,7 @@ export class Conversation<Q extends { readonly kind: string }> {
 
   constructor(name: string, dataDir: string, onDeath: (error: StorageError) => void) {
     this.#name = name;
-    this.#worker = new Worker(new URL(`./${name}.worker.ts`, import.meta.url), {
+    this.#worker = new Worker(new URL(`./${name}.worker.${KIND}`, import.meta.url), {
       env: { DIMINUENDO_WORKER_DATA_DIR: dataDir },
     });
     this.#worker.onmessage = ({ data }: MessageEvent<unknown>) => {

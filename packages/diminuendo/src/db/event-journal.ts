@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { databasePath, openForWriting } from "./database-files.ts";
 import { migrate } from "./migrations.ts";
 import { lastSeqOf, storeFolded } from "./session-tables.ts";
-import type { Commit, JournaledEvent } from "./stored-session.ts";
+import type { Commit, JournaledEvent, SessionSnapshot } from "./stored-session.ts";
 
 /** Sessions whose end is known; of one that is not, the next commit goes straight to its own database. */
 const ENDS_MAX = 50_000;
@@ -116,16 +116,37 @@ export class EventJournal {
     if (count >= LONG_EVENTS) this.#long.add(sessionId);
   }
 
+  /** What the session's own database says, with what lies here; from now on events of the session may be added. */
+  upToDate(sessionId: string, stored: SessionSnapshot): SessionSnapshot {
+    const journalPlace = this.#hot.get(sessionId)?.place;
+    const events = this.#after(sessionId, stored.lastSeq);
+    const newest = events.at(-1);
+    this.#endsAt(sessionId, newest?.seq ?? stored.lastSeq);
+    if (newest === undefined || journalPlace === undefined) return stored;
+    const deltas = new Map(stored.deltas);
+    for (const { deltaOf, seq } of events) {
+      if (deltaOf !== null) deltas.set(deltaOf, [deltas.get(deltaOf)?.[0] ?? seq, seq]);
+    }
+    const { seq: lastSeq, status, podiumEventId } = newest;
+    const firstSeq = stored.firstSeq === 0 ? (events[0]?.seq ?? 0) : stored.firstSeq;
+    const place = { firstSeq, lastSeq, status, podiumEventId, journalPlace };
+    return { ...stored, ...place, deltas: [...deltas] };
+  }
+
   /** Moves a session's events into its database, inside a transaction there; call `folded` when that is committed. */
   foldInto(database: Database, sessionId: string): void {
     if (!this.#hot.has(sessionId)) return;
-    const end = lastSeqOf(database);
+    storeFolded(database, this.#after(sessionId, lastSeqOf(database)));
+  }
+
+  /** Oldest first. What is here and not newer was moved already, before a crash. */
+  #after(sessionId: string, seq: number): readonly JournaledEvent[] {
     const events: JournaledEvent[] = [];
     for (const event of this.#backwards(sessionId)) {
-      if (event.seq <= end) break;
+      if (event.seq <= seq) break;
       events.push(event);
     }
-    storeFolded(database, events.reverse());
+    return events.reverse();
   }
 
   *#backwards(sessionId: string): Iterable<JournaledEvent & { readonly before: number | null }> {

@@ -10,7 +10,7 @@ import type { Commit } from "./stored-session.ts";
 export type Committed = (error: StorageError | null, place: number | null) => void;
 
 /** Batches are at least so far apart: each has its sync, and its wake-ups. What comes after a pause leaves at once. */
-const APART_MS = 2;
+const APART_MS = 4;
 
 interface Posted {
   readonly commit: Commit;

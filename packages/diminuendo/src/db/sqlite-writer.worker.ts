@@ -64,6 +64,7 @@ const groups = new Map<string, Waiting[]>();
 /** Committed, and not told yet. */
 let answers: Answer[] = [];
 let timer: ReturnType<typeof setTimeout> | null = null;
+let next: ReturnType<typeof setImmediate> | null = null;
 let isClosed = false;
 
 self.onmessage = ({
@@ -143,7 +144,13 @@ function work(): void {
   takeIn();
   const [path] = groups.keys();
   if (path !== undefined) commitNext(path);
-  if (groups.size > 0) timer = setTimeout(work, 0);
+  // Messages that have arrived come first.
+  if (groups.size > 0 && next === null) {
+    next = setImmediate(() => {
+      next = null;
+      work();
+    });
+  }
 }
 
 function commitNext(path: string): void {
@@ -179,14 +186,14 @@ function commitGroup(path: string, group: readonly Waiting[]): void {
     const done = database
       .transaction(() =>
         group.map((one) => {
-          if (isOfSession(one.command)) journal.foldInto(database, one.command.sessionId);
+          if (isFolded(one)) journal.foldInto(database, one.command.sessionId);
           return { ...one, value: guarded(database, one) };
         }),
       )
       .immediate();
-    for (const { id, command, value } of done) {
-      noteInJournal(command, value);
-      answers.push({ id, ok: true, value });
+    for (const one of done) {
+      if (isFolded(one)) noteFolded(one.command, one.value);
+      answers.push({ id: one.id, ok: true, value: one.value });
     }
   } catch (error) {
     const superseded = error instanceof Superseded;
@@ -195,17 +202,20 @@ function commitGroup(path: string, group: readonly Waiting[]): void {
   tellAnswers();
 }
 
-/** Commands that need everything of the session in one place. */
-const isOfSession = (command: WriterCommand) =>
-  command.kind === "open_session" || command.kind === "commit";
+type OfSession = Extract<WriterCommand, { readonly kind: "open_session" | "commit" }>;
+
+/**
+ * What needs everything of the session in one place: a commit, and opening under a claim, because another gateway may
+ * write from here on, to the session's own database. Otherwise a session is opened from both places, and nothing written.
+ */
+const isFolded = (one: Waiting): one is Waiting<OfSession> =>
+  one.command.kind === "commit" || (one.command.kind === "open_session" && one.claim !== undefined);
 
 /** What was committed to a session's own database: where its log ends, and that nothing of it is left elsewhere. */
-function noteInJournal(command: WriterCommand, value: unknown): void {
-  if (command.kind === "open_session") {
-    journal.folded(command.sessionId, (value as SessionSnapshot).lastSeq);
-  } else if (command.kind === "commit") {
-    journal.folded(command.sessionId, command.events.at(-1)?.seq);
-  }
+function noteFolded(command: OfSession, value: unknown): void {
+  const end =
+    command.kind === "commit" ? command.events.at(-1)?.seq : (value as SessionSnapshot).lastSeq;
+  journal.folded(command.sessionId, end);
 }
 
 /** Moves events of sessions that are quiet or have many, one after the other; what came meanwhile goes first. */
@@ -279,7 +289,7 @@ function guarded(
 function perform(database: Database, command: WriterCommand): unknown {
   switch (command.kind) {
     case "open_session":
-      return loadSnapshot(database, command.epoch);
+      return journal.upToDate(command.sessionId, loadSnapshot(database, command.epoch));
     case "commit":
       storeCommit(database, command);
       return null;

@@ -125,6 +125,8 @@ export interface SessionSnapshot {
   readonly steers: readonly PendingSteer[];
   readonly pendingRequests: readonly string[];
   readonly deltas: readonly (readonly [messageId: string, range: DeltaRange])[];
+  /** Where in the journal the newest event lies, if any of the session does. */
+  readonly journalPlace?: number;
 }
 
 export interface Commit {

@@ -32,8 +32,11 @@ export class Billing extends Context.Service<
     ) => Effect.Effect<Price, Refusal | StorageError>;
     /** The turn did not come to be after all. */
     readonly release: (tenantId: string, turnId: string) => Effect.Effect<void, StorageError>;
-    /** Closes what a dead process left open, of one tenant or with null of all. */
-    readonly recover: (ofTenant: string | null) => Effect.Effect<void, StorageError>;
+    /** Closes what a dead process left open, of one tenant or with null of all, but for turns known to be alive. */
+    readonly recover: (
+      ofTenant: string | null,
+      isAlive: (sessionId: string, turnId: string) => boolean,
+    ) => Effect.Effect<void, StorageError>;
     readonly account: (
       tenantId: string,
       page: { readonly beforePlace: number | null; readonly limit: number },
@@ -88,9 +91,10 @@ export class Billing extends Context.Service<
           if (answer.kind === "limited") return yield* LIMITED[answer.of];
           return answer.kind === "reserved" ? price : yield* insufficient;
         }),
-        recover: Effect.fnUntraced(function* (ofTenant) {
+        recover: Effect.fnUntraced(function* (ofTenant, isAlive) {
           for (const held of yield* workers.read({ kind: "held_reservations", ofTenant })) {
             const { tenantId, sessionId, turnId } = held;
+            if (isAlive(sessionId, turnId)) continue;
             const fate = yield* workers.read({ kind: "turn_fate", sessionId, turnId });
             const closing = closingOf(fate);
             if (closing !== null) yield* close(tenantId, turnId, closing.cost);

@@ -1,5 +1,6 @@
 /** Owns SQL on `commands`: insert by key, lock; whoever changes a row has made or locked it in the same transaction. */
 import { type Selectable, sql } from "kysely";
+import type { ClientBase } from "pg";
 import type { Command, CommandContext, ExecutionPlan } from "../../core/command.ts";
 import { asId } from "../../core/ids.ts";
 import type { Json } from "../../core/json.ts";
@@ -9,7 +10,8 @@ import type {
   ErrorClass,
   IngressType,
 } from "../../core/vocabulary.ts";
-import type { CommandRepository, StatusPatch } from "../../domain/store.ts";
+import type { CommandRepository, NewCommand, StatusPatch } from "../../domain/store.ts";
+import { building, fixed, run } from "../fixed.ts";
 import type { Change, Columns, HeldRows } from "../held-rows.ts";
 import { type CommandTable, type Db, isoOf, isoOrNull, jsonb } from "../schema.ts";
 
@@ -45,7 +47,49 @@ export function commandOf(row: Selectable<CommandTable>): Command {
   };
 }
 
-export function commandRepository(db: Db, held: HeldRows): CommandRepository {
+type CommandRow = Selectable<CommandTable>;
+
+/** Statements of every command. */
+const locked = fixed<{ readonly id: string }>(({ id }) =>
+  building
+    .selectFrom("concord.commands")
+    .selectAll()
+    .select(sql<Date>`now()`.as("now"))
+    .where("command_id", "=", id)
+    .forUpdate(),
+);
+type Inserted = Omit<NewCommand, "payload" | "context"> & {
+  readonly payload: string;
+  readonly context: string;
+};
+const inserted = fixed<Inserted>((command) =>
+  building
+    .insertInto("concord.commands")
+    .values({
+      command_id: command.commandId,
+      tenant_id: command.tenantId,
+      command_type: command.commandType,
+      task_name: command.taskName,
+      status: "created",
+      requested_by: command.requestedBy,
+      ingress: command.ingress,
+      payload: command.payload,
+      context: command.context,
+      request_hash: command.requestHash,
+      idempotency_key: command.idempotencyKey,
+      derived_key: command.derivedKey,
+      parent_command_id: command.parentCommandId,
+      root_command_id: command.rootCommandId,
+      trace_id: command.traceId,
+      cancellation_mode: command.cancellationMode,
+    })
+    .onConflict((conflict) =>
+      conflict.columns(["tenant_id", "command_type", "idempotency_key"]).doNothing(),
+    )
+    .returningAll(),
+);
+
+export function commandRepository(db: Db, client: ClientBase, held: HeldRows): CommandRepository {
   const one = async (query: {
     executeTakeFirst(): Promise<Selectable<CommandTable> | undefined>;
   }) => {
@@ -55,11 +99,11 @@ export function commandRepository(db: Db, held: HeldRows): CommandRepository {
   const byId = (id: string) =>
     db.selectFrom("concord.commands").selectAll().where("command_id", "=", id);
   return {
-    ...writes(db, held),
+    ...writes(client, held),
     ...keyReads(db),
     find: (id) => one(byId(id)),
     lock: async (id) => {
-      const row = await byId(id).select(sql<Date>`now()`.as("now")).forUpdate().executeTakeFirst();
+      const [row] = await run<CommandRow & { now: Date }>(client, locked({ id }));
       if (row === undefined) return undefined;
       const command = commandOf(row);
       held.hold(command, isoOf(row.now));
@@ -142,34 +186,11 @@ type Writes = Pick<
   | "setStepResult"
 >;
 
-function writes(db: Db, held: HeldRows): Writes {
+function writes(client: ClientBase, held: HeldRows): Writes {
   return {
     insert: async (command) => {
-      const row = await db
-        .insertInto("concord.commands")
-        .values({
-          command_id: command.commandId,
-          tenant_id: command.tenantId,
-          command_type: command.commandType,
-          task_name: command.taskName,
-          status: "created",
-          requested_by: command.requestedBy,
-          ingress: command.ingress,
-          payload: jsonb(command.payload),
-          context: jsonb(command.context),
-          request_hash: command.requestHash,
-          idempotency_key: command.idempotencyKey,
-          derived_key: command.derivedKey,
-          parent_command_id: command.parentCommandId,
-          root_command_id: command.rootCommandId,
-          trace_id: command.traceId,
-          cancellation_mode: command.cancellationMode,
-        })
-        .onConflict((conflict) =>
-          conflict.columns(["tenant_id", "command_type", "idempotency_key"]).doNothing(),
-        )
-        .returningAll()
-        .executeTakeFirst();
+      const json = { payload: jsonb(command.payload), context: jsonb(command.context) };
+      const [row] = await run<CommandRow>(client, inserted({ ...command, ...json }));
       if (row === undefined) return undefined;
       const made = commandOf(row);
       held.hold(made, made.createdAt, true);

@@ -1,29 +1,57 @@
 /** Owns SQL on `domain_events`: append (credentials never get that far, AUD-12), and the mapping of a row to an event with its cursor. */
-import type { Insertable, Selectable } from "kysely";
+import type { Selectable } from "kysely";
 import type { ClientBase } from "pg";
 import { asId, encodeId } from "../../core/ids.ts";
 import { withoutCredentials } from "../../core/redaction.ts";
 import type { EventPurpose } from "../../core/vocabulary.ts";
 import { type DomainEvent, type NewEvent, purposeOf } from "../../domain/audit.ts";
 import type { EventRepository } from "../../domain/store.ts";
-import { type Db, type EventTable, isoOf, jsonb } from "../schema.ts";
-import { type OpenTransaction, openTransaction } from "../transaction.ts";
+import { building, fixedRows } from "../fixed.ts";
+import { type EventTable, isoOf, jsonb } from "../schema.ts";
+import { type OpenTransaction, openTransaction, query } from "../transaction.ts";
 
-type Row = Insertable<EventTable>;
+type Row = ReturnType<typeof rowOf>;
+
+const COLUMNS = [
+  "event_id",
+  "tenant_id",
+  "command_id",
+  "root_command_id",
+  "parent_command_id",
+  "task_name",
+  "purpose",
+  "event_type",
+  "payload",
+  "actor",
+  "trace_id",
+  "target_type",
+  "target_id",
+  "step_index",
+  "tool_name",
+  "latency_ms",
+  "token_usage",
+] as const satisfies readonly (keyof Row)[];
+const insert = fixedRows<Row>(COLUMNS, (rows) =>
+  building.insertInto("concord.domain_events").values(rows),
+);
 
 /** What each open transaction has appended and not sent. */
 const appended = new WeakMap<OpenTransaction, Row[]>();
 
 /** Events are written with the commit, all in one statement: nothing within the transaction reads them. */
-export function eventRepository(db: Db, client: ClientBase, newId: () => string): EventRepository {
-  const insert = (rows: readonly Row[]) => db.insertInto("concord.domain_events").values(rows);
+export function eventRepository(
+  client: ClientBase,
+  newId: () => string,
+  announce: () => void,
+): EventRepository {
   return {
     append: async (events) => {
       const rows = events.map((event) => rowOf(event, newId()));
       if (rows.length === 0) return;
       const transaction = openTransaction(client);
       if (transaction === undefined) {
-        await insert(rows).execute();
+        await query(client, insert(rows));
+        announce();
         return;
       }
       const before = appended.get(transaction);
@@ -32,16 +60,17 @@ export function eventRepository(db: Db, client: ClientBase, newId: () => string)
         return;
       }
       appended.set(transaction, rows);
+      transaction.afterCommit(announce);
       const compile = () => {
         appended.delete(transaction);
-        return insert(rows).compile();
+        return insert(rows);
       };
       await transaction.later({ table: "domain_events", kind: "insert", compile });
     },
   };
 }
 
-function rowOf(event: NewEvent, eventId: string): Row {
+function rowOf(event: NewEvent, eventId: string) {
   return {
     event_id: eventId,
     tenant_id: event.tenantId,

@@ -1,5 +1,6 @@
 /** Owns SQL on the smaller records of a run: artifacts, connector invocations, policy decisions. */
-import { type Selectable, sql } from "kysely";
+import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
+import type { ClientBase } from "pg";
 import type { Failure } from "../../core/errors.ts";
 import { asId } from "../../core/ids.ts";
 import { canMoveArtifact } from "../../core/transitions.ts";
@@ -10,7 +11,16 @@ import type {
   InvocationRepository,
   PolicyDecisionRepository,
 } from "../../domain/store.ts";
-import { type ArtifactTable, type Db, type InvocationTable, isoOf, jsonb } from "../schema.ts";
+import { building, fixed, fixedRows, run } from "../fixed.ts";
+import {
+  type ArtifactTable,
+  type Db,
+  type InvocationTable,
+  isoOf,
+  jsonb,
+  type PolicyDecisionTable,
+  type PolicyInputTable,
+} from "../schema.ts";
 import type { Later } from "../transaction.ts";
 
 const INVOCATIONS = "connector_invocations";
@@ -113,57 +123,76 @@ const UNDOABLE = ARTIFACT_STATUSES.filter((from) =>
   canMoveArtifact(from, "archived", { isUndone: true }),
 );
 
-export function invocationRepository(db: Db, later: Later): InvocationRepository {
+const startInvocation = fixed<Parameters<InvocationRepository["start"]>[0] & { payload: string }>(
+  (call) =>
+    building.insertInto("concord.connector_invocations").values({
+      connector_invocation_id: call.invocationId,
+      command_id: call.commandId,
+      domain_effect_id: call.effectId,
+      step_id: call.stepId,
+      attempt: call.attempt,
+      connector_name: call.connector,
+      operation: call.operation,
+      side_effect: call.sideEffect,
+      idempotency_key: call.idempotencyKey,
+      status: "started",
+      input_hash: call.inputHash,
+      request_payload: call.payload,
+      trace_id: call.traceId,
+    }),
+);
+const finishInvocation = fixed<Updateable<InvocationTable> & { readonly id: string }>((outcome) =>
+  building
+    .updateTable("concord.connector_invocations")
+    .set({
+      status: outcome.status,
+      output_summary: outcome.output_summary,
+      error: outcome.error,
+      error_class: outcome.error_class,
+      retry_after_ms: outcome.retry_after_ms,
+      latency_ms: outcome.latency_ms,
+      completed_at: sql`clock_timestamp()`,
+    })
+    .where("connector_invocation_id", "=", outcome.id),
+);
+const invocationsOf = fixed<{ readonly commandId: string; readonly stepId: string }>((of) =>
+  building
+    .selectFrom("concord.connector_invocations")
+    .select(HISTORY)
+    .where("command_id", "=", of.commandId)
+    .where("step_id", "=", of.stepId)
+    .orderBy("attempt"),
+);
+const HISTORY = [
+  "connector_invocation_id",
+  "status",
+  "error_class",
+  "error",
+  "completed_at",
+  "retry_after_ms",
+] as const;
+type HistoryRow = Pick<Selectable<InvocationTable>, (typeof HISTORY)[number]>;
+
+export function invocationRepository(client: ClientBase, later: Later): InvocationRepository {
   return {
     start: async (call) => {
-      const insert = db.insertInto("concord.connector_invocations").values({
-        connector_invocation_id: call.invocationId,
-        command_id: call.commandId,
-        domain_effect_id: call.effectId,
-        step_id: call.stepId,
-        attempt: call.attempt,
-        runtime_step_id: null,
-        connector_name: call.connector,
-        operation: call.operation,
-        side_effect: call.sideEffect,
-        idempotency_key: call.idempotencyKey,
-        status: "started",
-        input_hash: call.inputHash,
-        request_payload: jsonb(call.requestPayload),
-        trace_id: call.traceId,
-      });
-      await later({ table: INVOCATIONS, kind: "insert", compile: () => insert.compile() });
+      const insert = startInvocation({ ...call, payload: jsonb(call.requestPayload) });
+      await later({ table: INVOCATIONS, kind: "insert", compile: () => insert });
     },
     finish: async (id, outcome) => {
-      const update = db
-        .updateTable("concord.connector_invocations")
-        .set({
-          status: outcome.ok ? "succeeded" : "failed",
-          output_summary: outcome.outputSummary,
-          error: outcome.failure?.message ?? null,
-          error_class: outcome.failure?.errorClass ?? null,
-          retry_after_ms: outcome.failure?.retryAfterMs ?? null,
-          latency_ms: outcome.latencyMs,
-          completed_at: sql`clock_timestamp()`,
-        })
-        .where("connector_invocation_id", "=", id);
-      await later({ table: INVOCATIONS, kind: "update", compile: () => update.compile() });
+      const update = finishInvocation({
+        id,
+        status: outcome.ok ? "succeeded" : "failed",
+        output_summary: outcome.outputSummary,
+        error: outcome.failure?.message ?? null,
+        error_class: outcome.failure?.errorClass ?? null,
+        retry_after_ms: outcome.failure?.retryAfterMs ?? null,
+        latency_ms: outcome.latencyMs,
+      });
+      await later({ table: INVOCATIONS, kind: "update", compile: () => update });
     },
     history: async (commandId, stepId) => {
-      const rows = await db
-        .selectFrom("concord.connector_invocations")
-        .select([
-          "connector_invocation_id",
-          "status",
-          "error_class",
-          "error",
-          "completed_at",
-          "retry_after_ms",
-        ])
-        .where("command_id", "=", commandId)
-        .where("step_id", "=", stepId)
-        .orderBy("attempt")
-        .execute();
+      const rows = await run<HistoryRow>(client, invocationsOf({ commandId, stepId }));
       const last = rows.at(-1);
       if (last === undefined) return { attempts: 0, failures: [], last: undefined };
       return {
@@ -189,34 +218,61 @@ function failureIn(
   return { errorClass: row.error_class as ErrorClass, message: row.error ?? "the call failed" };
 }
 
-export function policyDecisionRepository(db: Db, later: Later): PolicyDecisionRepository {
+const insertPolicyInput = fixed<Insertable<PolicyInputTable>>((input) =>
+  building.insertInto("concord.policy_inputs").values({
+    policy_input_id: input.policy_input_id,
+    command_id: input.command_id,
+    circumstances: input.circumstances,
+    inputs_hash: input.inputs_hash,
+    masked: input.masked,
+  }),
+);
+const DECISION_COLUMNS = [
+  "policy_decision_id",
+  "policy_input_id",
+  "command_id",
+  "policy",
+  "policy_version",
+  "mode",
+  "decision",
+  "reasons",
+  "required_approvals",
+  "redactions",
+  "inputs_hash",
+] as const satisfies readonly (keyof Insertable<PolicyDecisionTable>)[];
+const insertDecisions = fixedRows<Insertable<PolicyDecisionTable>>(DECISION_COLUMNS, (rows) =>
+  building.insertInto("concord.policy_decisions").values(rows),
+);
+
+export function policyDecisionRepository(later: Later): PolicyDecisionRepository {
   return {
     insert: async (record) => {
       const { inputId, commandId, decisions, inputsHash } = record;
-      const input = db.insertInto("concord.policy_inputs").values({
+      const input = insertPolicyInput({
         policy_input_id: inputId,
         command_id: commandId,
         circumstances: jsonb(record.circumstances),
         inputs_hash: inputsHash,
         masked: record.masked,
       });
-      await later({ table: "policy_inputs", kind: "insert", compile: () => input.compile() });
+      await later({ table: "policy_inputs", kind: "insert", compile: () => input });
       if (decisions.length === 0) return;
-      const values = decisions.map((one) => ({
-        policy_decision_id: record.newId(),
-        policy_input_id: inputId,
-        command_id: commandId,
-        policy: one.policy,
-        policy_version: one.version,
-        mode: one.mode,
-        decision: one.decision,
-        reasons: jsonb(one.reasons),
-        required_approvals: jsonb(one.requiredApprovals),
-        redactions: jsonb(one.redactions),
-        inputs_hash: inputsHash,
-      }));
-      const insert = db.insertInto("concord.policy_decisions").values(values);
-      await later({ table: "policy_decisions", kind: "insert", compile: () => insert.compile() });
+      const insert = insertDecisions(
+        decisions.map((one) => ({
+          policy_decision_id: record.newId(),
+          policy_input_id: inputId,
+          command_id: commandId,
+          policy: one.policy,
+          policy_version: one.version,
+          mode: one.mode,
+          decision: one.decision,
+          reasons: jsonb(one.reasons),
+          required_approvals: jsonb(one.requiredApprovals),
+          redactions: jsonb(one.redactions),
+          inputs_hash: inputsHash,
+        })),
+      );
+      await later({ table: "policy_decisions", kind: "insert", compile: () => insert });
     },
   };
 }

@@ -1,19 +1,41 @@
 /** Owns SQL on an agent turn's moves and calls: what the agent said, once per step. */
 import { sql } from "kysely";
+import type { ClientBase } from "pg";
 import { asId } from "../../core/ids.ts";
 import { RESTING_STATUSES } from "../../core/vocabulary.ts";
 import type { AgentMove, RecordedCall, TokenUsage } from "../../domain/agents.ts";
 import type { TurnRepository } from "../../domain/store.ts";
+import { building, fixed } from "../fixed.ts";
 import type { HeldRows } from "../held-rows.ts";
 import { type Db, jsonb } from "../schema.ts";
+import { query } from "../transaction.ts";
 import { commandOf } from "./commands.ts";
 
 /** Literals: a plan that is made once for all parameters would not know how few commands are open. */
 const RESTING = RESTING_STATUSES.map((status) => sql.lit(status));
 
-export function turnRepository(db: Db, asStored: Db, held: HeldRows): TurnRepository {
+interface Waited {
+  readonly commandId: string;
+  readonly parentCommandId: string | null;
+}
+const waiting = fixed<Waited>(({ commandId, parentCommandId }) =>
+  building
+    .selectFrom("concord.commands")
+    .select("dbos_workflow_id")
+    .where("status", "not in", RESTING)
+    .where("dbos_workflow_id", "is not", null)
+    // One list and no OR: then it is looked up by id, however many commands are open.
+    .where(
+      sql<boolean>`command_id IN (SELECT ${parentCommandId}::uuid
+        UNION ALL SELECT command_id FROM concord.agent_calls WHERE child_command_id = ${commandId}
+        UNION ALL SELECT child_command_id FROM concord.command_dependencies
+          WHERE parent_command_id = ${commandId})`,
+    ),
+);
+
+export function turnRepository(db: Db, client: ClientBase, held: HeldRows): TurnRepository {
   return {
-    ...callReads(db, asStored, held),
+    ...callReads(db, client, held),
     moves: async (commandId) => {
       const rows = await db
         .selectFrom("concord.agent_moves")
@@ -76,7 +98,7 @@ export function turnRepository(db: Db, asStored: Db, held: HeldRows): TurnReposi
 
 function callReads(
   db: Db,
-  asStored: Db,
+  client: ClientBase,
   held: HeldRows,
 ): Pick<TurnRepository, "called" | "waitingFor"> {
   return {
@@ -99,21 +121,8 @@ function callReads(
       // Nobody can wait for what nobody can know of yet.
       if (parentCommandId === null && held.isNew(commandId)) return [];
       // A wake too many is harmless, so what this transaction has yet to write need not be written for it.
-      const rows = await asStored
-        .selectFrom("concord.commands")
-        .select("dbos_workflow_id")
-        .where("status", "not in", RESTING)
-        .where("dbos_workflow_id", "is not", null)
-        // One list and no OR: then it is looked up by id, however many commands are open.
-        .where(
-          sql<boolean>`command_id IN (SELECT ${parentCommandId}::uuid
-            UNION ALL SELECT command_id FROM concord.agent_calls WHERE child_command_id = ${commandId}
-            UNION ALL SELECT child_command_id FROM concord.command_dependencies
-              WHERE parent_command_id = ${commandId})`,
-        )
-        .$narrowType<{ dbos_workflow_id: string }>()
-        .execute();
-      return rows.map((row) => row.dbos_workflow_id);
+      const { rows } = await query(client, waiting({ commandId, parentCommandId }));
+      return (rows as { dbos_workflow_id: string }[]).map((row) => row.dbos_workflow_id);
     },
   };
 }

@@ -1,6 +1,6 @@
 /**
  * Owns waking DBOS when this process has put something into a queue, so that its polls can be far apart: each is a
- * transaction, and what was just submitted would wait for the next (ADR 23). Refuses to own: claiming runs, which is
+ * transaction, and what was just submitted would wait for the next (docs/adr/0023). Refuses to own: claiming runs, which is
  * DBOS' own poll, only earlier. What another process left behind is found by the ordinary polls.
  *
  * DBOS has no public call for it. What is used of its inside: the queue runner hands each poll the state of its queue

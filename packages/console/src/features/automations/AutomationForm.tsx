@@ -46,6 +46,10 @@ export function AutomationForm({ sessions, onDone, onCancel }: Props) {
   };
   const { problems } = action;
   const elsewhere = Object.entries(problems).filter(([path]) => !SHOWN.test(path));
+  const reason =
+    Object.keys(problems).length === 0
+      ? (action.failure?.reason ?? "")
+      : elsewhere.map(([path, problem]) => `${path} ${problem}`).join("; ");
   return (
     <form className={page["form"]} onSubmit={submit} data-testid="automation-form" noValidate>
       <h3>New automation</h3>
@@ -87,11 +91,7 @@ export function AutomationForm({ sessions, onDone, onCancel }: Props) {
           onChange={(event) => set({ inbox: event.currentTarget.value as Draft["inbox"] })}
         />
       </div>
-      {action.failure === null ? null : (
-        <Failure
-          reason={[action.failure.reason, ...elsewhere.map((one) => one.join(": "))].join(" ")}
-        />
-      )}
+      {reason === "" ? null : <Failure reason={reason} />}
       <div className={page["actions"]}>
         <Button type="submit" loading={action.pending !== null} data-testid="create-automation">
           Create

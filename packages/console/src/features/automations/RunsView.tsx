@@ -4,6 +4,7 @@ import { Button } from "@mantine/core";
 import { formatMoment } from "../../lib/format.ts";
 import { LoadedView } from "../../ui/LoadedView.tsx";
 import page from "../../ui/page.module.css";
+import { Words } from "../../ui/Words.tsx";
 import { runText, runTone } from "./automations.ts";
 import { useRuns } from "./use-automations.ts";
 
@@ -34,20 +35,22 @@ export function RunsView({ automationId, onOpenSession }: Props) {
 function Run({ run, onOpenSession }: { run: AutomationRun } & Omit<Props, "automationId">) {
   const { sessionId, error, summary } = run;
   return (
-    <li className={page["actions"]} data-testid="automation-run" data-status={run.status}>
-      <span className={page["tag"]} data-tone={runTone(run.status)}>
-        {runText(run)}
-      </span>
-      <span className={page["meta"]}>
-        {formatMoment(run.dueAt)}
-        {run.attempt > 1 ? ` · attempt ${run.attempt}` : ""}
-      </span>
-      <span className={page["text"]}>{error?.message ?? summary}</span>
-      {sessionId === null ? null : (
-        <Button size="compact-sm" variant="subtle" onClick={() => onOpenSession(sessionId)}>
-          Open
-        </Button>
-      )}
+    <li className={page["run"]} data-testid="automation-run" data-status={run.status}>
+      <div className={page["actions"]}>
+        <span className={page["tag"]} data-tone={runTone(run.status)}>
+          {runText(run)}
+        </span>
+        <span className={page["meta"]}>
+          {formatMoment(run.dueAt)}
+          {run.attempt > 1 ? ` · attempt ${run.attempt}` : ""}
+        </span>
+        {sessionId === null ? null : (
+          <Button size="compact-xs" variant="subtle" onClick={() => onOpenSession(sessionId)}>
+            Open session
+          </Button>
+        )}
+      </div>
+      {error === null ? <Words text={summary} /> : <p className={page["text"]}>{error.message}</p>}
     </li>
   );
 }

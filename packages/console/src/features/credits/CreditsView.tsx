@@ -10,6 +10,7 @@ import page from "../../ui/page.module.css";
 import {
   type Account,
   entryText,
+  formatChange,
   formatCredits,
   type LedgerEntry,
   readCredits,
@@ -123,7 +124,7 @@ function Ledger(props: {
             <th scope="col">When</th>
             <th scope="col">What</th>
             <th scope="col" className={page["number"]}>
-              Available changes by
+              Change of what is available
             </th>
             <th scope="col">
               <span hidden>Session</span>
@@ -135,7 +136,7 @@ function Ledger(props: {
             <tr key={`${at} ${kind} ${turnId}`}>
               <td>{formatMoment(at)}</td>
               <td>{entryText(kind)}</td>
-              <td className={page["number"]}>{formatCredits(microcredits)}</td>
+              <td className={page["number"]}>{formatChange(microcredits)}</td>
               <td>
                 {sessionId === null ? null : (
                   <Button

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { entryText, formatCredits, limitRows, readCredits } from "./credits.ts";
+import { entryText, formatChange, formatCredits, limitRows, readCredits } from "./credits.ts";
 
 test.each([
   ["12.5", 12_500_000],
@@ -20,6 +20,7 @@ test("nothing may be a limit, but not a payment", () => {
 test("amounts keep the digits that count", () => {
   expect(formatCredits(1_500_000)).toMatch(/^1.5$/);
   expect(formatCredits(400)).toMatch(/^0.0004$/);
+  expect([1_000_000, -1_000_000, 0].map(formatChange)).toEqual(["+1", "−1", "0"]);
 });
 
 test("limits are lines, people last", () => {

@@ -9,6 +9,12 @@ export function formatCredits(microcredits: number): string {
   return credits.toLocaleString(undefined, { maximumFractionDigits: 6 });
 }
 
+/** "+12.5", "−0.25". */
+export function formatChange(microcredits: number): string {
+  const sign = microcredits > 0 ? "+" : microcredits < 0 ? "−" : "";
+  return `${sign}${formatCredits(Math.abs(microcredits))}`;
+}
+
 /** Millionths of a credit, or what is wrong. */
 export function readCredits(
   text: string,
@@ -54,7 +60,7 @@ const KINDS: Readonly<Record<string, string>> = {
   grant: "Credits to begin with",
   topup: "Topped up",
   reserve: "Put aside for a turn",
-  settle: "Paid for a turn",
+  settle: "Turn paid, the rest given back",
   release: "Given back",
 };
 

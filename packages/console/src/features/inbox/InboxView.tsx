@@ -9,6 +9,7 @@ import { Empty } from "../../ui/Empty.tsx";
 import { Failure } from "../../ui/Failure.tsx";
 import { LoadedView } from "../../ui/LoadedView.tsx";
 import page from "../../ui/page.module.css";
+import { Words } from "../../ui/Words.tsx";
 import { actionsFor, laterTimes, markOf, type Triage, VIEWS } from "./inbox.ts";
 import { useInbox } from "./use-inbox.ts";
 
@@ -112,7 +113,7 @@ function Item({ item, nowMs, mayRetry, pending, failure, onAct, onOpenSession }:
         </span>
         <span className={page["aside"]}>{formatAge(item.createdAt, nowMs)}</span>
       </h3>
-      {item.summary === "" ? null : <p className={page["text"]}>{item.summary}</p>}
+      <Words text={item.summary} />
       {snoozedUntil !== null && snoozedUntil > nowMs ? (
         <p className={page["meta"]}>Comes back {formatMoment(snoozedUntil)}</p>
       ) : null}

@@ -39,8 +39,8 @@ export function MembersView({ me, rights }: Props) {
           <>
             {members.length === 0 ? (
               <Empty icon={<IconUsers size={32} />} title="Nobody has signed in yet">
-                People appear here with their first sign-in. Invite somebody to give them a role
-                before they come.
+                People appear here with their first sign-in; the developer of a machine of one's own
+                does not. Invite somebody to give them a role before they come.
               </Empty>
             ) : (
               <ul className={page["list"]}>
