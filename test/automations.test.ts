@@ -185,6 +185,26 @@ test(
       code: "InvalidAutomation",
       problems: [{ path: "schedule.cron" }],
     });
+    const task = { name: "tell_person", payload: { recipient: "x", title: "t", body: "b" } };
+    const template = { ...definition, prompt: "Which hotels in {{city}}?", delivery: { task } };
+    const blueprint = await automations.createBlueprint({ name: "Hotels anywhere", template });
+    expect(blueprint).toMatchObject({ version: 1, needs: ["city"] });
+    const { blueprintId } = blueprint;
+    const ours = await automations.createFrom(blueprintId, { variables: { city: "Porto" } });
+    expect(ours.definition).toMatchObject({ name: "Hotels", delivery: { task } });
+    await automations.delete(ours.automationId);
+    const renamed = { name: "Hotels", template };
+    expect(await automations.updateBlueprint(blueprintId, 1, renamed)).toMatchObject({
+      version: 2,
+    });
+    expect(await automations.blueprint(blueprintId)).toMatchObject({ name: "Hotels" });
+    await automations.deleteBlueprint(blueprintId);
+    expect((await automations.blueprints()).items).not.toContainEqual(
+      expect.objectContaining({ blueprintId }),
+    );
+    const [delivery] = (await automations.deliveries({ status: "delivered" })).items;
+    if (delivery === undefined) throw new Error("an earlier test has had a task delivered");
+    expect(await automations.redeliver(delivery.deliveryId)).toMatchObject({ status: "pending" });
     expect(await automations.pause(automationId)).toMatchObject({ paused: "person" });
     await automations.delete(automationId);
     const actions = (await automations.log({ automationId })).items.map(({ action }) => action);

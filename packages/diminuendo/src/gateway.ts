@@ -1,6 +1,6 @@
 /**
  * Owns the layer graph and the life of the process: the only file that names concrete layers together. Start:
- * recover what a dead process left, then listen. End: say goodbye, flush and stop the workers, interrupt fibers.
+ * see what a dead process left, listen, recover it. End: say goodbye, flush and stop the workers, interrupt fibers.
  */
 import { settingsOrExit } from "@concert/service-kit/config";
 import { endGracefully, explainListenFailure } from "@concert/service-kit/lifecycle";
@@ -147,17 +147,22 @@ const runtime = ManagedRuntime.make(AppLayer.pipe(Layer.provideMerge(loggingLaye
 
 const program = Effect.gen(function* () {
   const life = yield* Life;
-  yield* life.beforeClients;
+  const besideClients = yield* life.beforeClients;
   yield* Effect.forkScoped(housekeeping);
   const port = yield* startServer;
   yield* life.withClients(port);
-  yield* Effect.forkScoped((yield* Scheduler).run);
   const { host } = settings.listen;
   yield* Effect.logInfo(
     `listening on http://${host}:${port}${settings.devMode ? " in dev mode" : ""}`,
   );
   const { died } = yield* WorkerManager;
-  return yield* died;
+  const { run } = yield* Scheduler;
+  // A run that begins anew may use the reservation that a dead process left for it: that is closed first, or not at all.
+  const beside = Effect.andThen(
+    besideClients,
+    Effect.andThen(Effect.forkScoped(run), Effect.never),
+  );
+  return yield* Effect.raceFirst(died, beside);
 });
 
 const shutdown = Effect.gen(function* () {

@@ -11,6 +11,7 @@ import { AppConfig } from "../app-config.ts";
 import { Conversation } from "./conversation.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
 import type { Committed } from "./event-post.ts";
+import { type PackedPage, unpacked } from "./events-page.ts";
 import type {
   ReaderQueries,
   ReaderQuery,
@@ -73,7 +74,15 @@ export class WorkerManager extends Context.Service<
         commit: (commit, claim, done) => writer.commit(commit, claim, done),
         claimOf: () => undefined,
         replica: (command) => writer.ask(command),
-        read: (query) => Effect.suspend(() => reader.ask(writer.withPlace(query))),
+        read: <Q extends ReaderQuery>(query: Q) => {
+          if (query.kind !== "events") return reader.ask<ReaderQueries[Q["kind"]][1]>(query);
+          // Where the newest event lies is asked anew each time that this is run.
+          const page = Effect.suspend(() => reader.ask<PackedPage>(writer.withPlace(query)));
+          return Effect.map(page, unpacked) as Effect.Effect<
+            ReaderQueries[Q["kind"]][1],
+            StorageError
+          >;
+        },
         flush: writer.ask({ kind: "flush" }),
         stop,
         died: Deferred.await(died),

@@ -10,6 +10,7 @@ import type { Answer, Ask, Moved, ReaderQuery, ReplicaCommand, WriterCommand } f
 import type { StorageError } from "./storage-error.ts";
 import type { Commit, SessionSnapshot } from "./stored-session.ts";
 
+type EventsQuery = Extract<ReaderQuery, { readonly kind: "events" }>;
 type Question = Ask<WriterCommand | ReplicaCommand>["ask"];
 
 export class WriterConversation extends Conversation<WriterCommand | ReplicaCommand> {
@@ -35,9 +36,8 @@ export class WriterConversation extends Conversation<WriterCommand | ReplicaComm
     }
   }
 
-  /** What the reader needs to know beside the question. */
-  withPlace<Q extends ReaderQuery>(query: Q): Q {
-    if (query.kind !== "events") return query;
+  /** A question for events, with what the reader needs to know beside it. */
+  withPlace(query: EventsQuery): EventsQuery {
     return { ...query, journalPlace: this.#places.get(query.sessionId) };
   }
 

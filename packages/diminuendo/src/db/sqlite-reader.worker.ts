@@ -6,6 +6,7 @@ import { answerAutomation, noAutomations } from "./automation-queries.ts";
 import { balanceOf, heldReservations, ledgerPage } from "./billing-tables.ts";
 import { databasePath, openForReading, openForWriting, tenantIds } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
+import { packed } from "./events-page.ts";
 import { type Framed, JournalReader, type PageBounds } from "./journal-reader.ts";
 import { people, standingOf } from "./member-tables.ts";
 import { isCurrent, isEmpty, migrate } from "./migrations.ts";
@@ -55,7 +56,7 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
         withRegistry(tenantId, doomedSessions, []).map((sessionId) => ({ tenantId, sessionId })),
       );
     case "events":
-      return eventsPage(ask);
+      return packed(eventsPage(ask));
     case "turn_by_key":
       return turnByKey(ask);
     case "asking_command":

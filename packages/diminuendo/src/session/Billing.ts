@@ -9,7 +9,13 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { AppConfig } from "../app-config.ts";
-import type { Balance, LedgerLine, SetSpendingLimit, Spending } from "../db/stored-billing.ts";
+import type {
+  Balance,
+  HeldReservation,
+  LedgerLine,
+  SetSpendingLimit,
+  Spending,
+} from "../db/stored-billing.ts";
 import { type StorageError, WorkerManager } from "../db/WorkerManager.ts";
 import { closingOf } from "../domain/ledger.ts";
 import { type Price, priceOf } from "../domain/prices.ts";
@@ -32,10 +38,10 @@ export class Billing extends Context.Service<
     ) => Effect.Effect<Price, Refusal | StorageError>;
     /** The turn did not come to be after all. */
     readonly release: (tenantId: string, turnId: string) => Effect.Effect<void, StorageError>;
-    /** Closes what a dead process left open, of one tenant or with null of all, but for turns known to be alive. */
-    readonly recover: (
-      ofTenant: string | null,
-      isAlive: (sessionId: string, turnId: string) => boolean,
+    /** Closes what a dead process left open, but for turns that are known to be alive. */
+    readonly releaseDead: (
+      left: readonly HeldReservation[],
+      isAlive: (held: HeldReservation) => boolean,
     ) => Effect.Effect<void, StorageError>;
     readonly account: (
       tenantId: string,
@@ -91,10 +97,10 @@ export class Billing extends Context.Service<
           if (answer.kind === "limited") return yield* LIMITED[answer.of];
           return answer.kind === "reserved" ? price : yield* insufficient;
         }),
-        recover: Effect.fnUntraced(function* (ofTenant, isAlive) {
-          for (const held of yield* workers.read({ kind: "held_reservations", ofTenant })) {
+        releaseDead: Effect.fnUntraced(function* (left, isAlive) {
+          for (const held of left) {
+            if (isAlive(held)) continue;
             const { tenantId, sessionId, turnId } = held;
-            if (isAlive(sessionId, turnId)) continue;
             const fate = yield* workers.read({ kind: "turn_fate", sessionId, turnId });
             const closing = closingOf(fate);
             if (closing !== null) yield* close(tenantId, turnId, closing.cost);

@@ -5,7 +5,7 @@
 import type * as Fiber from "effect/Fiber";
 import type { RegistryRow } from "../db/stored-registry.ts";
 import type { DeltaRange, SessionSnapshot } from "../db/stored-session.ts";
-import type { SessionMeta } from "../protocol/index.ts";
+import type { SessionMeta, SessionStatus } from "../protocol/index.ts";
 import type { PodiumLink } from "../upstream/PodiumClient.ts";
 import { instanceIdOf } from "./ids.ts";
 import { SessionLock } from "./SessionLock.ts";
@@ -14,6 +14,13 @@ import { type SessionModel, waitingFor } from "./session-model.ts";
 
 /** `moved`: another gateway has it now. */
 export type Gone = "deleted" | "moved";
+
+/** What a session's registry keeps up with. */
+export interface Mark {
+  readonly status: SessionStatus;
+  readonly lastSeq: number;
+  readonly updatedAt: number;
+}
 
 export class LiveSession implements SessionView {
   readonly tenantId: string;
@@ -34,6 +41,10 @@ export class LiveSession implements SessionView {
   deltas: ReadonlyMap<string, DeltaRange>;
   /** What became of it while somebody still held on to it: nothing may be written any more. */
   gone: Gone | null = null;
+  /** As a dead process left it: it has to be recovered before anybody has it (Sessions.ts). */
+  isLeft: boolean;
+  /** What its registry says of it. */
+  marked: Mark;
   updatedAt: number;
   lastUsedAt: number;
   /** The open socket to Podium, while there is one. */
@@ -62,6 +73,9 @@ export class LiveSession implements SessionView {
     this.updatedAt = row.updatedAt;
     this.lastUsedAt = nowMs;
     this.#row = row;
+    // Only an inactive session ever leaves memory.
+    this.isLeft = snapshot.status !== "inactive";
+    this.marked = { status: row.status, lastSeq: row.lastSeq, updatedAt: row.updatedAt };
     this.model = {
       status: snapshot.status,
       openTurn: snapshot.openTurn,

@@ -9,29 +9,32 @@ import { Billing } from "./Billing.ts";
 import type { LiveSession } from "./LiveSession.ts";
 import { dropDirectory } from "./messages/lifecycle-messages.ts";
 import { Sessions } from "./Sessions.ts";
-import { recovered } from "./session-steps.ts";
 
 /** Many, because what they write to their tenant's registry is then one commit. */
-const AT_ONCE = 128;
+const AT_ONCE = 64;
 
 /**
- * Run before clients are let in, for one tenant or with null for all. One session that cannot be recovered does not keep
- * the others down.
+ * Of one tenant or with null of all. What is to be done is found out before clients are let in, so that nothing of
+ * theirs is taken for what was left; the effect it answers does it, beside them. A client that comes to a session sooner
+ * finds it recovered all the same (Sessions.ts). One session that cannot be recovered does not keep the others down.
  */
-export const recoverSessions = Effect.fnUntraced(function* (ofTenant: string | null) {
+export const recovery = Effect.fnUntraced(function* (ofTenant: string | null) {
   const workers = yield* WorkerManager;
+  const { releaseDead } = yield* Billing;
   const doomed = yield* workers.read({ kind: "doomed_sessions", ofTenant });
   for (const { tenantId, sessionId } of doomed) yield* dropDirectory(tenantId, sessionId);
+  const held = yield* workers.read({ kind: "held_reservations", ofTenant });
   const left = yield* workers.read({ kind: "active_sessions", ofTenant });
   if (left.length > 0) yield* Effect.logInfo(`recovering ${left.length} sessions`);
-  yield* Effect.forEach(left, ({ tenantId, row }) => recoverOne(tenantId, row.sessionId), {
-    concurrency: AT_ONCE,
-    discard: true,
+  return Effect.gen(function* () {
+    yield* Effect.forEach(left, ({ tenantId, row }) => recoverOne(tenantId, row.sessionId), {
+      concurrency: AT_ONCE,
+      discard: true,
+    });
+    // After the sessions: of those that run on nobody needs to look into their databases.
+    const { peek } = yield* Sessions;
+    yield* releaseDead(held, ({ sessionId, turnId }) => holds(peek(sessionId), turnId));
   });
-  // After the sessions: of those that run on nobody needs to look into their databases.
-  const { peek } = yield* Sessions;
-  const isAlive = (sessionId: string, turnId: string) => holds(peek(sessionId), turnId);
-  yield* (yield* Billing).recover(ofTenant, isAlive);
 });
 
 /** Whether the turn runs, waits to, or is what words for the open one would become. */
@@ -50,10 +53,7 @@ const recoverOne = (tenantId: string, sessionId: string) =>
     const sessions = yield* Sessions;
     const attachments = yield* Attachments;
     const session = yield* sessions.find(tenantId, sessionId);
-    const before = session.model.status;
-    yield* sessions.take(session, recovered);
-    // A change of state tells the registry by itself.
-    if (session.model.status === before) yield* sessions.reconcile(session);
+    yield* sessions.reconcile(session);
     if (session.model.openTurn !== null) yield* attachments.pursue(session);
   }).pipe(
     Effect.catchCause((cause) => Effect.logError(`cannot recover session ${sessionId}`, cause)),

@@ -13,7 +13,7 @@ import type { StorageError, WorkerManager } from "../db/WorkerManager.ts";
 import type { Metrics } from "../observability/Metrics.ts";
 import type { SessionStatus } from "../protocol/index.ts";
 import type { Broadcaster } from "../transport/Broadcaster.ts";
-import type { Gone, LiveSession } from "./LiveSession.ts";
+import type { Gone, LiveSession, Mark } from "./LiveSession.ts";
 import { type Numbered, numbered } from "./numbering.ts";
 import type { Change, SessionModel, Step } from "./session-model.ts";
 import type { TurnNews } from "./TurnNews.ts";
@@ -97,13 +97,23 @@ export class SessionLog {
 
   /** Makes the registry say what the session's own database says. */
   mark(session: LiveSession, status: SessionStatus, updatedAt = session.updatedAt) {
-    return this.#needs.workers.write({
-      kind: "update_session",
-      tenantId: session.tenantId,
-      sessionId: session.sessionId,
-      status,
-      lastSeq: session.lastSeq,
-      updatedAt,
+    const { tenantId, sessionId, lastSeq } = session;
+    const mark: Mark = { status, lastSeq, updatedAt };
+    return Effect.map(
+      this.#needs.workers.write({ kind: "update_session", tenantId, sessionId, ...mark }),
+      () => {
+        session.marked = mark;
+      },
+    );
+  }
+
+  /** `mark`, if the registry says anything else. */
+  reconcile(session: LiveSession): Effect.Effect<void, StorageError> {
+    return Effect.suspend(() => {
+      const { marked, lastSeq, updatedAt } = session;
+      const { status } = session.model;
+      const same = marked.lastSeq === lastSeq && marked.updatedAt === updatedAt;
+      return same && marked.status === status ? Effect.void : this.mark(session, status);
     });
   }
 
