@@ -137,14 +137,7 @@ const DATABASE_RETRY_MS = 500;
 /** Checks the contracts (throws `CatalogError` with every problem) and prepares; `start()` connects. */
 export function createConcord(options: ConcordOptions): Concord {
   const log = options.log ?? pino({ level: "warn" });
-  const pool = namingPool({
-    connectionString: options.databaseUrl,
-    max: POOL_SIZE,
-    connectionTimeoutMillis: CONNECT_WITHIN_MS,
-    // A statement may be sent before the one before it is answered (postgres/transaction.ts).
-    pipeline: true,
-  });
-  pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
+  const pool = poolOf(options, log);
   const engine = engineOf(options, pool, log);
   const { given, runtime, catalog, kit, store, announcer, reconciler } = engine;
   const { secrets, outbox, sender } = engine;
@@ -217,6 +210,18 @@ export function createConcord(options: ConcordOptions): Concord {
       await pool.end();
     },
   };
+}
+
+function poolOf({ databaseUrl }: ConcordOptions, log: Logger): pg.Pool {
+  const pool = namingPool({
+    connectionString: databaseUrl,
+    max: POOL_SIZE,
+    connectionTimeoutMillis: CONNECT_WITHIN_MS,
+    // A statement may be sent before the one before it is answered (postgres/transaction.ts).
+    pipeline: true,
+  });
+  pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
+  return pool;
 }
 
 interface WatchParts {

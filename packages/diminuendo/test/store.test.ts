@@ -338,7 +338,7 @@ for (const kind of KINDS) {
         await a.write(commit("s1", index + 1, [frame]), claim);
       }
       await a.write(forget("s2"), claim);
-      expect(await a.read({ kind: "doomed_sessions", ofTenant: "acme" })).toEqual([
+      expect((await a.read({ kind: "left_over", ofTenant: "acme" })).doomed).toEqual([
         { tenantId: "acme", sessionId: "s2" },
       ]);
       await a.read({ kind: "drop_session", sessionId: "s2" });
@@ -347,7 +347,7 @@ for (const kind of KINDS) {
 
       const b = gateway();
       const next = await b.claim("acme", "b");
-      expect(await b.read({ kind: "doomed_sessions", ofTenant: null })).toEqual([]);
+      expect((await b.read({ kind: "left_over", ofTenant: null })).doomed).toEqual([]);
       expect(await b.write(open("s1"), next)).toMatchObject({ lastSeq: frames.length });
       const read: string[] = [];
       while (read.length < frames.length) {

@@ -13,7 +13,7 @@ import { isCurrent, isEmpty, migrate } from "./migrations.ts";
 import { activeSessions, doomedSessions, getSession, listSessions } from "./registry-tables.ts";
 import { fateOf, lastSeqOf, loadHistory } from "./session-tables.ts";
 import { spendingOf } from "./spending-tables.ts";
-import type { Answer, Ask, EventsPage, ReaderQueries, ReaderQuery } from "./storage.ts";
+import type { Answer, Ask, EventsPage, LeftOver, ReaderQueries, ReaderQuery } from "./storage.ts";
 import { turnOutcome } from "./turn-outcome.ts";
 
 declare const self: Worker;
@@ -47,14 +47,8 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
       return withRegistry(ask.tenantId, (db) => getSession(db, ask.sessionId), null);
     case "list_sessions":
       return withRegistry(ask.tenantId, (db) => listSessions(db, ask), []);
-    case "active_sessions":
-      return wanted(ask.ofTenant).flatMap((tenantId) =>
-        withRegistry(tenantId, activeSessions, []).map((row) => ({ tenantId, row })),
-      );
-    case "doomed_sessions":
-      return wanted(ask.ofTenant).flatMap((tenantId) =>
-        withRegistry(tenantId, doomedSessions, []).map((sessionId) => ({ tenantId, sessionId })),
-      );
+    case "left_over":
+      return leftOver(ask.ofTenant);
     case "events":
       return packed(eventsPage(ask));
     case "turn_by_key":
@@ -73,10 +67,6 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
       return withRegistry(ask.tenantId, (db) => spendingOf(db, ask.userId, ask.nowMs), NO_SPENDING);
     case "ledger":
       return withRegistry(ask.tenantId, (db) => ledgerPage(db, ask.beforePlace, ask.limit), []);
-    case "held_reservations":
-      return wanted(ask.ofTenant).flatMap((tenantId) =>
-        withRegistry(tenantId, heldReservations, []).map((held) => ({ tenantId, ...held })),
-      );
     case "turn_fate": {
       const path = databasePath(dataDir, { shape: "session", id: ask.sessionId });
       return existsSync(path) ? fateOf(session(ask.sessionId), ask.turnId) : { kind: "unknown" };
@@ -117,8 +107,23 @@ function withRegistry<T>(tenantId: string, query: (db: Handle) => T, whenNone: T
   return whenNone;
 }
 
-const wanted = (ofTenant: string | null): readonly string[] =>
-  ofTenant === null ? tenantIds(dataDir) : [ofTenant];
+/** Each registry is opened once for it: at a start there may be thousands. */
+function leftOver(ofTenant: string | null): LeftOver {
+  const tenants = ofTenant === null ? tenantIds(dataDir) : [ofTenant];
+  const each = tenants.map((tenantId) => {
+    const of = (db: Handle): LeftOver => ({
+      active: activeSessions(db).map((row) => ({ tenantId, row })),
+      doomed: doomedSessions(db).map((sessionId) => ({ tenantId, sessionId })),
+      held: heldReservations(db).map((held) => ({ tenantId, ...held })),
+    });
+    return withRegistry(tenantId, of, { active: [], doomed: [], held: [] });
+  });
+  return {
+    active: each.flatMap(({ active }) => active),
+    doomed: each.flatMap(({ doomed }) => doomed),
+    held: each.flatMap(({ held }) => held),
+  };
+}
 
 type Handle = ReturnType<typeof openForReading>;
 

@@ -103,6 +103,15 @@ export interface ReplicaCommands {
 }
 export type ReplicaCommand = ReplicaCommands[keyof ReplicaCommands][0];
 
+export interface LeftOver {
+  /** Sessions in another state than `inactive`. */
+  readonly active: readonly { readonly tenantId: string; readonly row: RegistryRow }[];
+  /** Sessions that were deleted, and whose directory may still be there. */
+  readonly doomed: readonly { readonly tenantId: string; readonly sessionId: string }[];
+  /** Reservations that nobody has closed. */
+  readonly held: readonly HeldReservation[];
+}
+
 export interface EventsPage {
   readonly events: readonly { readonly seq: number; readonly frame: string }[];
 }
@@ -124,16 +133,8 @@ export interface ReaderQueries extends AutomationQueries {
     },
     readonly RegistryRow[],
   ];
-  /** Sessions of one tenant, or with null of every tenant, that a process left in another state than `inactive`. */
-  readonly active_sessions: [
-    { readonly kind: "active_sessions"; readonly ofTenant: string | null },
-    readonly { readonly tenantId: string; readonly row: RegistryRow }[],
-  ];
-  /** As before, sessions that were deleted, and whose directory may still be there. */
-  readonly doomed_sessions: [
-    { readonly kind: "doomed_sessions"; readonly ofTenant: string | null },
-    readonly { readonly tenantId: string; readonly sessionId: string }[],
-  ];
+  /** What a process left, of one tenant or with null of every tenant. */
+  readonly left_over: [{ readonly kind: "left_over"; readonly ofTenant: string | null }, LeftOver];
   /** Events with `afterSeq` < seq ≤ `throughSeq`: at least one, then until `limit` or `bytesMax` is reached. */
   readonly events: [
     {
@@ -204,11 +205,6 @@ export interface ReaderQueries extends AutomationQueries {
       readonly limit: number;
     },
     readonly LedgerLine[],
-  ];
-  /** As before, reservations that nobody has closed. */
-  readonly held_reservations: [
-    { readonly kind: "held_reservations"; readonly ofTenant: string | null },
-    readonly HeldReservation[],
   ];
   /** What became of a turn; `unknown` too when the session is no more. */
   readonly turn_fate: [

@@ -144,13 +144,8 @@ const lookAt = Effect.fnUntraced(
 const takeLeftOver = Effect.gen(function* () {
   const workers = yield* WorkerManager;
   const owners = yield* Owners;
-  const ofTenant = null;
-  const left = yield* Effect.all([
-    workers.read({ kind: "active_sessions", ofTenant }),
-    workers.read({ kind: "doomed_sessions", ofTenant }),
-    workers.read({ kind: "held_reservations", ofTenant }),
-  ]);
-  const tenants = new Set(left.flat().map(({ tenantId }) => tenantId));
+  const { active, doomed, held } = yield* workers.read({ kind: "left_over", ofTenant: null });
+  const tenants = new Set([...active, ...doomed, ...held].map(({ tenantId }) => tenantId));
   yield* Effect.forEach(tenants, (tenantId) => Effect.ignore(owners.ownerOf(tenantId, "ready")), {
     concurrency: AT_ONCE,
     discard: true,

@@ -21,10 +21,8 @@ const AT_ONCE = 64;
 export const recovery = Effect.fnUntraced(function* (ofTenant: string | null) {
   const workers = yield* WorkerManager;
   const { releaseDead } = yield* Billing;
-  const doomed = yield* workers.read({ kind: "doomed_sessions", ofTenant });
+  const { doomed, held, active: left } = yield* workers.read({ kind: "left_over", ofTenant });
   for (const { tenantId, sessionId } of doomed) yield* dropDirectory(tenantId, sessionId);
-  const held = yield* workers.read({ kind: "held_reservations", ofTenant });
-  const left = yield* workers.read({ kind: "active_sessions", ofTenant });
   if (left.length > 0) yield* Effect.logInfo(`recovering ${left.length} sessions`);
   return Effect.gen(function* () {
     yield* Effect.forEach(left, ({ tenantId, row }) => recoverOne(tenantId, row.sessionId), {
