@@ -166,8 +166,6 @@ export function createConcord(options: ConcordOptions): Concord {
     },
     ...reads({ pool, store, kit, commands, runtime }),
     ...services({ pool, store, kit, catalog, secrets, sender }),
-    connectors: () => describeConnectors(catalog),
-    dashboards: { read: (tenantId, since) => readDashboards(pool, tenantId, since) },
     schedules: createScheduleService(scheduling),
     webhooks: {
       find: catalog.webhook,
@@ -253,6 +251,8 @@ function watch({ options, pool, kit, log, runtime, reconciler }: WatchParts) {
 
 type Services = Pick<
   Concord,
+  | "connectors"
+  | "dashboards"
   | "incidents"
   | "inputs"
   | "notifications"
@@ -269,6 +269,8 @@ interface ServiceParts extends Omit<WebhookServiceParts, "lists"> {
 
 function services({ pool, store, kit, catalog, secrets, sender }: ServiceParts): Services {
   return {
+    connectors: () => describeConnectors(catalog),
+    dashboards: { read: (tenantId, since) => readDashboards(pool, tenantId, since) },
     notifications: createNotificationService({
       list: (principal, filter) => listNotifications(pool, principal, filter),
       read: (principal, id) => readNotification(pool, principal, id),
