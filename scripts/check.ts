@@ -8,6 +8,7 @@ const projects = [
 ].sort();
 
 const steps: readonly { readonly name: string; readonly command: readonly string[] }[] = [
+  { name: "boundaries and tidy", command: [process.execPath, "scripts/tidy/main.ts"] },
   {
     name: "format and lint",
     command: ["node", "node_modules/@biomejs/biome/bin/biome", "ci", "."],
@@ -16,7 +17,6 @@ const steps: readonly { readonly name: string; readonly command: readonly string
     name: `types ${project}`,
     command: ["node", "node_modules/typescript/bin/tsc", "-p", project],
   })),
-  { name: "boundaries and tidy", command: [process.execPath, "scripts/tidy/main.ts"] },
   { name: "requirements in tests", command: [process.execPath, "scripts/requirements.ts"] },
 ];
 

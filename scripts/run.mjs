@@ -30,7 +30,7 @@ const COMMANDS = {
   test: (args) => handOver(["scripts/test.ts", ...args]),
   bench: (args) => handOver(["bench/main.ts", ...args]),
 };
-const NEEDS_CONSOLE = new Set(["build", "concert", "test", "bench"]);
+const NEEDS_BUILD = new Set(["build", "concert", "test", "bench"]);
 
 const [command = "", ...args] = process.argv.slice(2);
 if (!(command in COMMANDS)) {
@@ -42,7 +42,11 @@ if (Number(process.versions.node.split(".")[0]) < NODE_MAJOR_MIN) {
 ensureInstalled();
 ensureBun();
 ensurePostgresLibraries();
-if (NEEDS_CONSOLE.has(command) && !isHelp(args)) ensureConsole();
+if (NEEDS_BUILD.has(command) && !isHelp(args)) {
+  ensureConsole();
+  // It looks for itself whether anything has changed. The gateway also starts without, only later.
+  if (bun(["packages/diminuendo/tools/bundle/main.ts"]) !== 0) say("the gateway stays unbundled");
+}
 COMMANDS[command](args);
 
 /** Installs exactly what the lockfile says, once for each lockfile. */

@@ -79,7 +79,7 @@ const generateReport: TaskDefinition = {
     {
       kind: "connector",
       id: "run",
-      connector: "warehouse",
+      connector: "report_warehouse",
       operation: "query",
       input: ({ payload }) => ({
         sql: QUERIES[String(payload["report_type"])] ?? "",
@@ -169,7 +169,7 @@ export default defineContracts((catalog) => {
     defaultExpiryMinutes: 24 * 60,
   });
   catalog.connector(
-    postgresConnector({ name: "warehouse", secretRef: "env:REPORTS_WAREHOUSE_URL" }),
+    postgresConnector({ name: "report_warehouse", secretRef: "env:REPORTS_WAREHOUSE_URL" }),
   );
   catalog.connector(
     appNotificationConnector({ name: "inbox", keyTemplate: "report_ready:{this_command}" }),

@@ -81,7 +81,7 @@ export function reportPolicies(): readonly Policy[] {
     celPolicy(DATA_ACCESS_RULES),
     celPolicy(SMALLER_SCANS),
     connectorScopePolicy(READ_ONLY, [
-      { connector: "warehouse", operation: "query" },
+      { connector: "report_warehouse", operation: "query" },
       { connector: "inbox", operation: "send_app_notification" },
     ]),
     externalSharingPolicy(EXTERNAL, "destination", PUBLICATION),

@@ -7,6 +7,8 @@ export interface SourceFile {
   readonly path: string;
   readonly text: string;
   readonly imports: readonly Import[];
+  /** Why it cannot be read as a program: then nobody knows what it imports. */
+  readonly problem?: string;
 }
 
 export interface Import {
@@ -14,6 +16,10 @@ export interface Import {
   readonly specifier: string;
   /** The file it names, from the root, for relative imports; undefined for packages. */
   readonly file: string | undefined;
+  /** From 1: where it stands first. */
+  readonly line: number;
+  /** Only a type is taken from it. */
+  readonly isType: boolean;
 }
 
 export interface Manifest {
@@ -33,23 +39,67 @@ export interface Project {
 export interface Finding {
   readonly rule: string;
   readonly path: string;
+  /** From 1; absent where the finding is about the whole file. */
+  readonly line?: number;
   readonly message: string;
 }
 
 export type Rule = (project: Project) => readonly Finding[];
 
-const IMPORT =
-  /^\s*(?:import|export)\s(?:[^'"`;]*?\sfrom\s*)?["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)|^\s*\}\s*from\s*["']([^"']+)["']/gm;
+/** Statements, those that only types need included. */
+const STATEMENT =
+  /^[ \t]*(?:import|export)\s(?:[^'"`;]*?(?:\sfrom|\}from|\*from|=\s*require\()\s*)?["']([^"'$\n]+)["']|^[ \t]*\}\s*from\s*["']([^"'$\n]+)["']/gm;
+/** A type that names its module: gone before a program runs, and a dependency all the same. */
+const IN_TYPE = /(?:[:=<|&,(]|\btypeof|\bextends)\s*import\(\s*["']([^"'$\n]+)["']/g;
 
-/** The static and dynamic imports in `text`, each once. */
-export function scanImports(path: string, text: string): readonly Import[] {
-  const specifiers = new Set<string>();
-  for (const match of text.matchAll(IMPORT)) {
-    const specifier = match[1] ?? match[2] ?? match[3];
-    if (specifier !== undefined) specifiers.add(specifier);
+const parsers = {
+  ts: new Bun.Transpiler({ loader: "ts" }),
+  tsx: new Bun.Transpiler({ loader: "tsx" }),
+};
+
+/** What a file imports in any form, each module once, or why that cannot be known. */
+export function readImports(path: string, text: string): Pick<SourceFile, "imports" | "problem"> {
+  const found = new Map<string, Place>();
+  const note = (specifier: string, at: number, isType: boolean) => {
+    const known = found.get(specifier) ?? { at, isType };
+    found.set(specifier, { at: Math.min(known.at, at), isType: known.isType && isType });
+  };
+  for (const match of text.matchAll(STATEMENT)) {
+    const specifier = match[1] ?? match[2] ?? "";
+    const isType = /^\s*(?:import|export)\s+type\s/.test(match[0]);
+    note(specifier, text.indexOf(specifier, match.index), isType);
   }
-  return [...specifiers].map((specifier) => ({
+  for (const match of text.matchAll(IN_TYPE)) note(match[1] ?? "", match.index, true);
+  try {
+    const parser = path.endsWith(".tsx") ? parsers.tsx : parsers.ts;
+    for (const { path: specifier } of parser.scanImports(text.replace(/^#!/, "//"))) {
+      note(specifier, found.get(specifier)?.at ?? placeOf(text, specifier), false);
+    }
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return { imports: importsOf(path, text, found), problem };
+  }
+  return { imports: importsOf(path, text, found) };
+}
+
+function placeOf(text: string, specifier: string): number {
+  return Math.max(0, text.search(new RegExp(`["']${RegExp.escape(specifier)}["']`)));
+}
+
+interface Place {
+  readonly at: number;
+  readonly isType: boolean;
+}
+
+function importsOf(
+  path: string,
+  text: string,
+  found: ReadonlyMap<string, Place>,
+): readonly Import[] {
+  return [...found].map(([specifier, { at, isType }]) => ({
     specifier,
+    isType,
+    line: text.slice(0, at).split("\n").length,
     file: specifier.startsWith(".")
       ? normalize(join(dirname(path), specifier)).replaceAll("\\", "/")
       : undefined,
@@ -70,7 +120,7 @@ export function readProject(root: string): Project {
   const sources = paths
     .filter((path) => /\.(ts|tsx|mjs)$/.test(path) && !path.endsWith(".d.ts"))
     .map((path) => ({ path, text: read(path) }))
-    .map(({ path, text }) => ({ path, text, imports: scanImports(path, text) }));
+    .map(({ path, text }) => ({ path, text, ...readImports(path, text) }));
   const documents = paths
     .filter((path) => path.endsWith(".md"))
     .map((path) => ({ path, text: read(path) }));

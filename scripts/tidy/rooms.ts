@@ -10,6 +10,9 @@ export interface Room {
   readonly rooms: readonly string[];
   /** Packages it may import; `undefined` leaves that to the package's manifest. */
   readonly packages?: readonly string[];
+  /** Of the rooms that it may import: what it may not, by the beginning of its path, and why. A type is no use of it. */
+  readonly never?: readonly string[];
+  readonly why?: string;
   /** A pure room sees no clock, randomness, I/O, timer or process. */
   readonly pure?: true;
 }
@@ -56,7 +59,19 @@ export const ROOMS: readonly Room[] = [
     packages: ["node:crypto"],
     pure: true,
   },
+  // Where the versioned registry of the domain will be: it knows nothing of what is registered.
+  { path: `${CONCORD}/registry/kernel`, rooms: [`${CONCORD}/core`] },
   { path: `${CONCORD}/adapters`, rooms: [`${CONCORD}/core`, `${CONCORD}/domain`] },
+  {
+    path: `${CONCORD}/adapters/connectors`,
+    rooms: [`${CONCORD}/core`, `${CONCORD}/domain`],
+    never: [
+      `${CONCORD}/core/policy.ts`,
+      `${CONCORD}/core/policies.ts`,
+      `${CONCORD}/domain/policy-`,
+    ],
+    why: "a connector judges nothing (CON-3)",
+  },
   {
     path: `${CONCORD}/api`,
     rooms: [`${CONCORD}/core`, `${CONCORD}/domain`, `${CONCORD}/registry`],
@@ -137,5 +152,14 @@ export const PURE_FILES: readonly RegExp[] = [
   /^packages\/concordance\/service\/raft\/(node|types|assert|quorum|election|replication|membership)\.ts$/,
   /^packages\/diminuendo\/src\/session\/session-state\.ts$/i,
   /^packages\/ensemble\/src\/providers\/offline\/(plan|planner|slots)[^/]*\.ts$/,
-  /^packages\/podium\/src\/runs\//,
+  /^packages\/podium\/src\/(runs|files)\//,
 ];
+
+/** Where adapters of durable runtimes are. */
+export const RUNTIMES = `${CONCORD}/runtime`;
+/** Where bodies of workflows are, and the files over which one is spread. */
+export const WORKFLOW_ROOMS = /^packages\/concord\/src\/runtime\//;
+export const WORKFLOW_FILES = /^packages\/concord\/src\/runtime\/run-command\.ts$/;
+/** What a replayed body may not name (RUN-8). */
+export const NOT_IN_A_WORKFLOW =
+  /Date\.|new Date|Math\.random|randomUUID|setTimeout|setInterval|fetch\(|Promise\.(?:race|any|all)|\bpool\.|\bprocess\./;

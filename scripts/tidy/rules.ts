@@ -2,13 +2,24 @@
 import { dirname, join, normalize } from "node:path";
 import {
   type Finding,
+  type Import,
   isTest,
   type Manifest,
   type Project,
   type Rule,
   type SourceFile,
 } from "./project.ts";
-import { BANNED_IN_PURE, PURE_FILES, ROOMS, type Room, SOLE_IMPORTERS } from "./rooms.ts";
+import {
+  BANNED_IN_PURE,
+  NOT_IN_A_WORKFLOW,
+  PURE_FILES,
+  ROOMS,
+  type Room,
+  RUNTIMES,
+  SOLE_IMPORTERS,
+  WORKFLOW_FILES,
+  WORKFLOW_ROOMS,
+} from "./rooms.ts";
 
 const FILE_LINES_MAX = 600;
 /** Files longer than the limit, each with its reason. */
@@ -35,28 +46,27 @@ export const boundaries: Rule = ({ sources }) =>
       const room = roomOf(source.path);
       return room === undefined
         ? []
-        : source.imports.flatMap((one) => wrongImport(source, room, one.specifier, one.file));
+        : source.imports.flatMap((one) => wrongImport(source, room, one));
     });
 
 function wrongImport(
-  source: SourceFile,
+  { path }: SourceFile,
   room: Room,
-  specifier: string,
-  file: string | undefined,
+  { specifier, file, line, isType }: Import,
 ): readonly Finding[] {
+  const wrong = (message: string) => [{ rule: "boundaries", path, line, message }];
   if (file === undefined) {
     if (
       room.packages === undefined ||
       room.packages.some((allowed) => matchesPackage(allowed, specifier))
     )
       return [];
-    return [
-      {
-        rule: "boundaries",
-        path: source.path,
-        message: `${room.path} may not import ${specifier}; allowed: ${room.packages.join(", ") || "nothing"}`,
-      },
-    ];
+    return wrong(
+      `${room.path} may not import ${specifier}; allowed: ${room.packages.join(", ") || "nothing"}`,
+    );
+  }
+  if (!isType && room.never?.some((prefix) => file.startsWith(prefix)) === true) {
+    return wrong(`${room.path} may not import ${file}: ${room.why ?? "the plan says so"}`);
   }
   const target = roomOf(file)?.path;
   if (
@@ -65,13 +75,9 @@ function wrongImport(
     (target !== undefined && allowsRoom(room, target))
   )
     return [];
-  return [
-    {
-      rule: "boundaries",
-      path: source.path,
-      message: `${room.path} may not import ${file}; allowed rooms: ${room.rooms.join(", ") || "only its own"}`,
-    },
-  ];
+  return wrong(
+    `${room.path} may not import ${file}; allowed rooms: ${room.rooms.join(", ") || "only its own"}`,
+  );
 }
 
 /** A package reaches another only through its exports, never into its folder. */
@@ -87,6 +93,7 @@ export const noReachingIn: Rule = ({ sources }) =>
       .map((one) => ({
         rule: "no-reaching-in",
         path: source.path,
+        line: one.line,
         message: `imports ${one.file} by path; use what ${packageFolder(one.file ?? "")} exports`,
       })),
   );
@@ -105,28 +112,81 @@ export const featuresApart: Rule = ({ sources }) => {
       .map((one) => ({
         rule: "features-apart",
         path: source.path,
+        line: one.line,
         message: `imports the feature ${feature(one.file ?? "")}; lift what both need to ui/ or lib/`,
       })),
   );
 };
 
-/** Some packages have a single room that may know them. */
-export const soleImporters: Rule = ({ sources }) =>
-  sources
-    .filter((source) => !isTest(source.path))
-    .flatMap((source) =>
-      source.imports.flatMap(({ specifier }) =>
-        SOLE_IMPORTERS.filter(
+/** Some packages have a single room that may know them; a test elsewhere may not either. */
+export const soleImporters: Rule = (project) => outsideTheirRoom(project, SOLE_IMPORTERS);
+
+/** X-51: engines that somebody tries out, beside those of the plan: only adapters may know them. */
+export function extraRuntimes(project: Project, names: readonly string[]): readonly Finding[] {
+  const engines = names.map((name) => ({
+    package: new RegExp(`^${RegExp.escape(name)}(/|$)`),
+    room: RUNTIMES,
+    reason: "the durable runtime is replaceable (spec §41)",
+  }));
+  return outsideTheirRoom(project, engines);
+}
+
+function outsideTheirRoom(
+  { sources }: Project,
+  importers: typeof SOLE_IMPORTERS,
+): readonly Finding[] {
+  return sources.flatMap((source) =>
+    source.imports.flatMap(({ specifier, line }) =>
+      importers
+        .filter(
           ({ package: name, room, also = [] }) =>
             name.test(specifier) &&
             ![room, ...also].some((folder) => source.path.startsWith(`${folder}/`)),
-        ).map((rule) => ({
+        )
+        .map((rule) => ({
           rule: "sole-importer",
           path: source.path,
+          line,
           message: `only ${rule.room} may import ${specifier}: ${rule.reason}`,
         })),
-      ),
+    ),
+  );
+}
+
+/** What cannot be parsed is not known to keep any rule. */
+export const parsable: Rule = ({ sources }) =>
+  sources.flatMap(({ path, problem }) =>
+    problem === undefined
+      ? []
+      : [{ rule: "parsable", path, message: `it is no program (${problem}); mend it` }],
+  );
+
+/** The bodies of workflows are replayed: what differs from run to run belongs into a step (RUN-8). */
+export const replayable: Rule = ({ sources }) =>
+  sources
+    .filter(({ path }) => WORKFLOW_ROOMS.test(path) && !isTest(path))
+    .flatMap(({ path, text }) =>
+      bodiesIn(withoutComments(text), WORKFLOW_FILES.test(path)).flatMap((body) => {
+        const [found] = NOT_IN_A_WORKFLOW.exec(body) ?? [];
+        if (found === undefined) return [];
+        const message = `the body of a workflow names ${found}; do it in a step, whose outcome is kept`;
+        return [{ rule: "replayable", path, message }];
+      }),
     );
+
+/** What is handed to `defineWorkflow`, up to the closing bracket; a whole file where a body is spread over it. */
+function bodiesIn(text: string, isWhole: boolean): readonly string[] {
+  if (isWhole) return [text];
+  return [...text.matchAll(/\.defineWorkflow\(/g)].map(({ index }) => {
+    let depth = 0;
+    for (let at = text.indexOf("(", index); at < text.length; at += 1) {
+      if (text[at] === "(") depth += 1;
+      if (text[at] === ")") depth -= 1;
+      if (depth === 0) return text.slice(index, at);
+    }
+    return text.slice(index);
+  });
+}
 
 /** What a file imports stands in its package's manifest. */
 export const declared: Rule = ({ sources, manifests }) =>
@@ -135,16 +195,17 @@ export const declared: Rule = ({ sources, manifests }) =>
     const root = manifests.find((one) => one.path === "package.json");
     return source.imports
       .filter((one) => one.file === undefined && !/^(node:|bun:|bun$)/.test(one.specifier))
-      .map((one) => packageName(one.specifier))
+      .map((one) => ({ name: packageName(one.specifier), line: one.line }))
       .filter(
-        (name) =>
+        ({ name }) =>
           name !== manifest?.name &&
           !manifest?.dependencies.has(name) &&
           !root?.dependencies.has(name),
       )
-      .map((name) => ({
+      .map(({ name, line }) => ({
         rule: "declared",
         path: source.path,
+        line,
         message: `imports ${name}, which ${manifest?.path ?? "no manifest"} does not list`,
       }));
   });
@@ -241,7 +302,9 @@ export const RULES = {
   featuresApart,
   soleImporters,
   declared,
+  parsable,
   pure,
+  replayable,
   opensWithPurpose,
   fileLength,
   noOrphans,

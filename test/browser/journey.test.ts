@@ -8,7 +8,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { findChromium, REPOSITORY } from "@concert/cli/stack";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { REQUEST } from "../support/journey.ts";
+import { FOR_A_COLLEAGUE, GUEST, REQUEST } from "../support/journey.ts";
 import {
   START_TIMEOUT_MS,
   startTestStack,
@@ -105,6 +105,31 @@ describe.skipIf(EXECUTABLE === undefined && !REQUIRED)("the console in a browser
       await page.reload();
       await byId("approval-card").first().waitFor();
       expect(await page.getByTestId("message-assistant").allTextContents()).toEqual(before);
+      expect(complaints).toEqual([]);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
+    "a question is a form: what is missing is pointed at, a reload loses nothing, the answer goes on",
+    async () => {
+      await openSession();
+      await say(FOR_A_COLLEAGUE);
+      await byId("question-card").waitFor();
+      await byId("answer").click();
+      const name = page.locator('[data-field="guest_name"]');
+      await page.getByText("This is needed.").first().waitFor();
+      await picture("6-question");
+      await page.reload();
+      await byId("question-card").waitFor();
+      await name.fill(GUEST.guest_name);
+      await page.locator('[data-field="guest_email"]').fill(GUEST.guest_email);
+      await page.keyboard.press("Enter");
+      await page.locator('[data-testid="question-outcome"][data-outcome="answered"]').waitFor();
+      await byId("message-assistant").filter({ hasText: "Casa do Rossio" }).last().waitFor();
+      await byId("show-record").last().waitFor();
+      expect(vendorOf(stack).guests().at(-1)).toEqual(GUEST);
+      await picture("7-answered");
       expect(complaints).toEqual([]);
     },
     TEST_TIMEOUT_MS,

@@ -72,6 +72,11 @@ export class GatewayWitness {
     return this.ask({ type: "run_turn", sessionId, text, idempotencyKey });
   }
 
+  /** Answers a question: `{input}`. */
+  give(sessionId: string, requestId: string, answers: unknown): Promise<Frame> {
+    return this.askPatiently({ type: "answer_question", sessionId, requestId, answers });
+  }
+
   /** `requestId` is the approval's id and also names the answer. */
   answer(sessionId: string, requestId: string, decision: "approved" | "rejected"): Promise<Frame> {
     const answers = { decision };

@@ -41,6 +41,37 @@ export async function approve(witness: GatewayWitness, sessionId: string): Promi
   );
 }
 
+/** A booking for somebody else, below what needs a decision: only the person knows whose name it is. */
+export const FOR_A_COLLEAGUE =
+  "Book Casa do Rossio in Lisbon from 3 to 5 March for my colleague, one guest";
+export const GUEST = { guest_name: "Ada Lovelace", guest_email: "ada@example.org" };
+
+/** Resolves with the open question. */
+export function questionOf(witness: GatewayWitness): Promise<WitnessedEvent> {
+  return witness.event("question", ({ type }) => type === "question_requested");
+}
+
+/** Answers; while the way to Concord is cut, tries again as a person would. */
+export async function answerQuestion(
+  witness: GatewayWitness,
+  sessionId: string,
+  input: Readonly<Record<string, unknown>> = GUEST,
+): Promise<void> {
+  const { requestId } = await questionOf(witness);
+  await eventually(
+    "the answer to be accepted",
+    async () => {
+      const answer = await witness.give(sessionId, String(requestId), { input });
+      if (answer.type === "answer_accepted") return true;
+      // The first answer may have been taken although its own answer was lost on the way back.
+      if (answer["code"] === "QuestionClosed") return true;
+      if (answer["code"] === "UpstreamUnavailable") return undefined;
+      throw new Error(`the answer was refused: ${JSON.stringify(answer)}`);
+    },
+    POLITELY,
+  );
+}
+
 export function completionOf(witness: GatewayWitness): Promise<WitnessedEvent> {
   return witness.event("the end of the turn", ({ type }) => type === "turn_complete");
 }
@@ -50,12 +81,13 @@ export async function expectWhole(
   stack: TestStack,
   witness: GatewayWitness,
   sessionId: string,
+  hotel = "Grand Hotel Miramar",
 ): Promise<void> {
   const done = await completionOf(witness);
   expect(done["status"]).toBe("succeeded");
   const bookings = await vendorOf(stack).bookings();
   expect(bookings.map(({ status, hotel_name }) => [status, hotel_name])).toEqual([
-    ["confirmed", "Grand Hotel Miramar"],
+    ["confirmed", hotel],
   ]);
   expect(String(done["finalText"])).toContain(bookings[0]?.confirmation_code ?? "a code");
   await expectEveryEventOnce(witness, sessionId);

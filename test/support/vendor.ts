@@ -1,4 +1,6 @@
 /** Owns the tests' look at the outside world: what the hotel vendor holds, and its failures on request. */
+import { Database } from "bun:sqlite";
+import { join } from "node:path";
 import type { TestStack } from "./stack.ts";
 
 export interface Booking {
@@ -21,7 +23,12 @@ export interface FaultRule {
   readonly delay_ms?: number;
 }
 
-export function vendorOf({ urls, keys }: TestStack) {
+export interface Guest {
+  readonly guest_name: string;
+  readonly guest_email: string;
+}
+
+export function vendorOf({ urls, keys, dataDir }: TestStack) {
   const ask = async <T>(path: string, init: RequestInit = {}): Promise<T> => {
     const headers = {
       authorization: `Bearer ${keys.hotelVendorApiKey}`,
@@ -34,6 +41,16 @@ export function vendorOf({ urls, keys }: TestStack) {
   };
   return {
     bookings: async () => (await ask<{ items: Booking[] }>("/v1/bookings")).items,
+    /** In whose names it holds bookings, oldest first; its API does not tell. */
+    guests: (): readonly Guest[] => {
+      const db = new Database(join(dataDir, "vendors", "hotel", "hotel.db"), { readonly: true });
+      try {
+        const names = "SELECT guest_name, guest_email FROM bookings ORDER BY seq";
+        return db.query<Guest, []>(names).all();
+      } finally {
+        db.close();
+      }
+    },
     stats: () => ask<{ requests: Record<string, number>; bookings: number }>("/v1/stats"),
     setFaults: (rules: readonly FaultRule[]) =>
       ask("/v1/faults", { method: "PUT", body: JSON.stringify({ rules }) }),

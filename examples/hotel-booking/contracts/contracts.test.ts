@@ -27,11 +27,13 @@ const INPUT: PolicyInput = {
 };
 
 describe("hotel contracts", () => {
-  test("EX-9 three tasks, each a tool under its agreed name", () => {
+  test("EX-9 three tasks and one that takes the last back, each a tool under its agreed name", () => {
     expect(catalog.tools().map((tool) => [tool.name, tool.taskName, tool.sideEffect])).toEqual([
       ["hotel_search", "hotel.search", false],
       ["hotel_draft", "hotel_reservation.draft", false],
       ["hotel_confirm", "hotel_reservation.confirm", true],
+      ["hotel_cancel", "hotel_reservation.cancel", true],
+      ["ask_person", "agent.ask_person", false],
     ]);
   });
 
@@ -117,7 +119,7 @@ describe("hotel contracts", () => {
     for (const field of fields) expect(draft?.idempotency?.key).toMatch(`{${field}`);
   });
 
-  test("CON-12 the vendor is asked at most a hundred times a second by one process", () => {
+  test("CON-12 the vendor is asked at most a hundred times a second", () => {
     expect(catalog.connector("hotel_booking").rateLimit).toEqual({
       requestsMax: 100,
       perSeconds: 1,

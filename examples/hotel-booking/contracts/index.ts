@@ -4,7 +4,7 @@
  */
 import { defineContracts } from "@concert/concord";
 import { hotelPolicies } from "./policies.ts";
-import { confirmTask, draftTask, searchTask } from "./tasks.ts";
+import { cancelTask, confirmTask, draftTask, searchTask } from "./tasks.ts";
 import { HOTEL_OPERATIONS, hotelConnector } from "./vendor-connector.ts";
 
 export default defineContracts((catalog) => {
@@ -29,4 +29,5 @@ export default defineContracts((catalog) => {
   catalog.task(searchTask);
   catalog.task(draftTask);
   catalog.task(confirmTask);
+  catalog.task(cancelTask);
 });

@@ -1,6 +1,7 @@
-/** Owns the three tasks of a hotel booking (EX-9): search, draft, confirm. Each is also a tool of the agent. */
+/** Owns the tasks of a hotel booking (EX-9): search, draft, confirm, and cancel. Each is also a tool of the agent. */
 import {
   ContractFailure,
+  encodeId,
   type Json,
   type JsonObject,
   type StepView,
@@ -20,7 +21,7 @@ import {
 const DATE = { type: "string", format: "date", description: "YYYY-MM-DD" };
 const GUESTS = { type: "integer", minimum: 1, maximum: 8 };
 const NAME = { type: "string", minLength: 1, maxLength: 120 };
-const DRAFT_ID = { type: "string", pattern: "^art_[0-9a-f]{32}$" };
+const ARTIFACT_ID = { type: "string", pattern: "^art_[0-9a-f]{32}$" };
 
 const CONFIRM = "hotel_reservation.confirm";
 const CONFIRM_KEY = "confirm_booking:{booking_draft_id}";
@@ -116,8 +117,30 @@ export const confirmTask: TaskDefinition = {
     type: "object",
     required: ["booking_draft_id"],
     additionalProperties: false,
-    properties: { booking_draft_id: DRAFT_ID },
+    properties: {
+      booking_draft_id: ARTIFACT_ID,
+      for_somebody_else: {
+        type: "boolean",
+        description: "True when somebody other than the person you speak with will stay there.",
+      },
+      guest_name: { ...NAME, title: "Name of the guest" },
+      guest_email: {
+        type: "string",
+        format: "email",
+        maxLength: 254,
+        title: "E-mail of the guest",
+        description: "The hotel sends the confirmation there.",
+      },
+    },
   },
+  // Somebody else's name and address are the person's to give: no model hears of them.
+  asks: [
+    {
+      fields: ["guest_name", "guest_email"],
+      text: "Who will stay there?",
+      when: ({ payload }) => payload["for_somebody_else"] === true,
+    },
+  ],
   riskLevel: "medium",
   policies: [
     MAY_BOOK,
@@ -140,7 +163,7 @@ export const confirmTask: TaskDefinition = {
     }
     return { ...draft.content, recent_bookings: await read.recentCommands(RATE_WINDOW_SECONDS) };
   },
-  review: ({ facts, requester }) => ({
+  review: ({ payload, facts, requester }) => ({
     action: `Book ${facts["hotel_name"]} in ${facts["city"]}`,
     why: `${requester.user} asked for it, and it costs more than may be spent without a decision.`,
     affected: [
@@ -150,6 +173,7 @@ export const confirmTask: TaskDefinition = {
       { label: "Check-in", value: facts["check_in"] ?? null },
       { label: "Check-out", value: facts["check_out"] ?? null },
       { label: "Guests", value: facts["guests"] ?? null },
+      { label: "In the name of", value: payload["guest_name"] ?? requester.user },
       { label: "Total", value: `${amount(facts["total_amount"])} ${facts["currency"]}` },
     ],
     afterApproval: "The room is booked once with the hotel vendor and the confirmation is kept.",
@@ -161,10 +185,11 @@ export const confirmTask: TaskDefinition = {
       connector: "hotel_booking",
       operation: "book_hotel",
       effectType: "hotel_booking.book",
-      input: ({ facts, requester }) => ({
+      input: ({ payload, facts, requester }) => ({
         quote_id: facts["quote_id"] ?? null,
-        guest_name: requester.user,
-        guest_email: requester.email ?? `${requester.user}@example.invalid`,
+        guest_name: payload["guest_name"] ?? requester.user,
+        guest_email:
+          payload["guest_email"] ?? requester.email ?? `${requester.user}@example.invalid`,
       }),
     },
     {
@@ -184,6 +209,34 @@ export const confirmTask: TaskDefinition = {
     artifact_id: object(view.results["confirmation"])["artifact_id"] ?? null,
   }),
   tool: { name: "hotel_confirm" },
+};
+
+export const cancelTask: TaskDefinition = {
+  name: "hotel_reservation.cancel",
+  description:
+    "Cancel a booking of the last day and have the hotel release the room. Needs the artifact_id of the confirmation.",
+  inputSchema: {
+    type: "object",
+    required: ["artifact_id"],
+    additionalProperties: false,
+    properties: { artifact_id: ARTIFACT_ID },
+  },
+  riskLevel: "medium",
+  policies: [MAY_BOOK],
+  gatherFacts: async (payload, read) => {
+    const id = String(payload["artifact_id"]);
+    const confirmation = await read.artifact(id);
+    if (confirmation?.artifactType !== "booking_confirmation") {
+      throw new ContractFailure("validation_error", `there is no booking confirmation ${id}`);
+    }
+    const booked = encodeId("command", confirmation.commandId);
+    return { ...confirmation.content, booked_by_command: booked };
+  },
+  steps: [
+    { kind: "take_back", id: "cancel", command: ({ facts }) => String(facts["booked_by_command"]) },
+  ],
+  result: ({ facts }) => ({ ...pick(facts, ["booking_id", "hotel_name"]), status: "cancelled" }),
+  tool: { name: "hotel_cancel" },
 };
 
 function bookingOf({ results }: StepView): JsonObject {

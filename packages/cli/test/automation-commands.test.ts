@@ -122,6 +122,40 @@ test(
 );
 
 test(
+  "a blueprint is made, shown, changed and deleted, and an automation made from it; what is told outside is listed",
+  async () => {
+    const template = {
+      prompt: "What is new about {{topic}}?",
+      execution: { mode: "isolated", agentType: "echo" },
+    };
+    writeFileSync(join(folder, "blue.json"), JSON.stringify({ name: "News", template }));
+    const made = await json("blueprint", "create", "blue.json");
+    expect(made).toMatchObject({ name: "News", version: 1, needs: ["topic"] });
+    const { blueprintId: id } = made;
+    expect((await concert("blueprint", "list")).out).toContain("News");
+    const mine = { name: "Mine", schedule: { kind: "heartbeat", everyMinutes: 60 } };
+    writeFileSync(join(folder, "mine.json"), JSON.stringify(mine));
+    const unsaid = await concert("automation", "create", "mine.json", "--blueprint", id);
+    expect([unsaid.code, unsaid.err]).toEqual([1, expect.stringContaining("\n  prompt: ")]);
+    const said = { ...mine, variables: { topic: "Lisbon" } };
+    writeFileSync(join(folder, "said.json"), JSON.stringify(said));
+    const preview = await concert("automation", "preview", "said.json", "--blueprint", id);
+    expect(preview.out.trim().split("\n")).toHaveLength(5);
+    const automation = await json("automation", "create", "said.json", "--blueprint", id);
+    expect(automation).toMatchObject({ definition: { name: "Mine", prompt: template.prompt } });
+    expect(await json("blueprint", "update", id, "blue.json")).toMatchObject({ version: 2 });
+    expect(await json("blueprint", "show", id)).toMatchObject({ version: 2 });
+    expect(await json("blueprint", "delete", id)).toEqual({ blueprintId: id });
+    expect((await concert("blueprint", "show", id)).err).toContain("BlueprintNotFound");
+    expect((await concert("automation", "deliveries")).out).toContain("Nothing is told outside");
+    const none = await concert("automation", "redeliver", "dlv_none");
+    expect([none.code, none.err]).toEqual([1, expect.stringContaining("DeliveryNotFound")]);
+    await json("automation", "delete", automation.automationId);
+  },
+  WITHIN_MS,
+);
+
+test(
   "who may only look cannot change; a key that is not accepted says where it came from",
   async () => {
     const vic = await concert("automation", "create", file("e.json"), "--key", "key-of-vic");

@@ -15,9 +15,11 @@ import { Refusal } from "./core/errors.ts";
 import { decodeId } from "./core/ids.ts";
 import type { RetryPolicy } from "./core/retry.ts";
 import { isResting } from "./core/vocabulary.ts";
+import { createAgentActionService } from "./domain/agent-actions.ts";
 import type { AgentRuntime } from "./domain/agents.ts";
 import { ALERT_LIMITS, type AlertLimits, alertsOf } from "./domain/alerts.ts";
 import { createApprovalService } from "./domain/approval-service.ts";
+import { maySee } from "./domain/artifacts.ts";
 import { type CommandService, createCommandService } from "./domain/command-service.ts";
 import type { SecretResolver } from "./domain/connectors.ts";
 import { explain } from "./domain/explain.ts";
@@ -26,7 +28,6 @@ import { createIncidentService } from "./domain/incident-service.ts";
 import { isoTime, type Kit } from "./domain/kit.ts";
 import { createNotificationService } from "./domain/notifications.ts";
 import { createPolicyService } from "./domain/policy-service.ts";
-import { RateGate } from "./domain/RateGate.ts";
 import type { EventFeed } from "./domain/reading.ts";
 import { createRedactionService } from "./domain/redaction-service.ts";
 import { createScheduleService, runTick } from "./domain/schedule-service.ts";
@@ -46,8 +47,10 @@ import { migrate, missingMigrations } from "./postgres/migrate.ts";
 import { namingPool } from "./postgres/naming-client.ts";
 import { readAlertFigures } from "./postgres/projections/alerts.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
+import { readDashboards } from "./postgres/projections/dashboards.ts";
 import { readEvidence } from "./postgres/projections/evidence.ts";
 import { listIncidents } from "./postgres/projections/incidents.ts";
+import { listInputs } from "./postgres/projections/inputs.ts";
 import { readLineage } from "./postgres/projections/lineage.ts";
 import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
 import { listNotifications, readNotification } from "./postgres/projections/notifications.ts";
@@ -56,6 +59,7 @@ import { listRecord } from "./postgres/projections/record.ts";
 import { readTimeline } from "./postgres/projections/timeline.ts";
 import { tenantsWithCommands } from "./postgres/projections/upkeep.ts";
 import { listDeliveries, listEndpoints } from "./postgres/projections/webhooks.ts";
+import { createRateGate } from "./postgres/rate-gate.ts";
 import { createPgStore, type OutboxFactory } from "./postgres/store.ts";
 import { type Contracts, loadCatalog } from "./registry/define-contracts.ts";
 import { describeConnectors } from "./registry/describe-connectors.ts";
@@ -133,16 +137,10 @@ const DATABASE_RETRY_MS = 500;
 /** Checks the contracts (throws `CatalogError` with every problem) and prepares; `start()` connects. */
 export function createConcord(options: ConcordOptions): Concord {
   const log = options.log ?? pino({ level: "warn" });
-  const pool = namingPool({
-    connectionString: options.databaseUrl,
-    max: POOL_SIZE,
-    connectionTimeoutMillis: CONNECT_WITHIN_MS,
-    // A statement may be sent before the one before it is answered (postgres/transaction.ts).
-    pipeline: true,
-  });
-  pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
-  const { given, runtime, catalog, kit, store, announcer, reconciler, secrets, outbox, sender } =
-    engineOf(options, pool, log);
+  const pool = poolOf(options, log);
+  const engine = engineOf(options, pool, log);
+  const { given, runtime, catalog, kit, store, announcer, reconciler } = engine;
+  const { secrets, outbox, sender } = engine;
   const events = createEventFeed(pool, announcer, (error) =>
     log.warn({ err: error }, "the event feed lost its connection"),
   );
@@ -161,6 +159,7 @@ export function createConcord(options: ConcordOptions): Concord {
       list: (principal, filter) => listCommands(pool, principal.tenant, filter),
       settled: (principal, id, timeoutMs) => settled(commands, events, principal, id, timeoutMs),
     },
+    agentActions: createAgentActionService(store, kit, commands),
     approvals: {
       ...createApprovalService(store, kit),
       list: (principal, filter) => listApprovals(pool, principal.tenant, filter),
@@ -168,6 +167,7 @@ export function createConcord(options: ConcordOptions): Concord {
     ...reads({ pool, store, kit, commands, runtime }),
     ...services({ pool, store, kit, catalog, secrets, sender }),
     connectors: () => describeConnectors(catalog),
+    dashboards: { read: (tenantId, since) => readDashboards(pool, tenantId, since) },
     schedules: createScheduleService(scheduling),
     webhooks: {
       find: catalog.webhook,
@@ -205,10 +205,23 @@ export function createConcord(options: ConcordOptions): Concord {
       await dispatcher.stop();
       await events.stop();
       await runtime.stop();
+      await engine.gate.close();
       await announcer.stop();
       await pool.end();
     },
   };
+}
+
+function poolOf({ databaseUrl }: ConcordOptions, log: Logger): pg.Pool {
+  const pool = namingPool({
+    connectionString: databaseUrl,
+    max: POOL_SIZE,
+    connectionTimeoutMillis: CONNECT_WITHIN_MS,
+    // A statement may be sent before the one before it is answered (postgres/transaction.ts).
+    pipeline: true,
+  });
+  pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
+  return pool;
 }
 
 interface WatchParts {
@@ -240,7 +253,13 @@ function watch({ options, pool, kit, log, runtime, reconciler }: WatchParts) {
 
 type Services = Pick<
   Concord,
-  "incidents" | "notifications" | "policies" | "record" | "redactions" | "webhookEndpoints"
+  | "incidents"
+  | "inputs"
+  | "notifications"
+  | "policies"
+  | "record"
+  | "redactions"
+  | "webhookEndpoints"
 >;
 
 interface ServiceParts extends Omit<WebhookServiceParts, "lists"> {
@@ -263,6 +282,7 @@ function services({ pool, store, kit, catalog, secrets, sender }: ServiceParts):
       ...createIncidentService(store, kit),
       list: (principal, filter) => listIncidents(pool, principal.tenant, filter),
     },
+    inputs: { list: (principal, filter) => listInputs(pool, principal.tenant, filter) },
     record: (principal, filter) => listRecord(pool, principal.tenant, filter),
     redactions: createRedactionService(store, kit),
     webhookEndpoints: createWebhookEndpointService({
@@ -301,6 +321,9 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
   const catalog = loadCatalog([...given, upkeep], { runtime });
   const kit = createKit(catalog, options.nowMs ?? Date.now);
   const outbox: OutboxFactory = (client) => outboxOver(runtime.messages(client));
+  const gate = createRateGate(options.databaseUrl, (error) =>
+    log.warn({ err: error }, "the connection that keeps calls under their limits failed"),
+  );
   const announcer = createAnnouncer(pool, (error) =>
     log.warn(
       { err: error },
@@ -312,7 +335,7 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
     over: store.over,
     store,
     kit,
-    vendors: { secrets, gate: new RateGate() },
+    vendors: { secrets, gate },
     agentRuntime: options.agentRuntimes?.podium,
     onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
   });
@@ -320,7 +343,8 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
   const sender = createWebhookSender(secrets, options.webhooks ?? {});
   defineDeliverWebhook(runtime, { store, kit, sender, retry, failuresMax, unit: Math.random });
   const reconciler = createReconciler(runtime, store, log);
-  return { given, runtime, catalog, kit, store, announcer, reconciler, secrets, outbox, sender };
+  const links = { announcer, reconciler, secrets, outbox, sender, gate };
+  return { given, runtime, catalog, kit, store, ...links };
 }
 
 type Reads = Pick<Concord, "artifacts" | "evidence" | "explain" | "timeline" | "verifyAudit">;
@@ -340,12 +364,15 @@ function reads({ pool, store, kit, commands, runtime }: ReadParts): Reads {
       artifactId === undefined
         ? undefined
         : await store.read((tx) => tx.artifacts.find(artifactId, principal.tenant));
-    if (found === undefined) throw new Refusal("not_found", "There is no such artifact.");
+    if (found === undefined || !maySee(found, principal)) {
+      throw new Refusal("not_found", "There is no such artifact.");
+    }
     return found;
   };
   return {
     artifacts: {
       get: artifact,
+      rendering: ({ artifactType }) => kit.catalog.artifactType(artifactType)?.rendering,
       lineage: async (principal, id) => readLineage(pool, await artifact(principal, id)),
     },
     evidence: async (principal, id) => {

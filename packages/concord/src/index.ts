@@ -106,6 +106,7 @@ export type { Incident } from "./domain/incidents.ts";
 export type { AuditReport } from "./domain/reading.ts";
 export type { ScheduleDefinition } from "./domain/schedules.ts";
 export type {
+  AgentDefinition,
   ApprovalTypeDefinition,
   ArtifactStep,
   ArtifactTypeDefinition,
@@ -115,7 +116,10 @@ export type {
   EffectTypeDefinition,
   FactReader,
   IdempotencyRule,
+  PersonQuestion,
+  PublishStep,
   StepView,
+  TakeBackStep,
   TaskDefinition,
   Tool,
 } from "./domain/tasks.ts";

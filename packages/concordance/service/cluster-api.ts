@@ -6,8 +6,8 @@ import type { ClusterMember, ClusterStatus, JoinRequest } from "../shared/protoc
 import type { KvStore } from "../shared/store.ts";
 import { backupBytes } from "./backup.ts";
 import type { ApplyResult } from "./fsm.ts";
-import { type RaftDriver, successorsOf } from "./raft/driver.ts";
-import { type Change, inForce, memberOf } from "./raft/membership.ts";
+import type { RaftDriver } from "./raft/driver.ts";
+import { type Change, inForce, memberOf, successorsOf } from "./raft/membership.ts";
 import type { ChangeOutcome } from "./raft/ports.ts";
 import { type NodeId, nodeId } from "./raft/types.ts";
 import type { RaftEngine } from "./raft-engine.ts";

@@ -60,15 +60,144 @@ export interface ResealCommand {
 }
 export type Command = WriteCommand | ExpireCommand | ResealCommand;
 
+/** What is not a write travels as one JSON object, and so did writes in the first format. */
 const COMMAND_FORMAT = 1;
+/**
+ * A write is one line of JSON fields, and then each value on a line of its own: JSON text holds no line break, and
+ * a value inside of JSON would have each quote of it escaped, at every member, several times.
+ */
+const WRITE_FORMAT = 2;
+type Field = string | number | null;
 
 export function encodeCommand(command: Command): string {
-  return JSON.stringify({ v: COMMAND_FORMAT, ...command });
+  const asWrite = command.type === "write" && command.operations.every(isLine);
+  return asWrite ? encodeWrite(command) : JSON.stringify({ v: COMMAND_FORMAT, ...command });
 }
 
 /** Reads a payload this program (or an earlier one) wrote; anything else is a broken log. */
 export function decodeCommand(payload: string): Command {
-  const { v, ...command } = JSON.parse(payload) as { v: unknown } & Command;
-  assert(v === COMMAND_FORMAT, `a command of format ${String(v)} needs a newer program`);
+  if (payload.startsWith("[")) return decodeWrite(payload);
+  const command = JSON.parse(payload) as { readonly v: unknown } & Command;
+  assertKnown(command.v, COMMAND_FORMAT);
   return command;
+}
+
+function isLine(operation: WriteOperation): boolean {
+  return operation.op === "delete" || !operation.valueJson.includes("\n");
+}
+
+function encodeWrite({ actor, operations, requestId, keyId, quota }: WriteCommand): string {
+  const who = [actor, requestId ?? null, keyId ?? null];
+  const fields: Field[] = [WRITE_FORMAT, ...who, quota?.keysMax ?? null, quota?.bytesMax ?? null];
+  let values = "";
+  for (const operation of operations) {
+    const { op, namespace, key, cas } = operation;
+    fields.push(op, namespace, key, cas);
+    if (op === "delete") continue;
+    const { expiresAt, ttlMs, digest, valueJson } = operation;
+    fields.push(expiresAt, ttlMs, digest ?? null);
+    values += `\n${valueJson}`;
+  }
+  return JSON.stringify(fields) + values;
+}
+
+function decodeWrite(payload: string): WriteCommand {
+  const values = new Lines(payload);
+  const fields = new Fields(JSON.parse(values.next()) as readonly Field[]);
+  assertKnown(fields.number(), WRITE_FORMAT);
+  const actor = fields.text();
+  const [requestId, keyId] = [fields.textOrNull(), fields.textOrNull()];
+  const [keysMax, bytesMax] = [fields.numberOrNull(), fields.numberOrNull()];
+  const operations: WriteOperation[] = [];
+  while (!fields.isAtEnd) operations.push(operationOf(fields, values));
+  const command: { -readonly [F in keyof WriteCommand]: WriteCommand[F] } = {
+    type: "write",
+    actor,
+    operations,
+  };
+  if (requestId !== null) command.requestId = requestId;
+  if (keyId !== null) command.keyId = keyId;
+  if (keysMax !== null && bytesMax !== null) command.quota = { keysMax, bytesMax };
+  return command;
+}
+
+function operationOf(fields: Fields, values: Lines): WriteOperation {
+  const op = fields.text();
+  const [namespace, key, cas] = [fields.text(), fields.text(), fields.numberOrNull()];
+  if (op === "delete") return { op, namespace, key, cas };
+  assert(op === "set", `an operation ${op} needs a newer program`);
+  const [expiresAt, ttlMs] = [fields.numberOrNull(), fields.numberOrNull()];
+  const digest = fields.textOrNull();
+  const facts = { op, namespace, key, valueJson: values.next(), cas, expiresAt, ttlMs } as const;
+  return digest === null ? facts : { ...facts, digest };
+}
+
+function assertKnown(found: unknown, known: number): void {
+  assert(found === known, `a command of format ${String(found)} needs a newer program`);
+}
+
+/** Hands out the lines of a text, one after the other. */
+class Lines {
+  readonly #text: string;
+  #from = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  next(): string {
+    const end = this.#text.indexOf("\n", this.#from);
+    const line = end === -1 ? this.#text.slice(this.#from) : this.#text.slice(this.#from, end);
+    assert(line !== "", "a write has a line for each value");
+    this.#from = end === -1 ? this.#text.length : end + 1;
+    return line;
+  }
+}
+
+/** Hands out fields, one after the other, each as what it must be. */
+class Fields {
+  readonly #fields: readonly Field[];
+  #next = 0;
+
+  constructor(fields: readonly Field[]) {
+    this.#fields = fields;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#next >= this.#fields.length;
+  }
+
+  text(): string {
+    const field = this.#take();
+    if (typeof field === "string") return field;
+    throw broken("text", field);
+  }
+
+  number(): number {
+    const field = this.#take();
+    if (typeof field === "number") return field;
+    throw broken("number", field);
+  }
+
+  textOrNull(): string | null {
+    const field = this.#take();
+    if (typeof field === "string" || field === null) return field;
+    throw broken("text or null", field);
+  }
+
+  numberOrNull(): number | null {
+    const field = this.#take();
+    if (typeof field === "number" || field === null) return field;
+    throw broken("number or null", field);
+  }
+
+  #take(): Field | undefined {
+    const field = this.#fields[this.#next];
+    this.#next += 1;
+    return field;
+  }
+}
+
+function broken(wanted: string, found: unknown): Error {
+  return new Error(`a write in the log has ${JSON.stringify(found) ?? "nothing"} for a ${wanted}`);
 }

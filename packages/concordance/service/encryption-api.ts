@@ -9,8 +9,7 @@ import type { SealedRows } from "../shared/store.ts";
 import { SYSTEM_ROOT } from "../shared/types.ts";
 import type { Cipher } from "./cipher.ts";
 import type { ResealCommand } from "./command.ts";
-import type { Engine, Resealing } from "./engine.ts";
-import { Refusal } from "./refusal.ts";
+import type { Engine } from "./engine.ts";
 
 const STEP_ROWS = 64;
 const STEP_CHARS = 1_048_576;
@@ -26,13 +25,13 @@ export class EncryptionApi {
 
   async status(): Promise<string> {
     const { keyId } = this.#cipher;
-    const otherwiseSealed = await this.#resealing().countSealedOtherwise(keyId ?? "");
+    const otherwiseSealed = await this.#engine.resealing.countSealedOtherwise(keyId ?? "");
     return JSON.stringify({ keyId, otherwiseSealed } satisfies EncryptionStatus);
   }
 
   /** Throws `credentials_unavailable` when a value was sealed under a key that this member lacks. */
   async rotate(actor: string): Promise<string> {
-    const resealing = this.#resealing();
+    const { resealing } = this.#engine;
     const { keyId } = this.#cipher;
     if (keyId === null) throw this.#cipher.noKey();
     await this.#engine.fresh({ linearizable: true, minRevision: 0 });
@@ -80,11 +79,5 @@ export class EncryptionApi {
     const facts = { valueJson: JSON.stringify({ keyId }), cas: null, expiresAt: null, ttlMs: null };
     const operations = [{ op: "set" as const, ...place, ...facts }];
     await this.#engine.write({ type: "write", actor, operations });
-  }
-
-  #resealing(): Resealing {
-    const { resealing } = this.#engine;
-    if (resealing !== null) return resealing;
-    throw new Refusal("invalid_request", "This engine cannot rotate encryption keys in place.");
   }
 }

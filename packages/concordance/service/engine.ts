@@ -90,8 +90,7 @@ export interface Engine {
    * is kept, judged in the order of writes. Throws when it was not decided.
    */
   write(command: WriteCommand): Promise<ApplyResult>;
-  /** Null for an engine that cannot put other ciphertexts in place. */
-  readonly resealing: Resealing | null;
+  readonly resealing: Resealing;
 }
 
 /** What rotating the encryption key needs. */

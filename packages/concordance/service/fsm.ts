@@ -3,6 +3,7 @@
  * change log and applied index change together (C3, pitfall 6), and reach the disk together at `flush`.
  * Refuses to own: rows (shared/store.ts), validation of requests (parse.ts).
  */
+import type { AuditLimits } from "../shared/ledger.ts";
 import type { Held, KvStore, Position, StoredChange, StoredEntry } from "../shared/store.ts";
 import { covers, EXPIRY_ACTOR, KEYS_NAMESPACE } from "../shared/types.ts";
 import {
@@ -17,7 +18,7 @@ import {
 import { assert } from "./raft/assert.ts";
 import type { LogEntry } from "./raft/types.ts";
 import { fingerprintOf, outcomeOf, outcomeText } from "./requests.ts";
-import { type AuditLimits, type OverQuota, Tally } from "./tally.ts";
+import { type OverQuota, Tally } from "./tally.ts";
 import { grantOf } from "./tenant-keys.ts";
 
 export type WriteResult =
@@ -77,14 +78,15 @@ export class Fsm {
   readonly #history: HistoryLimits;
   readonly #listeners = new Set<(changes: readonly StoredChange[]) => void>();
   readonly #tally: Tally;
-  #draft: Position;
+  /** Of the present apply; the store takes it when all went well. */
+  #draft: { -readonly [F in keyof Position]: Position[F] };
   #changes: StoredChange[] = [];
 
   constructor(store: KvStore, history: HistoryLimits = HISTORY, audit?: AuditLimits) {
     this.#store = store;
     this.#history = history;
     this.#tally = new Tally(store, audit);
-    this.#draft = store.position;
+    this.#draft = { ...store.position };
   }
 
   get appliedIndex(): number {
@@ -105,7 +107,7 @@ export class Fsm {
     const results: (ApplyResult | null)[] = [];
     this.#changes = [];
     this.#store.transact(() => {
-      this.#draft = this.#store.position;
+      this.#draft = { ...this.#store.position };
       this.#tally.reset();
       for (const entry of entries) results.push(this.#applyOne(entry));
       this.#tally.save();
@@ -117,8 +119,8 @@ export class Fsm {
 
   #applyOne(entry: LogEntry): ApplyResult | null {
     assert(entry.index === this.#draft.appliedIndex + 1, "C3: each entry once, in order");
-    const timeMs = Math.max(this.#draft.timeMs, entry.timeMs);
-    this.#draft = { ...this.#draft, appliedIndex: entry.index, timeMs };
+    this.#draft.appliedIndex = entry.index;
+    this.#draft.timeMs = Math.max(this.#draft.timeMs, entry.timeMs);
     if (entry.kind !== "command") return null;
     const result = this.#run(decodeCommand(entry.payload), entry.index);
     this.#compact();
@@ -196,11 +198,12 @@ export class Fsm {
     const updatedAt = this.#draft.timeMs;
     const expiresAt = ttlMs === null ? operation.expiresAt : updatedAt + ttlMs;
     const last = held === null ? this.#takeBuriedVersion(namespace, key) : held.version;
-    const facts = { namespace, key, value, version: last + 1, revision };
-    const entry: StoredEntry = { ...facts, updatedBy: doer.actor, updatedAt, expiresAt };
-    this.#store.put(entry, held);
-    this.#tally.replaced(held, entry);
-    this.#record({ ...facts, op: "set" }, doer);
+    const version = last + 1;
+    const { actor: updatedBy } = doer;
+    const when = { updatedBy, updatedAt, expiresAt };
+    const entry: StoredEntry = { namespace, key, value, version, revision, ...when };
+    this.#tally.replaced(operation, held, this.#store.put(entry, held));
+    this.#record({ namespace, key, value, version, revision, op: "set" }, doer);
     return { op: "set", entry };
   }
 
@@ -229,35 +232,39 @@ export class Fsm {
     for (const { namespace, key, version, value } of entries) {
       this.#store.resealEntry(namespace, key, version, value);
     }
-    for (const { seq, value } of changes) this.#store.resealChange(seq, value);
+    if (changes.length > 0) {
+      this.#store.resealChanges(new Map(changes.map(({ seq, value }) => [seq, value])));
+    }
     return { kind: "committed", revision: this.#draft.revision, results: [] };
   }
 
   #record(change: Omit<StoredChange, "seq" | "at" | "actor">, doer: Doer): void {
-    const seq = this.#draft.seq + 1;
-    const recorded: StoredChange = { ...change, actor: doer.actor, seq, at: this.#draft.timeMs };
+    const draft = this.#draft;
+    const seq = draft.seq + 1;
+    const { revision, namespace, key, op, value, version } = change;
+    const what = { namespace, key, op, value, version };
+    const recorded: StoredChange = { seq, revision, ...what, actor: doer.actor, at: draft.timeMs };
     const bytes = CHANGE_BYTES + (change.value?.length ?? 0);
     this.#store.record(recorded, bytes);
     this.#tally.changed(recorded, doer.credential);
     this.#changes.push(recorded);
-    const changesCount = this.#draft.changesCount + 1;
-    const changesBytes = this.#draft.changesBytes + bytes;
-    this.#draft = { ...this.#draft, seq, revision: change.revision, changesCount, changesBytes };
+    draft.seq = seq;
+    draft.revision = change.revision;
+    draft.changesCount += 1;
+    draft.changesBytes += bytes;
   }
 
   /** Bounds the history; runs in apply, so every member forgets the same revisions (C4). */
   #compact(): void {
     const { changesMax, bytesMax } = this.#history;
-    while (this.#draft.changesCount > changesMax || this.#draft.changesBytes > bytesMax) {
-      const dropped = this.#store.dropOldestRevision();
+    const draft = this.#draft;
+    while (draft.changesCount > changesMax || draft.changesBytes > bytesMax) {
+      const dropped = this.#store.dropOldestRevision(draft.revision);
       if (dropped === null) return;
-      this.#draft = {
-        ...this.#draft,
-        compactedRevision: dropped.revision,
-        changesCount: this.#draft.changesCount - dropped.count,
-        changesBytes: this.#draft.changesBytes - dropped.bytes,
-        versionFloor: Math.max(this.#draft.versionFloor, dropped.versionFloor),
-      };
+      draft.compactedRevision = dropped.revision;
+      draft.changesCount -= dropped.count;
+      draft.changesBytes -= dropped.bytes;
+      draft.versionFloor = Math.max(draft.versionFloor, dropped.versionFloor);
     }
   }
 

@@ -1,5 +1,6 @@
 /**
- * Owns what travels on `/raft`: the handshake's headers and one JSON message a frame. A frame that is not
+ * Owns what travels on `/raft`: the handshake's headers, and one message a frame: a line of JSON, and the payloads of
+ * its entries behind it as they are (inside of the JSON each of their quotes would be escaped). A frame that is not
  * what it should be is an error here, and never reaches the core. Pure.
  */
 import { type Incoming, type LogEntry, type NodeId, nodeId } from "./raft/types.ts";
@@ -14,11 +15,19 @@ export interface Greeting {
   readonly nodeId: NodeId;
   readonly incarnation: string;
   readonly address: string;
+  /** What it speaks; members that speak differently do not understand each other's frames. */
+  readonly protocol: string;
 }
+
+/** Raise it when a frame changes its form. Before it was told, payloads travelled inside of the JSON. */
+export const PEER_PROTOCOL = "2";
+const UNTOLD_PROTOCOL = "1";
 
 export const PEER_CLOSE = {
   /** The peer speaks another protocol. */
   malformed: 4400,
+  /** The dialler is of a version that speaks differently. */
+  otherProtocol: 4406,
   /** The dialler's name was removed from the cluster. */
   removed: 4403,
   /** The dialler is of another cluster, or another disk under a known name. */
@@ -33,6 +42,7 @@ export function greetingHeaders(greeting: Greeting): Record<string, string> {
     [`${PREFIX}node`]: greeting.nodeId,
     [`${PREFIX}incarnation`]: greeting.incarnation,
     [`${PREFIX}address`]: greeting.address,
+    [`${PREFIX}protocol`]: greeting.protocol,
   };
 }
 
@@ -48,28 +58,40 @@ export function greetingOf(headers: Headers): Greeting | null {
     nodeId: nodeId(id ?? ""),
     incarnation: incarnation ?? "",
     address: address ?? "",
+    protocol: headers.get(`${PREFIX}protocol`) ?? UNTOLD_PROTOCOL,
   };
 }
+
+/** An entry without its index, which follows from its place, and with the length of its payload. */
+type EntryHead = readonly [
+  term: number,
+  timeMs: number,
+  kind: LogEntry["kind"],
+  payloadChars: number,
+];
 
 /** Writes messages out. The same entries usually go to every follower, one right after the other. */
 export class MessageWriter {
   #entries: readonly LogEntry[] = [];
-  #text = "[]";
+  #text = "[]}";
 
   textOf(message: Incoming | WireMessage): string {
     if (message.type !== "append_request") return JSON.stringify(message);
     const { entries, ...header } = message;
-    return `${JSON.stringify(header).slice(0, -1)},"entries":${this.#textOf(entries)}}`;
+    return `${JSON.stringify(header).slice(0, -1)},"entries":${this.#textOf(entries)}`;
   }
 
   #textOf(entries: readonly LogEntry[]): string {
     const { length } = entries;
     const same =
       length === this.#entries.length && entries.every((one, i) => one === this.#entries[i]);
-    if (!same) {
-      this.#entries = entries;
-      this.#text = JSON.stringify(entries);
-    }
+    if (same) return this.#text;
+    const heads = entries.map(
+      ({ term, timeMs, kind, payload }): EntryHead => [term, timeMs, kind, payload.length],
+    );
+    const payloads = entries.map(({ payload }) => payload).join("");
+    this.#entries = entries;
+    this.#text = `${JSON.stringify(heads)}}\n${payloads}`;
     return this.#text;
   }
 }
@@ -97,7 +119,9 @@ const ENTRY_KINDS: ReadonlySet<unknown> = new Set(["noop", "command", "config"])
 
 /** Reads a frame from `from` to `to`. Throws with the reason when it is no message of this protocol. */
 export function messageOf(text: string, from: NodeId, to: NodeId): WireMessage {
-  const value = recordOf(JSON.parse(text), "message");
+  const end = text.indexOf("\n");
+  const line = end === -1 ? text : text.slice(0, end);
+  const value = recordOf(JSON.parse(line), "message");
   const { type } = value;
   if (typeof type !== "string" || !Object.hasOwn(NUMBERS, type)) throw new Error("no such type");
   const kind = type as Incoming["type"];
@@ -106,21 +130,39 @@ export function messageOf(text: string, from: NodeId, to: NodeId): WireMessage {
   for (const name of SWITCHES[kind]) {
     if (typeof value[name] !== "boolean") throw new Error(`bad ${name}`);
   }
-  if (kind === "append_request") checkEntries(value["entries"], value["prevIndex"]);
+  const payloads = end === -1 ? "" : text.slice(end + 1);
+  if (kind === "append_request") {
+    value["entries"] = entriesOf(value["entries"], Number(value["prevIndex"]), payloads);
+  } else if (payloads !== "") throw new Error("more than a message");
   if (kind === "snapshot_offer") checkOffer(value);
   return value as unknown as WireMessage;
 }
 
-function checkEntries(entries: unknown, prevIndex: unknown): void {
-  if (!Array.isArray(entries)) throw new Error("no entries");
-  for (const [offset, entry] of entries.entries()) {
-    const { index, term, timeMs, kind, payload } = recordOf(entry, "entry");
-    if (index !== Number(prevIndex) + 1 + offset) throw new Error("bad entry index");
-    checkNumber(term, "entry term");
-    checkNumber(timeMs, "entry time");
-    if (!ENTRY_KINDS.has(kind) || typeof payload !== "string") throw new Error("bad entry");
+function entriesOf(heads: unknown, prevIndex: number, payloads: string): readonly LogEntry[] {
+  if (!Array.isArray(heads)) throw new Error("no entries");
+  let at = 0;
+  const entries = heads.map((head: unknown, offset): LogEntry => {
+    if (!Array.isArray(head)) throw new Error("bad entry");
+    const [term, timeMs, kind, chars] = head as readonly unknown[];
+    const counts = { term: numberOf(term), timeMs: numberOf(timeMs) };
+    const end = at + numberOf(chars);
+    if (!isKind(kind) || end > payloads.length) throw new Error("bad entry");
+    const payload = payloads.slice(at, end);
+    at = end;
     if (kind === "config") checkMembership(JSON.parse(payload));
-  }
+    return { index: prevIndex + 1 + offset, ...counts, kind, payload };
+  });
+  if (at !== payloads.length) throw new Error("more payload than entries");
+  return entries;
+}
+
+function numberOf(value: unknown): number {
+  checkNumber(value, "entry");
+  return Number(value);
+}
+
+function isKind(kind: unknown): kind is LogEntry["kind"] {
+  return ENTRY_KINDS.has(kind);
 }
 
 function checkOffer({ snapshot, file }: Record<string, unknown>): void {

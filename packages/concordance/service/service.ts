@@ -14,9 +14,10 @@ import type { OpenMember } from "./member.ts";
 import { memberMetrics, TENANTS_SHOWN } from "./metrics.ts";
 import type { WireMessage } from "./peer-wire.ts";
 import { Peers } from "./peers.ts";
-import { RaftDriver, successorsOf } from "./raft/driver.ts";
+import { snapshotFacts } from "./raft/compactor.ts";
+import { RaftDriver } from "./raft/driver.ts";
 import { isOutOfTouch } from "./raft/election.ts";
-import { inForce, memberOf, membershipAt, votersOf } from "./raft/membership.ts";
+import { inForce, memberOf, membershipAt, successorsOf, votersOf } from "./raft/membership.ts";
 import type { Moment, NodeId, SnapshotHeader } from "./raft/types.ts";
 import { RaftEngine } from "./raft-engine.ts";
 import type { HttpServer } from "./server.ts";
@@ -63,7 +64,7 @@ export class Service {
     this.#log = log;
     this.#fsm = new Fsm(opened.state.store);
     this.#snapshots = new Snapshots(opened.state, log, (index, timeMs) =>
-      this.#driver.snapshotFacts(index, timeMs),
+      snapshotFacts(this.#driver.state, index, timeMs),
     );
     this.#peers = this.#makePeers();
     this.#driver = this.#makeDriver(onFatal);

@@ -3,8 +3,8 @@
  * tenant, bounded). Part of the transaction of the changes themselves. Deterministic (C5).
  * Refuses to own: rows (shared/ledger.ts), what a write does (fsm.ts).
  */
-import type { Usage } from "../shared/ledger.ts";
-import type { Held, KvStore, StoredChange, StoredEntry } from "../shared/store.ts";
+import { AUDIT, type AuditLimits, type Usage } from "../shared/ledger.ts";
+import type { Held, KvStore, StoredChange } from "../shared/store.ts";
 import { type Quota, rootOf } from "../shared/types.ts";
 import type { WriteOperation } from "./command.ts";
 
@@ -22,20 +22,15 @@ interface Growth {
   readonly keys: number;
   readonly bytes: number;
 }
+type Draft = { -readonly [F in keyof Usage]: Usage[F] };
 
-/** Rows of history a tenant keeps; the oldest go, some at a time. Part of the replicated rules. */
-export interface AuditLimits {
-  readonly rowsMax: number;
-  readonly slack: number;
-}
-export const AUDIT: AuditLimits = { rowsMax: 10_000, slack: 1_000 };
 const NOTHING: Growth = { keys: 0, bytes: 0 };
 
 export class Tally {
   readonly #store: KvStore;
   readonly #audit: AuditLimits;
   /** What this apply has counted and not yet saved. */
-  readonly #drafts = new Map<string, Usage>();
+  readonly #drafts = new Map<string, Draft>();
 
   constructor(store: KvStore, audit: AuditLimits = AUDIT) {
     this.#store = store;
@@ -48,6 +43,7 @@ export class Tally {
     operations: readonly WriteOperation[],
     held: readonly (Held | null)[],
   ): OverQuota | null {
+    if (this.#isFarFrom(quota, operations)) return null;
     const growth = new Map<string, Growth>();
     for (const [position, operation] of operations.entries()) {
       const root = rootOf(operation.namespace);
@@ -73,10 +69,23 @@ export class Tally {
     return null;
   }
 
-  replaced(before: Held | null, after: StoredEntry): void {
-    const value = Buffer.byteLength(after.value);
-    const bytes = before === null ? nameBytes(after) + value : value - before.valueBytes;
-    this.#add(rootOf(after.namespace), { keys: before === null ? 1 : 0, bytes });
+  /** Whether none of it could exceed anything, were all of it new and each character of three bytes. */
+  #isFarFrom({ keysMax, bytesMax }: Quota, operations: readonly WriteOperation[]): boolean {
+    let chars = 0;
+    for (const operation of operations) {
+      chars += operation.namespace.length + operation.key.length;
+      if (operation.op === "set") chars += operation.valueJson.length;
+    }
+    return operations.every(({ namespace }) => {
+      const { keys, bytes } = this.#of(rootOf(namespace));
+      return keys + operations.length <= keysMax && bytes + 3 * chars <= bytesMax;
+    });
+  }
+
+  replaced(name: Name, before: Held | null, after: Held): void {
+    const bytes = before === null ? nameBytes(name) : -before.valueBytes;
+    const growth = { keys: before === null ? 1 : 0, bytes: bytes + after.valueBytes };
+    this.#add(rootOf(name.namespace), growth);
   }
 
   removed(name: Name, held: Held): void {
@@ -87,14 +96,19 @@ export class Tally {
   changed(change: StoredChange, credential: string): void {
     const { seq, revision, at, actor, op, namespace, key, version } = change;
     const root = rootOf(namespace);
-    const facts = { seq, revision, at, actor, op, namespace, key, version };
-    this.#store.ledger.record({ root, credential, ...facts });
+    const what = { op, namespace, key, version };
+    this.#store.ledger.record({ root, seq, revision, at, actor, credential, ...what });
     const usage = this.#of(root);
-    const audited = usage.audited + 1;
     const { rowsMax, slack } = this.#audit;
-    const full = audited >= rowsMax + slack;
-    if (full) this.#store.ledger.forget(root, slack);
-    this.#drafts.set(root, { ...usage, audited: full ? rowsMax : audited });
+    usage.audited += 1;
+    if (usage.audited % slack === 0) usage.auditMarks = [...usage.auditMarks, seq];
+    if (usage.audited < rowsMax + slack) return;
+    const [floor, ...later] = usage.auditMarks;
+    if (floor === undefined) return;
+    this.#store.ledger.forget(root, floor);
+    usage.audited -= slack;
+    usage.auditFloor = floor;
+    usage.auditMarks = later;
   }
 
   /** Forgets what an apply that failed had counted. */
@@ -110,13 +124,14 @@ export class Tally {
 
   #add(root: string, { keys, bytes }: Growth): void {
     const usage = this.#of(root);
-    this.#drafts.set(root, { ...usage, keys: usage.keys + keys, bytes: usage.bytes + bytes });
+    usage.keys += keys;
+    usage.bytes += bytes;
   }
 
-  #of(root: string): Usage {
+  #of(root: string): Draft {
     const known = this.#drafts.get(root);
     if (known !== undefined) return known;
-    const usage = this.#store.ledger.usage(root);
+    const usage = { ...this.#store.ledger.usage(root) };
     this.#drafts.set(root, usage);
     return usage;
   }

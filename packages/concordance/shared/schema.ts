@@ -4,7 +4,7 @@
  */
 
 export const RAFT_FORMAT = 2;
-export const STATE_FORMAT = 2;
+export const STATE_FORMAT = 3;
 
 /** `raft.db`: the durable log, synced on every commit. */
 export const RAFT_DDL = `
@@ -74,21 +74,15 @@ CREATE TABLE IF NOT EXISTS kv (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS kv_sealed ON kv (substr(value, 1, 14)) WHERE substr(value, 1, 5) = 'enc1:';
 CREATE INDEX IF NOT EXISTS kv_expiry ON kv (expires_at) WHERE expires_at IS NOT NULL;
-CREATE TABLE IF NOT EXISTS changes (
-  seq INTEGER PRIMARY KEY,
-  revision INTEGER NOT NULL,
-  namespace TEXT NOT NULL,
-  key TEXT NOT NULL,
-  op TEXT NOT NULL,
-  value TEXT,
-  version INTEGER NOT NULL,
-  actor TEXT NOT NULL,
-  at INTEGER NOT NULL,
-  bytes INTEGER NOT NULL
+CREATE TABLE IF NOT EXISTS change_blocks (
+  last_seq INTEGER PRIMARY KEY,
+  last_revision INTEGER NOT NULL UNIQUE,
+  namespaces TEXT,
+  seals TEXT,
+  weights TEXT NOT NULL,
+  changes TEXT NOT NULL
 ) STRICT;
-CREATE INDEX IF NOT EXISTS changes_sealed ON changes (substr(value, 1, 14))
-  WHERE substr(value, 1, 5) = 'enc1:';
-CREATE INDEX IF NOT EXISTS changes_revision ON changes (revision);
+CREATE INDEX IF NOT EXISTS change_blocks_sealed ON change_blocks (seals) WHERE seals IS NOT NULL;
 CREATE TABLE IF NOT EXISTS tombstones (
   namespace TEXT NOT NULL,
   key TEXT NOT NULL,
@@ -107,29 +101,28 @@ CREATE TABLE IF NOT EXISTS usage (
   root TEXT PRIMARY KEY,
   keys INTEGER NOT NULL,
   bytes INTEGER NOT NULL,
-  audited INTEGER NOT NULL
+  audited INTEGER NOT NULL,
+  audit_floor INTEGER NOT NULL DEFAULT 0,
+  audit_marks TEXT NOT NULL DEFAULT '[]'
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS audit (
+CREATE TABLE IF NOT EXISTS audit_blocks (
   root TEXT NOT NULL,
-  seq INTEGER NOT NULL,
-  revision INTEGER NOT NULL,
-  at INTEGER NOT NULL,
-  actor TEXT NOT NULL,
-  credential TEXT NOT NULL,
-  op TEXT NOT NULL,
-  namespace TEXT NOT NULL,
-  key TEXT NOT NULL,
-  version INTEGER NOT NULL,
-  PRIMARY KEY (root, seq)
-) STRICT, WITHOUT ROWID;`;
+  last_seq INTEGER NOT NULL,
+  lines TEXT NOT NULL,
+  PRIMARY KEY (root, last_seq)
+) STRICT;`;
 
 /** Format 1 counted nothing and kept no audit history: what is held is counted, the history begins now. */
 export const STATE_FROM_1_DDL = `
-INSERT INTO usage
+INSERT INTO usage (root, keys, bytes, audited)
   SELECT CASE WHEN substr(namespace, 1, 7) = 'tenant:'
       THEN substr(namespace, 1, instr(namespace || '/', '/') - 1) ELSE 'system' END AS root,
     count(*),
     sum(length(CAST(namespace || key || value AS BLOB))),
     0
-  FROM kv GROUP BY root;
-UPDATE applied SET format = 2;`;
+  FROM kv GROUP BY root;`;
+
+/** Format 2 had no floor, since it deleted what a history forgot, row by row. */
+export const STATE_FROM_2_DDL = `
+ALTER TABLE usage ADD COLUMN audit_floor INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE usage ADD COLUMN audit_marks TEXT NOT NULL DEFAULT '[]';`;

@@ -1,14 +1,11 @@
 /** Owns the statements of the store, each prepared once. Refuses to own: when one is run (store.ts). */
 import type { Database } from "bun:sqlite";
-import type { Held, StoredChange, StoredEntry, StoredRequest } from "./store.ts";
+import type { Held, StoredEntry, StoredRequest } from "./store.ts";
 
 const ENTRY = `namespace, key, value, version, revision,
   updated_by AS updatedBy, updated_at AS updatedAt, expires_at AS expiresAt`;
-const CHANGE = "seq, revision, namespace, key, op, value, version, actor, at";
-/** `0` follows `/` in byte order, so this spans a namespace and all beneath it. */
 /** A sealed text names its key, and no JSON text begins like one; an index holds the sealed ones alone. */
 const SEALED_OTHERWISE = "substr(value, 1, 5) = 'enc1:' AND substr(value, 1, 14) <> ?1";
-const COVERED = "(namespace = ? OR (namespace >= ? || '/' AND namespace < ? || '0'))";
 
 /** Every statement that `KvStore` runs. */
 export function prepare(db: Database) {
@@ -31,6 +28,7 @@ export function prepare(db: Database) {
       `SELECT ${ENTRY} FROM kv WHERE namespace = ?1 AND key >= ?2 AND key < ?3
        AND (?4 IS NULL OR key > ?4) AND (expires_at IS NULL OR expires_at > ?5) ORDER BY key`,
     ),
+    // `0` follows `/` in byte order, so this spans a namespace and all beneath it.
     listUnder: db.query<StoredEntry, [string, string, string, number]>(
       `SELECT ${ENTRY} FROM kv WHERE (namespace = ?1 OR (namespace >= ?1 || '/' AND namespace < ?1 || '0'))
        AND key >= ?2 AND key < ?3 AND (expires_at IS NULL OR expires_at > ?4) ORDER BY namespace, key`,
@@ -38,22 +36,11 @@ export function prepare(db: Database) {
     sealedEntries: db.query<StoredEntry, [string, number]>(
       `SELECT ${ENTRY} FROM kv WHERE ${SEALED_OTHERWISE} LIMIT ?2`,
     ),
-    sealedChanges: db.query<StoredChange, [string, number]>(
-      `SELECT ${CHANGE} FROM changes WHERE ${SEALED_OTHERWISE} LIMIT ?2`,
-    ),
-    countSealed: db.query<{ entries: number; changes: number }, [string]>(
-      `SELECT (SELECT count(*) FROM kv WHERE ${SEALED_OTHERWISE}) AS entries,
-       (SELECT count(*) FROM changes WHERE ${SEALED_OTHERWISE}) AS changes`,
+    countSealed: db.query<{ entries: number }, [string]>(
+      `SELECT count(*) AS entries FROM kv WHERE ${SEALED_OTHERWISE}`,
     ),
     resealEntry: db.query(
       "UPDATE kv SET value = ? WHERE namespace = ? AND key = ? AND version = ?",
-    ),
-    resealChange: db.query("UPDATE changes SET value = ? WHERE seq = ? AND value IS NOT NULL"),
-    changes: db.query<StoredChange, [number]>(
-      `SELECT ${CHANGE} FROM changes WHERE revision > ? ORDER BY revision, seq`,
-    ),
-    changesUnder: db.query<StoredChange, [number, string, string, string]>(
-      `SELECT ${CHANGE} FROM changes WHERE revision > ? AND ${COVERED} ORDER BY revision, seq`,
     ),
     expired: db.query<StoredEntry, [number, number]>(
       `SELECT ${ENTRY} FROM kv WHERE expires_at <= ? ORDER BY expires_at, namespace, key LIMIT ?`,
@@ -75,13 +62,9 @@ export function prepare(db: Database) {
     remove: db.query("DELETE FROM kv WHERE namespace = ? AND key = ?"),
     bury: db.query("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?)"),
     dropTombstone: db.query("DELETE FROM tombstones WHERE namespace = ? AND key = ?"),
-    record: db.query("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-    oldest: db.query<{ revision: number; count: number; bytes: number; newest: number }, []>(
-      `SELECT revision, count(*) AS count, sum(bytes) AS bytes,
-       (SELECT max(revision) FROM changes) AS newest
-       FROM changes WHERE revision = (SELECT min(revision) FROM changes) GROUP BY revision`,
+    oldestBuried: db.query<{ revision: number | null }, []>(
+      "SELECT min(revision) AS revision FROM tombstones",
     ),
-    dropChanges: db.query("DELETE FROM changes WHERE revision = ?"),
     buriedThrough: db.query<{ version: number | null }, [number]>(
       "SELECT max(version) AS version FROM tombstones WHERE revision <= ?",
     ),

@@ -1,11 +1,14 @@
 /**
- * Owns `state.db`: rows in, rows out, and the bookmark (`Position`) that says how far the log was applied.
- * Refuses to own: what a command means, versions, expiry rules (service/fsm.ts). Values stay JSON text.
+ * Owns `state.db`: rows in, rows out, and the bookmark (`Position`) that says how far the log was applied; its history
+ * is kept beside (change-log.ts, ledger.ts). Refuses to own: what a command means, versions, expiry rules
+ * (service/fsm.ts). Values stay JSON text.
  */
 import type { Database } from "bun:sqlite";
-import { Ledger } from "./ledger.ts";
+import { blocksFromRows, ChangeLog, type DroppedRevision } from "./change-log.ts";
+import { Ledger, linesFromRows } from "./ledger.ts";
+import { NameCache } from "./name-cache.ts";
 import { RowCache } from "./row-cache.ts";
-import { STATE_FORMAT, STATE_FROM_1_DDL } from "./schema.ts";
+import { STATE_FORMAT, STATE_FROM_1_DDL, STATE_FROM_2_DDL } from "./schema.ts";
 import { prepare } from "./store-sql.ts";
 
 /** Everything replicated that is not a row; saved in the transaction of the rows it describes. */
@@ -67,19 +70,27 @@ export interface PageLimits {
   readonly bytesMax: number;
 }
 
+/** What judging a write takes is remembered of so many entries. */
+const HELD_MAX = 8_192;
+
 export class KvStore {
   #statements: ReturnType<typeof prepare>;
   #db: Database;
   #ledger: Ledger;
+  #log: ChangeLog;
   #position: Position;
   #dirty = false;
+  /** No tombstone is of an older revision; null when there is none, undefined when nobody looked. */
+  #buriedFrom: number | null | undefined;
   readonly #cache = new RowCache();
+  readonly #held = new NameCache<Held>(HELD_MAX);
 
   constructor(db: Database) {
     this.#db = db;
     this.#statements = prepare(db);
-    this.#ledger = new Ledger(db);
     this.#position = readPosition(db);
+    this.#ledger = new Ledger(db);
+    this.#log = new ChangeLog(db, this.#position.compactedRevision);
     this.#statements.begin.run();
   }
 
@@ -96,10 +107,10 @@ export class KvStore {
   swap(db: Database): void {
     this.#db = db;
     this.#statements = prepare(db);
-    this.#ledger = new Ledger(db);
     this.#position = readPosition(db);
-    this.#dirty = false;
-    this.#cache.clear();
+    this.#ledger = new Ledger(db);
+    this.#log = new ChangeLog(db, this.#position.compactedRevision);
+    this.#forget();
     this.#statements.begin.run();
   }
 
@@ -114,11 +125,19 @@ export class KvStore {
     } catch (error) {
       this.#statements.rollback.run();
       this.#position = readPosition(this.#db);
-      this.#dirty = false;
-      this.#cache.clear();
+      this.#ledger.reset();
+      this.#log.reset(this.#position.compactedRevision);
+      this.#forget();
       this.#statements.begin.run();
       throw error;
     }
+  }
+
+  #forget(): void {
+    this.#dirty = false;
+    this.#buriedFrom = undefined;
+    this.#cache.clear();
+    this.#held.clear();
   }
 
   /** Writes all work since the last commit, rows and bookmark together (C3). */
@@ -137,9 +156,15 @@ export class KvStore {
 
   /** Commits, and lets go of the file: for one that is about to be closed. */
   release(): void {
+    if (this.#dirty) this.#saveHistory();
     if (this.#dirty) this.#savePosition();
     this.#statements.commit.run();
     this.#dirty = false;
+  }
+
+  #saveHistory(): void {
+    this.#log.flush();
+    this.#ledger.flush();
   }
 
   #savePosition(): void {
@@ -161,7 +186,11 @@ export class KvStore {
 
   /** What is held under a name, expired or not, without reading the value. */
   held(namespace: string, key: string): Held | null {
-    return this.#statements.held.get(namespace, key);
+    const known = this.#held.get(namespace, key);
+    if (known !== undefined) return known;
+    const held = this.#statements.held.get(namespace, key);
+    if (held !== null) this.#held.set(namespace, key, held);
+    return held;
   }
 
   /** A page of live entries whose key starts with `prefix` and follows `afterKey`, in byte order. */
@@ -197,22 +226,7 @@ export class KvStore {
     namespace: string | null,
     limits: PageLimits,
   ): { readonly items: readonly StoredChange[]; readonly through: number } {
-    const rows =
-      namespace === null
-        ? this.#statements.changes.iterate(revision)
-        : this.#statements.changesUnder.iterate(revision, namespace, namespace, namespace);
-    const items: StoredChange[] = [];
-    let bytes = 0;
-    for (const row of rows) {
-      const last = items.at(-1);
-      const full = items.length >= limits.itemsMax || bytes >= limits.bytesMax;
-      if (full && last !== undefined && last.revision !== row.revision) {
-        return { items, through: last.revision };
-      }
-      items.push(row);
-      bytes += row.value?.length ?? 0;
-    }
-    return { items, through: Math.max(revision, this.#position.revision) };
+    return this.#log.after(revision, namespace, limits, this.#position.revision);
   }
 
   /** Keys whose time has come by `timeMs`, soonest first. */
@@ -225,13 +239,20 @@ export class KvStore {
     return this.#statements.tombstone.get(namespace, key)?.version ?? null;
   }
 
-  /** `held`: what is there already; its row is found again without its name. */
-  put(entry: StoredEntry, held: Held | null): void {
+  /** `held`: what is there already; its row is found again without its name. Answers what is there now. */
+  put(entry: StoredEntry, held: Held | null): Held {
     const { namespace, key, value, version, revision, updatedBy, updatedAt, expiresAt } = entry;
     const facts = [value, version, revision, updatedBy, updatedAt, expiresAt] as const;
     const found = held !== null && this.#statements.overwrite.run(...facts, held.row).changes > 0;
-    if (!found) this.#statements.put.run(namespace, key, ...facts);
+    const row = found ? held.row : this.#insert(namespace, key, facts);
     this.#cache.written(entry);
+    const now = { row, version, expiresAt, valueBytes: Buffer.byteLength(value) };
+    this.#held.set(namespace, key, now);
+    return now;
+  }
+
+  #insert(namespace: string, key: string, facts: readonly (string | number | null)[]): number {
+    return Number(this.#statements.put.run(namespace, key, ...facts).lastInsertRowid);
   }
 
   /** Forgets that a key was deleted, once it exists again and carries its version itself. */
@@ -241,14 +262,18 @@ export class KvStore {
 
   remove(namespace: string, key: string, version: number, revision: number): void {
     this.#statements.remove.run(namespace, key);
-    this.#cache.drop(namespace, key);
+    this.#drop(namespace, key);
     this.#statements.bury.run(namespace, key, version, revision);
+    if (this.#buriedFrom === null) this.#buriedFrom = revision;
   }
 
   record(change: StoredChange, bytes: number): void {
-    const { seq, revision, namespace, key, op, value, version, actor, at } = change;
-    const facts = [op, value, version, actor, at, bytes] as const;
-    this.#statements.record.run(seq, revision, namespace, key, ...facts);
+    this.#log.append(change, bytes);
+  }
+
+  #drop(namespace: string, key: string): void {
+    this.#cache.drop(namespace, key);
+    this.#held.delete(namespace, key);
   }
 
   /** Entries and retained changes whose value is sealed, but not under `keyId`. */
@@ -256,22 +281,24 @@ export class KvStore {
     const like = `enc1:${keyId}:`;
     const entries = this.#statements.sealedEntries.all(like, limit);
     const room = limit - entries.length;
-    return { entries, changes: room > 0 ? this.#statements.sealedChanges.all(like, room) : [] };
+    return { entries, changes: room > 0 ? this.#log.sealedOtherwise(keyId, room) : [] };
   }
 
   /** How many `sealedOtherwise` would answer without a limit. */
   countSealedOtherwise(keyId: string): { readonly entries: number; readonly changes: number } {
-    return this.#statements.countSealed.get(`enc1:${keyId}:`) ?? { entries: 0, changes: 0 };
+    const { entries } = this.#statements.countSealed.get(`enc1:${keyId}:`) ?? { entries: 0 };
+    return { entries, changes: this.#log.countSealedOtherwise(keyId) };
   }
 
   /** Puts another sealed text in the place of an entry's, if it still has this version. */
   resealEntry(namespace: string, key: string, version: number, value: string): boolean {
-    this.#cache.drop(namespace, key);
+    this.#drop(namespace, key);
     return this.#statements.resealEntry.run(value, namespace, key, version).changes > 0;
   }
 
-  resealChange(seq: number, value: string): boolean {
-    return this.#statements.resealChange.run(value, seq).changes > 0;
+  /** The same for values in the change log, by `seq`. */
+  resealChanges(values: ReadonlyMap<number, string>): void {
+    this.#log.reseal(values);
   }
 
   /** What a request id was used for, while it is remembered. */
@@ -285,21 +312,23 @@ export class KvStore {
     this.#statements.forget.run(forgetThrough);
   }
 
-  /** Drops the oldest revision of the change log. Null when only one is left. */
-  dropOldestRevision() {
-    const oldest = this.#statements.oldest.get();
-    if (oldest === null || oldest.revision >= oldest.newest) return null;
-    const { revision, count, bytes } = oldest;
-    this.#statements.dropChanges.run(revision);
-    return { revision, count, bytes, versionFloor: this.#dropTombstones(revision) };
+  /** Drops the oldest revision of the change log. Null when `newest` is the only one left. */
+  dropOldestRevision(newest: number): (DroppedRevision & { versionFloor: number }) | null {
+    const dropped = this.#log.dropOldest(newest);
+    if (dropped === null) return null;
+    return { ...dropped, versionFloor: this.#dropTombstones(dropped.revision) };
   }
 
   /** Answers the highest version among them; nearly always there are none. */
   #dropTombstones(throughRevision: number): number {
+    if (this.#buriedFrom === undefined) {
+      this.#buriedFrom = this.#statements.oldestBuried.get()?.revision ?? null;
+    }
+    if (this.#buriedFrom === null || this.#buriedFrom > throughRevision) return 0;
     const { version } = this.#statements.buriedThrough.get(throughRevision) ?? { version: null };
-    if (version === null) return 0;
     this.#statements.dropTombstones.run(throughRevision);
-    return version;
+    this.#buriedFrom = undefined;
+    return version ?? 0;
   }
 }
 
@@ -310,12 +339,23 @@ export function claimState(db: Database, clusterId: string): "fresh" | "ours" | 
     .get();
   if (row !== null) {
     if (row.cluster_id !== clusterId || row.format > STATE_FORMAT) return "foreign";
-    if (row.format === 1) db.transaction(() => db.run(STATE_FROM_1_DDL))();
+    if (row.format < STATE_FORMAT) db.transaction(() => upgrade(db, row.format))();
     return "ours";
   }
   const insert = db.query("INSERT INTO applied VALUES (1, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0)");
   insert.run(STATE_FORMAT, clusterId);
   return "fresh";
+}
+
+/** Brings an older format up to this one. The tables that are new were created when the file was opened. */
+function upgrade(db: Database, format: number): void {
+  if (format === 1) db.run(STATE_FROM_1_DDL);
+  else {
+    db.run(STATE_FROM_2_DDL);
+    linesFromRows(db);
+  }
+  blocksFromRows(db);
+  db.query("UPDATE applied SET format = ?").run(STATE_FORMAT);
 }
 
 /** As many rows as one page may hold; one always fits. */

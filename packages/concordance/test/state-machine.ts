@@ -3,7 +3,7 @@ import { Database } from "bun:sqlite";
 import { type Command, encodeCommand, type WriteOperation } from "../service/command.ts";
 import { Fsm, type HistoryLimits } from "../service/fsm.ts";
 import type { LogEntry } from "../service/raft/types.ts";
-import type { AuditLimits } from "../service/tally.ts";
+import type { AuditLimits } from "../shared/ledger.ts";
 import { STATE_DDL } from "../shared/schema.ts";
 import { claimState, KvStore } from "../shared/store.ts";
 
@@ -23,11 +23,15 @@ export function machine(history: HistoryLimits = AMPLE, audit?: AuditLimits) {
   return { db, store, fsm: new Fsm(store, history, audit) };
 }
 
-/** Every row of every table: what two members must agree on byte for byte. */
-export function dump(db: Database): string {
-  const tables = ["applied", "kv", "changes", "tombstones", "requests", "usage", "audit"];
+/** Every row and every line of history, wherever a member keeps it: what two members must agree on byte for byte. */
+export function dump(db: Database, store: KvStore): string {
+  const tables = ["applied", "kv", "tombstones", "requests", "usage"];
   const rows = tables.map((table) => db.query(`SELECT * FROM ${table} ORDER BY 1, 2`).all());
-  return JSON.stringify(rows);
+  const all = Number.MAX_SAFE_INTEGER;
+  const changes = store.changesAfter(0, null, { itemsMax: all, bytesMax: all }).items;
+  const roots = db.query<{ root: string }, []>("SELECT root FROM usage ORDER BY root").all();
+  const histories = roots.map(({ root }) => store.ledger.history(root, 0, all));
+  return JSON.stringify([rows, changes, histories]);
 }
 
 export const entriesOf = (timeline: readonly Timed[], after = 0): readonly LogEntry[] =>

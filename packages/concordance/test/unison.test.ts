@@ -3,7 +3,8 @@
  * `contract/`; here is what happens when the ground moves.
  */
 import { describe, expect, test } from "bun:test";
-import { rmSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ConcordanceClient } from "../shared/client.ts";
 import type { ChangeEvent } from "../shared/types.ts";
@@ -12,6 +13,7 @@ import { Recorder } from "./recorder.ts";
 import { needsRedis, RedisServer } from "./redis.ts";
 
 const NAMESPACE = "tenant:acme/settings";
+const newKey = () => randomBytes(32).toString("base64");
 const MINUTE = 60_000;
 const TTL_MS = 700;
 
@@ -312,6 +314,54 @@ describe.skipIf(!needsRedis("Unison and its server"))("Unison and its server", (
       expect(stderr).toContain("set maxmemory-policy to noeviction");
     });
   });
+
+  test(
+    "C6: keys rotate without a pause, in entries and in the history; then the old key is of no more use",
+    async () => {
+      await inTemporaryDirectory(async (folder) => {
+        const server = await RedisServer.start(folder);
+        const [old, fresh] = [newKey(), newKey()];
+        const credentials = "tenant:acme/credentials";
+        const using = async (keys: readonly string[], use: (node: Node) => Promise<void>) => {
+          const ring = join(folder, "ring");
+          writeFileSync(ring, keys.join("\n"));
+          const node = await startUnison(server.url, `--encryption-key-file=${ring}`);
+          await use(node);
+          expect(await node.end("SIGTERM")).toBe(0);
+        };
+        const rotate = async ({ url }: Node) => {
+          const headers = { authorization: "Bearer dev" };
+          const init = { method: "POST", headers, body: "{}" };
+          return (await fetch(`${url}/api/v1/encryption/rotate`, init)).json();
+        };
+        await using([old], async ({ client }) => {
+          for (let n = 0; n < 150; n += 1) await client.set(credentials, `k${n % 100}`, `s${n}`);
+          await client.set(NAMESPACE, "plain", "enc1:not-sealed");
+        });
+        await using([fresh, old], async (node) => {
+          // A deletion and a newer value in between are left as they are.
+          await node.client.delete(credentials, "k0");
+          await node.client.set(credentials, "k1", "newer");
+          const resealed = { entries: 98, changes: 150 };
+          expect(await rotate(node)).toMatchObject({ ok: true, resealed });
+          expect(await rotate(node)).toMatchObject({ resealed: { entries: 0, changes: 0 } });
+        });
+        await using([fresh], async ({ client }) => {
+          expect(await client.get(credentials, "k7")).toMatchObject({ value: "s107", version: 2 });
+          expect(await client.get(credentials, "k1")).toMatchObject({ value: "newer" });
+          const { items } = await client.changes(0, { namespace: credentials });
+          const values = Array.from({ length: 150 }, (_, n) => `s${n}`);
+          expect(items.map(({ value }) => value)).toEqual([...values, null, "newer"]);
+          // What is forgotten takes its new text along.
+          await server.command("HSET", "{unison}:meta", "historyMax", "10");
+          await client.set(NAMESPACE, "plain", "again");
+          expect(await server.command("HLEN", "{unison}:resealed")).toBeLessThan(10);
+        });
+        await server.kill();
+      });
+    },
+    MINUTE,
+  );
 
   test(
     "a process may start before its server: it listens, is not ready, and serves once the server is there",

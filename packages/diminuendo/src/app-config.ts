@@ -43,6 +43,11 @@ export interface Settings {
   readonly concord: { readonly url: string; readonly key: string };
   readonly concordance: { readonly url: string; readonly key: string };
   readonly ensembleUrl: string;
+  /** Where results of automations may be sent. */
+  readonly webhooks: {
+    readonly privateRanges: readonly string[];
+    readonly plainHttp: boolean;
+  };
   /** What one person may ask over HTTP. */
   readonly httpRequestsPerMinute: number;
   /** Where spans go; null: nowhere. */

@@ -1,5 +1,6 @@
 /** Owns the flags and environment variables of the gateway; `--help` prints this table. */
 import { readFileSync } from "node:fs";
+import { parseRanges } from "@concert/concord/webhooks";
 import * as config from "@concert/service-kit/config";
 import type { Actor } from "@concert/service-kit/identity";
 import * as Schema from "effect/Schema";
@@ -221,6 +222,17 @@ export const SETTINGS = {
     min: 2,
     max: 60,
   }),
+  webhookPrivateRanges: ranges({
+    flag: "webhook-private-ranges",
+    env: "DIMINUENDO_WEBHOOK_PRIVATE_RANGES",
+    help: "Private addresses that automations may send webhooks to all the same; by default only public ones.",
+  }),
+  webhookPlainHttp: toggle({
+    flag: "webhook-plain-http",
+    env: "DIMINUENDO_WEBHOOK_PLAIN_HTTP",
+    help: "Whether automations may send webhooks without TLS.",
+    default: false,
+  }),
   idleMinutes: integer({
     flag: "idle-minutes",
     env: "DIMINUENDO_IDLE_MINUTES",
@@ -250,6 +262,7 @@ export function settingsOf(read: config.Settings<typeof SETTINGS>): Settings {
     concord: { url: read.concordUrl, key: read.concordKey },
     concordance: { url: read.concordanceUrl, key: read.concordanceKey },
     ensembleUrl: read.ensembleUrl,
+    webhooks: { privateRanges: read.webhookPrivateRanges, plainHttp: read.webhookPlainHttp },
     store: read.store,
     storeRoot: `gateways/${read.broadcastChannel}/store`,
     fleet: fleetOf(read),
@@ -326,6 +339,23 @@ function prices(spec: Named): config.Setting<PriceTable> {
       } catch (error) {
         throw new config.SettingError(`names no readable price table: ${String(error)}`);
       }
+    },
+  };
+}
+
+/** Address ranges, by commas. */
+function ranges(spec: Named): config.Setting<readonly string[]> {
+  const all = config.list({ ...spec, placeholder: "10.1.0.0/16,…", default: [] });
+  return {
+    ...all,
+    parse: (value) => {
+      const texts = all.parse(value);
+      try {
+        parseRanges(texts);
+      } catch (error) {
+        throw new config.SettingError(error instanceof Error ? error.message : String(error));
+      }
+      return texts;
     },
   };
 }

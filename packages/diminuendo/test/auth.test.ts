@@ -1,8 +1,8 @@
 /** Signing in: a real OpenID provider process, keys that rotate, tokens that run out, members, roles and invitations. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { GRANTS, mayDo, PERMISSIONS } from "../src/auth/permissions.ts";
-import { ROLES, type ServerEvent } from "../src/protocol/index.ts";
+import { mayDo } from "../src/auth/permissions.ts";
+import { GRANTS, PERMISSIONS, ROLES, type ServerEvent } from "../src/protocol/index.ts";
 import { type GatewayProcess, TOKENS, World } from "./support/gateway-process.ts";
 import { TestClient } from "./support/test-client.ts";
 import { AUDIENCE, TestOidc } from "./support/test-oidc.ts";

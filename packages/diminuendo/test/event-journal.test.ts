@@ -81,7 +81,7 @@ const pageOf = (
 
 const journaled = (): number => {
   const journal = new Database(join(dataDir, "journal.db"), { readonly: true });
-  const row = journal.query<{ n: number }, []>("SELECT COUNT(*) AS n FROM events").get();
+  const row = journal.query<{ n: number }, []>("SELECT COUNT(*) AS n FROM journaled").get();
   journal.close();
   return row?.n ?? 0;
 };
@@ -121,9 +121,20 @@ test("D1 a cut between moving and deleting leaves one of each, and the log goes 
   );
   const before = join(dataDir, "before");
   cpSync(join(dataDir, "journal.db"), before);
-  const moved = await withWorkers((workers) => workers.write(open));
-  expect(moved).toMatchObject({ lastSeq: 9, podiumEventId: 9, status: "running" });
-  expect(moved.deltas).toEqual([["m1", [1, 9]]]);
+  // Opened from both places, and nothing is moved for that.
+  const opened = await withWorkers((workers) => workers.write(open));
+  expect(opened).toMatchObject({ firstSeq: 1, lastSeq: 9, podiumEventId: 9, status: "running" });
+  expect(opened.deltas).toEqual([["m1", [1, 9]]]);
+  expect(journaled()).toBe(9);
+  const moved = await withWorkers((workers) =>
+    Effect.gen(function* () {
+      yield* workers.write(open);
+      yield* workers.write(withRow(commitOf(10)));
+      return yield* workers.write(open);
+    }),
+  );
+  expect(moved).toMatchObject({ firstSeq: 1, lastSeq: 10, podiumEventId: 10 });
+  expect(moved.deltas).toEqual([["m1", [1, 10]]]);
   expect(journaled()).toBe(0);
   // As a kill would have left it: in the session's database, and here still.
   cpSync(before, join(dataDir, "journal.db"));
@@ -131,14 +142,16 @@ test("D1 a cut between moving and deleting leaves one of each, and the log goes 
   const all = await withWorkers((workers) =>
     Effect.gen(function* () {
       const read = pageOf(workers, { afterSeq: 0, throughSeq: 99, from: "oldest", limit: 99 });
-      expect(yield* read).toEqual(range(1, 9));
-      expect(yield* workers.write(open)).toMatchObject({ lastSeq: 9, podiumEventId: 9 });
-      yield* workers.write(commitOf(10));
-      return yield* read;
+      expect(yield* read).toEqual(range(1, 10));
+      expect(yield* workers.write(open)).toMatchObject({ lastSeq: 10, podiumEventId: 10 });
+      yield* workers.write(commitOf(11));
+      const before = yield* read;
+      yield* workers.write(withRow(commitOf(12)));
+      return [before, yield* read];
     }),
   );
-  expect(all).toEqual(range(1, 10));
-  expect(journaled()).toBe(1);
+  expect(all).toEqual([range(1, 11), range(1, 12)]);
+  expect(journaled()).toBe(0);
 });
 
 test("D1 a number that does not follow is refused, and takes nobody else down", async () => {
@@ -155,6 +168,63 @@ test("D1 a number that does not follow is refused, and takes nobody else down", 
       expect(good._tag).toBe("Success");
     }),
   );
+});
+
+test("D1 D2 a journal of the shape before, with events in it, becomes one of today's and loses none", async () => {
+  const before = new Database(join(dataDir, "journal.db"), { create: true });
+  before.run(`CREATE TABLE events (
+    session_id TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL, turn_id TEXT, ts INTEGER NOT NULL,
+    frame TEXT NOT NULL, delta_of TEXT, status TEXT NOT NULL, podium_event_id INTEGER NOT NULL,
+    PRIMARY KEY (session_id, seq)) WITHOUT ROWID`);
+  before.run("PRAGMA user_version = 1");
+  const insert = before.query(
+    "INSERT INTO events VALUES (?, ?, 'x', NULL, 1, ?, NULL, 'running', ?)",
+  );
+  for (const seq of range(1, 4)) {
+    for (const id of ["sess_2", sessionId]) insert.run(id, seq, `{"seq":${seq}}`, seq + 10);
+  }
+  before.close();
+  await withWorkers((workers) =>
+    Effect.gen(function* () {
+      expect(yield* workers.write(open)).toMatchObject({ lastSeq: 4, podiumEventId: 14 });
+      yield* workers.write(commitOf(5));
+      const bounds = { afterSeq: 0, throughSeq: 99, limit: 99, from: "oldest" } as const;
+      expect(yield* pageOf(workers, bounds)).toEqual(range(1, 5));
+      const other = yield* workers.write({ ...open, sessionId: "sess_2" });
+      expect(other).toMatchObject({ lastSeq: 4, podiumEventId: 14 });
+      yield* workers.write({ ...withRow(commitOf(5)), sessionId: "sess_2" });
+    }),
+  );
+  expect(journaled()).toBe(5);
+});
+
+test("D1 D2 events that need no fiber are kept like the others, in the order they were given in", async () => {
+  const told = await withWorkers((workers) =>
+    Effect.gen(function* () {
+      yield* workers.write(open);
+      yield* workers.write({ ...open, sessionId: "sess_2" });
+      const plainly = (commit: Commit) =>
+        new Promise<string | number | null>((resolve) => {
+          workers.commit(commit, undefined, (error, place) => resolve(error?.reason ?? place));
+        });
+      const strange = commitOf(1).events.map((one) => ({ ...one, turnId: "a\nb" }));
+      const answers = yield* Effect.promise(() =>
+        Promise.all([
+          plainly(commitOf(1, 2)),
+          plainly({ ...commitOf(1), sessionId: "sess_2", events: strange }),
+          plainly({ ...commitOf(7), sessionId: "sess_3" }),
+        ]),
+      );
+      yield* Effect.promise(() => plainly(commitOf(3)));
+      const bounds = { afterSeq: 0, throughSeq: 99, limit: 99, from: "oldest" } as const;
+      expect(yield* pageOf(workers, bounds)).toEqual(range(1, 3));
+      yield* Effect.promise(() => plainly(withRow(commitOf(4))));
+      expect(yield* pageOf(workers, bounds)).toEqual(range(1, 4));
+      return answers;
+    }),
+  );
+  expect(told.slice(0, 2).map((place) => typeof place)).toEqual(["number", "number"]);
+  expect(told[2]).toContain("seq 7 does not follow 0");
 });
 
 test("a deleted session leaves nothing in the journal", async () => {

@@ -19,6 +19,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as ManagedRuntime from "effect/ManagedRuntime";
 import { AppConfig, type Settings } from "../src/app-config.ts";
+import { freshRun, planOf } from "../src/automations/core/runs-of-ticks.ts";
 import { delegatedStore } from "../src/db/delegated/DelegatedStore.ts";
 import type {
   ReaderQueries,
@@ -26,9 +27,12 @@ import type {
   WriterCommand,
   WriterCommands,
 } from "../src/db/storage.ts";
+import type { StoredAutomation, StoredDelivery, StoredRun } from "../src/db/stored-automations.ts";
 import type { RegistryRow } from "../src/db/stored-registry.ts";
 import type { Commit } from "../src/db/stored-session.ts";
 import { WorkerManager } from "../src/db/WorkerManager.ts";
+import type { Blueprint } from "../src/protocol/index.ts";
+import { definition } from "./support/automation-world.ts";
 import { Program } from "./support/programs.ts";
 
 setDefaultTimeout(60_000);
@@ -74,6 +78,67 @@ class Store {
     return this.#runtime.dispose();
   }
 }
+
+const log = { at: 1, actor: "ann", automationId: "x", action: "a", detail: null, traceId: "0" };
+const keyed = { log, remembered: null, nowMs: 1 } as const;
+type Saved<T> = T extends Blueprint ? { blueprint: T } : { automation: T };
+const saved = <T extends Blueprint | StoredAutomation>(what: T, replaces: number | null) =>
+  ({
+    ...("blueprintId" in what ? { blueprint: what } : { automation: what }),
+    replaces,
+    countMax: 10,
+    ...keyed,
+  }) as unknown as Saved<T> & { replaces: number | null; countMax: number } & typeof keyed;
+
+const blueprintOf = (name: string, version: number): Blueprint => ({
+  blueprintId: "blue_1",
+  version,
+  name,
+  description: "",
+  template: { prompt: "Hi {{who}}" },
+  needs: ["who"],
+  createdBy: "ann",
+  createdAt: 1,
+  updatedAt: 1,
+});
+
+const automationOf = (automationId: string): StoredAutomation => ({
+  automationId,
+  version: 1,
+  definition: definition({ kind: "heartbeat", everyMinutes: 5 }),
+  owner: { tenant: "acme", user: "ann", roles: [], permissions: [] },
+  ownerId: "ann",
+  paused: null,
+  createdAt: 1,
+  updatedAt: 1,
+  anchorAt: 0,
+  cursorAt: 0,
+  nextDueAt: 1,
+  failuresInARow: 0,
+});
+
+const runOf = (automation: StoredAutomation, runId: string): StoredRun => {
+  const { automationId } = automation;
+  const plan = planOf(automation, 1, "");
+  return freshRun({ runId, automationId, cause: "tick", dueAt: 1, plan }, 1);
+};
+
+const deliveryOf = (deliveryId: string, { runId, automationId }: StoredRun): StoredDelivery => ({
+  deliveryId,
+  automationId,
+  runId,
+  to: "webhook",
+  target: "https://x.example/",
+  message: { secretRef: "env:DIMINUENDO_WEBHOOK_X", body: "{}" },
+  status: "pending",
+  attempts: 0,
+  nextAttemptAt: 5,
+  responseCode: null,
+  commandId: null,
+  error: null,
+  createdAt: 5,
+  endedAt: null,
+});
 
 const KINDS = ["embedded", "delegated"] as const;
 
@@ -176,6 +241,71 @@ for (const kind of KINDS) {
       expect(await b.write(open("s1"), next)).toMatchObject({ lastSeq: 2 });
     });
 
+    test("blueprints and what is told outside are there for the next gateway, and change only from what was seen", async () => {
+      const tenantId = "acme";
+      const first = gateway();
+      await first.claim(tenantId, "gw1");
+      const blueprint = blueprintOf("One", 1);
+      const save = (of: Blueprint, replaces: number | null) =>
+        first.write({ kind: "save_blueprint", tenantId, ...saved(of, replaces) });
+      expect(await save(blueprint, null)).toBe("saved");
+      expect(await save({ ...blueprint, blueprintId: "blue_2" }, null)).toBe("name_taken");
+      expect(await save({ ...blueprint, version: 2, description: "new" }, 1)).toBe("saved");
+      expect(await save({ ...blueprint, version: 2 }, 1)).toBe("stale");
+
+      const automation = automationOf("auto_1");
+      await first.write({ kind: "save_automation", tenantId, ...saved(automation, null) });
+      const run = runOf(automation, "run_1");
+      const place = { automationId: "auto_1", version: 1, fromCursorAt: 0, cursorAt: 1 };
+      const runs = [run];
+      await first.write({ kind: "advance_automation", tenantId, ...place, nextDueAt: null, runs });
+      const end = {
+        runId: "run_1",
+        attempt: 1,
+        patch: { status: "succeeded", endedAt: 5 },
+      } as const;
+      const quiet = { item: null, counts: "success", pause: null, nowMs: 5 } as const;
+      const delivery = deliveryOf("dlv_1", run);
+      const deliveries = [delivery];
+      await first.write({ kind: "change_run", tenantId, ...end, ...quiet, deliveries });
+      const patch = { attempts: 1, nextAttemptAt: 9, error: "500" } as const;
+      const attempt = {
+        kind: "change_delivery",
+        tenantId,
+        deliveryId: "dlv_1",
+        item: null,
+      } as const;
+      expect(await first.write({ ...attempt, attempts: 0, patch })).toMatchObject({
+        delivery: { attempts: 1 },
+      });
+      expect(await first.write({ ...attempt, attempts: 0, patch })).toBeNull();
+
+      const second = gateway();
+      await second.claim(tenantId, "gw2");
+      expect(await second.read({ kind: "get_blueprint", tenantId, blueprintId: "blue_1" })).toEqual(
+        {
+          ...blueprint,
+          version: 2,
+          description: "new",
+        },
+      );
+      expect(await second.read({ kind: "automation_wake", tenantId })).toMatchObject({
+        deliverAtMs: 9,
+      });
+      const due = { kind: "due_deliveries", tenantId, limit: 10 } as const;
+      expect(await second.read({ ...due, nowMs: 8 })).toEqual([]);
+      expect(await second.read({ ...due, nowMs: 9 })).toEqual([{ ...delivery, ...patch }]);
+      await second.write({
+        kind: "delete_automation",
+        tenantId,
+        automationId: "auto_1",
+        ...keyed,
+      });
+      expect(await second.read({ ...due, nowMs: 9 })).toEqual([]);
+      const gone = { kind: "delete_blueprint", tenantId, blueprintId: "blue_1", ...keyed } as const;
+      expect([await second.write(gone), await second.write(gone)]).toEqual([true, false]);
+    });
+
     test("many at once are done in order, and tenants do not see each other", async () => {
       const a = gateway();
       const claims = [await a.claim("acme", "a"), await a.claim("globex", "a")];
@@ -208,7 +338,7 @@ for (const kind of KINDS) {
         await a.write(commit("s1", index + 1, [frame]), claim);
       }
       await a.write(forget("s2"), claim);
-      expect(await a.read({ kind: "doomed_sessions", ofTenant: "acme" })).toEqual([
+      expect((await a.read({ kind: "left_over", ofTenant: "acme" })).doomed).toEqual([
         { tenantId: "acme", sessionId: "s2" },
       ]);
       await a.read({ kind: "drop_session", sessionId: "s2" });
@@ -217,7 +347,7 @@ for (const kind of KINDS) {
 
       const b = gateway();
       const next = await b.claim("acme", "b");
-      expect(await b.read({ kind: "doomed_sessions", ofTenant: null })).toEqual([]);
+      expect((await b.read({ kind: "left_over", ofTenant: null })).doomed).toEqual([]);
       expect(await b.write(open("s1"), next)).toMatchObject({ lastSeq: frames.length });
       const read: string[] = [];
       while (read.length < frames.length) {

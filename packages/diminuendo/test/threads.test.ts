@@ -228,3 +228,34 @@ describe("threads", () => {
     });
   });
 });
+
+test("the files of a thread's agent are listed, read as they are and as they were, and nobody else's", async () => {
+  const id = await newThread();
+  const files = `/api/threads/${id}/files`;
+  world.podium.files = new Map([["notes/history", "# Notes"]]);
+  const path = encodeURIComponent("notes/history");
+  expect(await call("GET", `${files}?path=notes&depth=2`)).toMatchObject({
+    status: 200,
+    json: { path: "notes", entries: [{ path: "notes/history", kind: "file", size: 7 }] },
+  });
+  expect((await call("GET", `${files}/content?path=${path}`)).json).toMatchObject({
+    file: { content: "# Notes" },
+  });
+  expect((await call("GET", `${files}/content?path=${path}&iteration=1`)).json).toMatchObject({
+    file: { content: "# Notes", iteration: 1 },
+  });
+  expect((await call("GET", `${files}/history?path=${path}`)).json).toMatchObject({
+    iterations: [{ iteration: 1, size: 7 }],
+  });
+  for (const wrong of ["..%2F..%2Fevents", "%2Fetc%2Fpasswd", "a%5Cb", "", "a%00b"]) {
+    expect(await call("GET", `${files}/content?path=${wrong}`)).toMatchObject({ status: 400 });
+  }
+  expect(await call("GET", `${files}?depth=no`)).toMatchObject({ status: 400 });
+  for (const rest of ["", `/content?path=${path}`, `/history?path=${path}`]) {
+    expect(await call("GET", `${files}${rest}`, undefined, TOKENS.eve)).toMatchObject({
+      status: 404,
+      json: { error: { code: "SessionNotFound" } },
+    });
+  }
+  expect(world.podium.strangers).toEqual([]);
+});

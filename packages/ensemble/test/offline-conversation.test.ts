@@ -95,6 +95,21 @@ describe("booking", () => {
     });
   });
 
+  test("who will stay is said with the confirmation, and nobody's name is made up", () => {
+    const talk = new Conversation();
+    talk.say("Book a hotel in Lisbon for my colleague from 2027-03-03 to 2027-03-05, one guest");
+    const confirm = talk.calls.find((call) => call.name === "hotel_confirm");
+    expect(Object.keys(confirm?.arguments ?? {})).toEqual([
+      "booking_draft_id",
+      "for_somebody_else",
+    ]);
+    const own = new Conversation();
+    own.say("Book a hotel in Lisbon for my colleague and me from 2027-03-03 to 2027-03-05");
+    expect(own.calls.find((call) => call.name === "hotel_confirm")?.arguments).not.toHaveProperty(
+      "for_somebody_else",
+    );
+  });
+
   test("a finished booking clears the table", () => {
     const talk = new Conversation();
     talk.say(BOOK);

@@ -1,40 +1,27 @@
 /** SIGKILL at the worst moments: the real process dies and starts again on the same directory. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { AgentClient } from "./support/agent-client.ts";
-import { ConcordServer } from "./support/concord-server.ts";
-import { done, EnsembleServer, never, text } from "./support/ensemble-server.ts";
+import type { ConcordServer } from "./support/concord-server.ts";
+import { done, type EnsembleServer, never, text } from "./support/ensemble-server.ts";
 import { ALICE, PodiumProcess, stepBody, until } from "./support/podium-process.ts";
+import { PodiumWorld } from "./support/podium-world.ts";
 
-let dataDir: string;
+let world: PodiumWorld;
 let concord: ConcordServer;
 let ensemble: EnsembleServer;
 let podium: PodiumProcess;
 
-const start = async () => {
-  podium = await PodiumProcess.start(dataDir, { concord, ensemble });
-};
 const killAndRestart = async () => {
-  await podium.end("SIGKILL");
-  await start();
+  podium = await world.killAndRestart();
 };
 
 beforeEach(async () => {
-  dataDir = mkdtempSync(join(tmpdir(), "podium-"));
-  concord = new ConcordServer();
-  ensemble = new EnsembleServer();
-  await start();
+  world = await PodiumWorld.start();
+  ({ concord, ensemble, podium } = world);
   await podium.createInstance("concierge", "i1");
 });
 
-afterEach(async () => {
-  await podium.end("SIGKILL");
-  concord.stop();
-  ensemble.stop();
-  rmSync(dataDir, { recursive: true });
-});
+afterEach(() => world.end());
 
 test("killed in mid-stream: the repeated step restarts the message, and a reader with `after` gets every event once (P1 P5 P13)", async () => {
   const before = await AgentClient.connect(podium, "i1");
@@ -141,7 +128,7 @@ test("killed between a stop and its cancellation: the cancellation is sent after
   await until(() => concord.failNext.length < 50);
   await podium.end("SIGKILL");
   concord.failNext.length = 0;
-  await start();
+  await killAndRestart();
   const again = await AgentClient.connect(podium, "i1");
   expect((await again.event("complete")).content.status).toBe("cancelled");
   expect(concord.cancellations).toHaveLength(1);
@@ -180,7 +167,7 @@ test("killed in mid-stream and never asked again: the end of the turn closes the
 
 test("SIGTERM in mid-thought ends within its grace, exit 0, and a second process may not share the directory", async () => {
   const client = await AgentClient.connect(podium, "i1");
-  const second = PodiumProcess.start(dataDir, { concord, ensemble });
+  const second = PodiumProcess.start(world.dataDir, world);
   expect(second).rejects.toThrow(/another Podium holds/);
   await second.catch(() => undefined);
   const gate = Promise.withResolvers<void>();
@@ -194,5 +181,5 @@ test("SIGTERM in mid-thought ends within its grace, exit 0, and a second process
   expect(await (await step).json()).toMatchObject({ move: { text: "Half and whole." } });
   expect(await ended).toBe(0);
   expect(client.closeCode).toBe(4100);
-  await start();
+  await killAndRestart();
 });

@@ -1,30 +1,19 @@
 /** One command that serves calls of two conversations: its approval is shown, and its answer told, in both. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { AgentClient } from "./support/agent-client.ts";
-import { ConcordServer } from "./support/concord-server.ts";
-import { EnsembleServer } from "./support/ensemble-server.ts";
-import { PodiumProcess } from "./support/podium-process.ts";
+import type { ConcordServer } from "./support/concord-server.ts";
+import type { PodiumProcess } from "./support/podium-process.ts";
+import { PodiumWorld } from "./support/podium-world.ts";
 
-let dataDir: string;
+let world: PodiumWorld;
 let concord: ConcordServer;
-let ensemble: EnsembleServer;
 let podium: PodiumProcess;
 
 beforeEach(async () => {
-  dataDir = mkdtempSync(join(tmpdir(), "podium-"));
-  concord = new ConcordServer();
-  ensemble = new EnsembleServer();
-  podium = await PodiumProcess.start(dataDir, { concord, ensemble });
+  world = await PodiumWorld.start();
+  ({ concord, podium } = world);
 });
-afterEach(async () => {
-  await podium.end("SIGKILL");
-  concord.stop();
-  ensemble.stop();
-  rmSync(dataDir, { recursive: true });
-});
+afterEach(() => world.end());
 
 async function conversation(instanceId: string, turnId: string): Promise<AgentClient> {
   await podium.createInstance("concierge", instanceId);
@@ -95,4 +84,27 @@ test("an approval that was answered before is not shown to who meets its command
   concord.moveTurn("cmd_2", "succeeded", { result: { text: "ok", usage: {}, steps: 1 } });
   await second.event("complete");
   expect(second.types()).not.toContain("tool.permission_requested");
+});
+
+test("a question that a command asked before is asked in the conversation that meets it later, and is over in both", async () => {
+  const first = await conversation("i1", "t1");
+  const second = await conversation("i2", "t2");
+  concord.emit({ type: "command_created", ...ofFirst });
+  propose("cmd_1", "call_a");
+  const asked = { input_request_id: "inp_1", question: "Who?", questions: [], asked_by: "task" };
+  concord.emit({ type: "input_requested", ...ofFirst, payload: asked });
+  await first.event("tool.question_requested");
+  propose("cmd_2", "call_b");
+  expect((await second.event("tool.question_requested")).content).toMatchObject({
+    request_id: "inp_1",
+    call_id: "call_b",
+  });
+  const payload = { input_request_id: "inp_1", fields: [], provided_by: "ann" };
+  concord.emit({ type: "input_provided", ...ofFirst, payload });
+  for (const client of [first, second]) {
+    expect((await client.event("tool.question_resolved")).content).toMatchObject({
+      outcome: "answered",
+      answered_by: "ann",
+    });
+  }
 });

@@ -1,18 +1,15 @@
 /** What a tenant adds to the prompt: read from a server that speaks Concordance's `GET /api/v1/kv`. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { AgentClient } from "./support/agent-client.ts";
-import { ConcordServer } from "./support/concord-server.ts";
-import { done, EnsembleServer, text } from "./support/ensemble-server.ts";
-import { PodiumProcess, stepBody } from "./support/podium-process.ts";
+import { done, type EnsembleServer, text } from "./support/ensemble-server.ts";
+import { type PodiumProcess, stepBody } from "./support/podium-process.ts";
 
 const AGENT_KEY = "agent_test";
 const KEY_PATH = "/api/v1/kv/tenant%3Aacme%2Fsettings/concierge.system_prompt_suffix";
 
-let dataDir: string;
-let concord: ConcordServer;
+import { PodiumWorld } from "./support/podium-world.ts";
+
+let world: PodiumWorld;
 let ensemble: EnsembleServer;
 let podium: PodiumProcess;
 let suffix: unknown;
@@ -32,23 +29,18 @@ const concordance = () =>
 let config: ReturnType<typeof concordance>;
 
 beforeEach(async () => {
-  dataDir = mkdtempSync(join(tmpdir(), "podium-"));
-  concord = new ConcordServer();
-  ensemble = new EnsembleServer();
   config = concordance();
   const flags = [
     `--concordance-url=http://127.0.0.1:${config.port}`,
     `--concordance-agent-key=${AGENT_KEY}`,
   ];
-  podium = await PodiumProcess.start(dataDir, { concord, ensemble }, ...flags);
+  world = await PodiumWorld.start(...flags);
+  ({ ensemble, podium } = world);
 });
 
 afterEach(async () => {
-  await podium.end("SIGKILL");
-  concord.stop();
-  ensemble.stop();
+  await world.end();
   await config.stop(true);
-  rmSync(dataDir, { recursive: true });
 });
 
 test("a tenant's sentence ends the prompt, counts at once when changed, and outlives Concordance's absence", async () => {

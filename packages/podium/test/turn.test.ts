@@ -1,38 +1,29 @@
 /** One turn through the real process: socket in, Concord and Ensemble beside it, socket out. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { AgentClient } from "./support/agent-client.ts";
-import { ConcordServer } from "./support/concord-server.ts";
+import type { ConcordServer } from "./support/concord-server.ts";
 import {
   done,
-  EnsembleServer,
+  type EnsembleServer,
   never,
   text,
   thinking,
   toolCall,
 } from "./support/ensemble-server.ts";
-import { ALICE, MALLORY, PodiumProcess, stepBody, until } from "./support/podium-process.ts";
+import { ALICE, MALLORY, type PodiumProcess, stepBody, until } from "./support/podium-process.ts";
+import { PodiumWorld } from "./support/podium-world.ts";
 
-let dataDir: string;
+let world: PodiumWorld;
 let concord: ConcordServer;
 let ensemble: EnsembleServer;
 let podium: PodiumProcess;
 
 beforeEach(async () => {
-  dataDir = mkdtempSync(join(tmpdir(), "podium-"));
-  concord = new ConcordServer();
-  ensemble = new EnsembleServer();
-  podium = await PodiumProcess.start(dataDir, { concord, ensemble });
+  world = await PodiumWorld.start();
+  ({ concord, ensemble, podium } = world);
 });
 
-afterEach(async () => {
-  await podium.end("SIGKILL");
-  concord.stop();
-  ensemble.stop();
-  rmSync(dataDir, { recursive: true });
-});
+afterEach(() => world.end());
 
 const ask = async (turnId = "t1", agentType = "concierge") => {
   await podium.createInstance(agentType, "i1");
@@ -562,7 +553,7 @@ test("a turn that an automation asks for is submitted as what a clock has asked 
   await until(() => (concord.failNext.length < 200 ? true : undefined));
   await podium.end("SIGKILL");
   concord.failNext.length = 0;
-  podium = await PodiumProcess.start(dataDir, { concord, ensemble });
+  podium = await world.killAndRestart();
   const client = await AgentClient.connect(podium, "i1");
   await client.event("created", "t1");
   expect(concord.submissions.map(({ body }) => body)).toMatchObject([

@@ -5,10 +5,15 @@
 import { type Keyed, keyed } from "./keyed.ts";
 import type {
   Automation,
+  AutomationDelivery,
   AutomationInput,
   AutomationLogEntry,
   AutomationRun,
+  Blueprint,
+  BlueprintInput,
   ClientMessage,
+  ClientMessageOf,
+  DeliveryStatus,
   InboxItem,
   InboxView,
   RunStatus,
@@ -54,13 +59,17 @@ export class AutomationCalls {
   }
 
   /** Fails `InvalidAutomation` with every problem in `problems`. */
-  async create(definition: AutomationInput, options: Keyed = {}): Promise<Automation> {
-    const message = {
-      type: "create_automation",
-      definition: { ...definition },
-      ...keyed(options),
-    } as const;
-    return (await this.#ask("automation", message)).automation;
+  create(definition: AutomationInput, options: Keyed = {}): Promise<Automation> {
+    return this.#create({ definition: { ...definition }, ...keyed(options) });
+  }
+
+  /** The blueprint says what `definition` leaves out. Fails as `create`, and `BlueprintNotFound`. */
+  createFrom(
+    blueprintId: string,
+    definition: Partial<AutomationInput>,
+    options: Keyed = {},
+  ): Promise<Automation> {
+    return this.#create({ blueprintId, definition: { ...definition }, ...keyed(options) });
   }
 
   /** Saves the whole definition over `version`; whoever saves it is its owner from then on. */
@@ -113,6 +122,54 @@ export class AutomationCalls {
     return pageOf(page.entries, page.cursor);
   }
 
+  /** A page of what is told outside, the newest first. */
+  async deliveries(
+    options: { automationId?: string; runId?: string; status?: DeliveryStatus } & Paging = {},
+  ): Promise<PageOf<AutomationDelivery>> {
+    const ask = { type: "list_automation_deliveries", ...options } as const;
+    const page = await this.#ask("automation_deliveries", ask);
+    return pageOf(page.deliveries, page.cursor);
+  }
+
+  /** Sends it again from the first attempt on, whatever became of it, under the same id. */
+  async redeliver(deliveryId: string, options: Keyed = {}): Promise<AutomationDelivery> {
+    const message = { type: "redeliver_automation", deliveryId, ...keyed(options) } as const;
+    return (await this.#ask("automation_delivery", message)).delivery;
+  }
+
+  /** A page of the tenant's blueprints, in the order they were made. */
+  async blueprints(options: Paging = {}): Promise<PageOf<Blueprint>> {
+    const page = await this.#ask("blueprint_list", { type: "list_blueprints", ...options });
+    return pageOf(page.blueprints, page.cursor);
+  }
+
+  async blueprint(blueprintId: string): Promise<Blueprint> {
+    return (await this.#ask("blueprint", { type: "get_blueprint", blueprintId })).blueprint;
+  }
+
+  /** Fails `InvalidAutomation` with every problem in `problems`. */
+  async createBlueprint(blueprint: BlueprintInput, options: Keyed = {}): Promise<Blueprint> {
+    const said = { blueprint: { ...blueprint }, ...keyed(options) };
+    return (await this.#ask("blueprint", { type: "create_blueprint", ...said })).blueprint;
+  }
+
+  /** Saves the whole blueprint over `version`. */
+  async updateBlueprint(
+    blueprintId: string,
+    version: number,
+    blueprint: BlueprintInput,
+    options: Keyed = {},
+  ): Promise<Blueprint> {
+    const change = { blueprintId, version, blueprint: { ...blueprint }, ...keyed(options) };
+    return (await this.#ask("blueprint", { type: "update_blueprint", ...change })).blueprint;
+  }
+
+  /** Automations that were made from it stay as they are. */
+  async deleteBlueprint(blueprintId: string, options: Keyed = {}): Promise<void> {
+    const message = { type: "delete_blueprint", blueprintId, ...keyed(options) } as const;
+    await this.#ask("blueprint_deleted", message);
+  }
+
   /** A page of the inbox, the newest first, and how many items on all pages are unread. */
   async inbox(
     options: { view?: InboxView; automationId?: string; of?: "me" | "tenant" } & Paging = {},
@@ -140,6 +197,10 @@ export class AutomationCalls {
   async retry(itemId: string, options: Keyed = {}): Promise<AutomationRun> {
     const triage = { itemId, action: "retry", ...keyed(options) } as const;
     return (await this.#ask("automation_run", { type: "triage_inbox", ...triage })).run;
+  }
+
+  async #create(said: Omit<ClientMessageOf<"create_automation">, "type">): Promise<Automation> {
+    return (await this.#ask("automation", { type: "create_automation", ...said })).automation;
   }
 
   async #control(automationId: string, action: "pause" | "resume", options: Keyed) {

@@ -13,6 +13,7 @@ import { JoinedSessions } from "./JoinedSessions.ts";
 import { Listeners } from "./Listeners.ts";
 import { PendingRequests } from "./PendingRequests.ts";
 import {
+  type Answered,
   type Automation,
   type AutomationRun,
   type ClientMessage,
@@ -26,6 +27,12 @@ import {
   type StateSnapshot,
 } from "./protocol.ts";
 import { type SocketConstructor, socketConstructor } from "./socket.ts";
+
+/** To an approval a decision, to a question what it asks for; `dismissed` closes either for good. */
+export type Answer =
+  | { readonly decision: Decision; readonly reason?: string }
+  | { readonly input: Readonly<Record<string, unknown>> }
+  | { readonly dismissed: true };
 
 export interface ClientOptions {
   /** `ws://host:port/ws` or `wss://…`. */
@@ -83,6 +90,8 @@ export class DiminuendoClient extends GatewayCalls {
   readonly #joinRequests = new Map<string, string>();
   /** How approvals of joined sessions ended, to know our own answer when it was sent twice. */
   readonly #decisions = new Map<string, string>();
+  /** How often a connection came up: an answer that was sent before one may have been sent twice. */
+  #connections = 0;
   readonly #requestTimeoutMs: number;
   #token: string | undefined;
   #requestCount = 0;
@@ -172,25 +181,35 @@ export class DiminuendoClient extends GatewayCalls {
     await this.ask("session_left", { type: "leave_session", sessionId });
   }
 
-  /** Answers an approval. Repeated after a lost connection: the approval's id makes it one answer. */
+  /**
+   * Answers an approval or a question; a question is answered with what fits its `answerSchema`, or dismissed for good.
+   * Repeated after a lost connection: the id of what is answered makes it one answer.
+   */
   async answerQuestion(
     sessionId: string,
-    approvalId: string,
-    answer: { decision: Decision; reason?: string },
-  ): Promise<{ readonly decision: Decision }> {
+    requestId: string,
+    answer: Answer,
+  ): Promise<{ readonly decision: Answered }> {
     const message: ClientMessage = {
       type: "answer_question",
       sessionId,
-      requestId: approvalId,
-      answers: answer,
+      requestId,
+      ...("dismissed" in answer ? { answers: { input: {} }, ...answer } : { answers: answer }),
     };
+    const connections = this.#connections;
     try {
-      return (await this.#request(approvalId, message, true)) as ServerMessageOf<"answer_accepted">;
+      return (await this.#request(requestId, message, true)) as ServerMessageOf<"answer_accepted">;
     } catch (error) {
       // Our own answer, sent twice: what was asked for is what was decided.
-      const decided = this.#decisions.get(approvalId) === answer.decision;
-      const late = error instanceof GatewayError && error.code === "ApprovalAlreadyDecided";
-      if (late && decided) return { decision: answer.decision };
+      const code = error instanceof GatewayError ? error.code : null;
+      const known = this.#decisions.get(requestId);
+      if ("decision" in answer) {
+        const ours = code === "ApprovalAlreadyDecided" && known === answer.decision;
+        if (ours) return { decision: answer.decision };
+      } else if ("input" in answer && connections !== this.#connections) {
+        const ours = code === "QuestionClosed" && known === `answered ${this.identity?.userId}`;
+        if (ours) return { decision: "answered" };
+      }
       throw error;
     }
   }
@@ -212,6 +231,7 @@ export class DiminuendoClient extends GatewayCalls {
     this.#joinRequests.clear();
     this.#sessions.rejoinAll();
     this.config.resubscribe();
+    this.#connections += 1;
     this.#requests.resend();
   }
 
@@ -287,6 +307,9 @@ export class DiminuendoClient extends GatewayCalls {
 
   #deliver(event: SessionEvent): void {
     if (event.type === "approval_resolved") this.#decisions.set(event.requestId, event.decision);
+    if (event.type === "question_resolved") {
+      this.#decisions.set(event.requestId, `${event.outcome} ${event.answeredBy}`);
+    }
     this.#listeners.emit("event", event);
   }
 

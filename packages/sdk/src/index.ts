@@ -3,17 +3,27 @@
 export { AutomationCalls, type PageOf } from "./AutomationCalls.ts";
 export type { ConfigEntry, ConfigListener, ConfigOperation } from "./ConfigChannel.ts";
 export type { ConnectionStatus } from "./Connection.ts";
-export { type ClientEvents, type ClientOptions, DiminuendoClient } from "./DiminuendoClient.ts";
+export {
+  type Answer,
+  type ClientEvents,
+  type ClientOptions,
+  DiminuendoClient,
+} from "./DiminuendoClient.ts";
 export { type ClientErrorCode, GatewayError } from "./errors.ts";
 export type { TurnReceipt } from "./GatewayCalls.ts";
 export type {
+  Answered,
   Automation,
   AutomationDefinition,
+  AutomationDelivery,
   AutomationInput,
   AutomationLogEntry,
   AutomationRun,
+  Blueprint,
+  BlueprintInput,
   ConfigScope,
   Decision,
+  DeliveryStatus,
   ErrorCode,
   Events,
   FileContent,
@@ -22,8 +32,12 @@ export type {
   Identity,
   InboxItem,
   InboxView,
+  Invitation,
+  Member,
   MemberAction,
+  Permission,
   Problem,
+  Role,
   RunStatus,
   SessionEvent,
   SessionEventOf,
@@ -32,9 +46,11 @@ export type {
   StateSnapshot,
   WhenBusy,
 } from "./protocol.ts";
+export { ROLE_GRANTS, rolesAllow } from "./roles.ts";
 export {
   emptySessionView,
   foldSession,
+  type PendingSteer,
   type QueuedTurn,
   type SessionView,
   type TurnStatus,
@@ -44,6 +60,7 @@ export type { SocketConstructor, SocketLike } from "./socket.ts";
 export type {
   ApprovalItem,
   AssistantItem,
+  QuestionItem,
   ThinkingItem,
   ThreadItem,
   ThreadItemOf,

@@ -9,16 +9,21 @@ import type {
 } from "@concert/diminuendo/protocol";
 
 export type {
+  Answered,
   Automation,
   AutomationDefinition,
+  AutomationDelivery,
   AutomationLogEntry,
   AutomationRun,
+  Blueprint,
   ClientMessage,
+  ClientMessageOf,
   ConfigFrame,
   ConfigRequest,
   ConfigScope,
   ConfigUpdate,
   Decision,
+  DeliveryStatus,
   ErrorCode,
   Events,
   FileContent,
@@ -27,8 +32,12 @@ export type {
   Identity,
   InboxItem,
   InboxView,
+  Invitation,
+  Member,
   MemberAction,
+  Permission,
   Problem,
+  Role,
   RunStatus,
   ServerMessage,
   ServerMessageOf,
@@ -41,7 +50,9 @@ export type {
 } from "@concert/diminuendo/protocol";
 
 type Needed = Pick<AutomationDefinition, "name" | "prompt" | "execution">;
-type Optional = Omit<AutomationDefinition, keyof Needed | "schedule">;
+type Optional = Omit<AutomationDefinition, keyof Needed | "schedule" | "delivery">;
+type Delivery = AutomationDefinition["delivery"];
+type Target<T> = Omit<T, "when"> & { readonly when?: "always" | "problems" };
 type Cron = Extract<AutomationDefinition["schedule"], { kind: "cron" }>;
 type Loose<T> = T extends readonly unknown[] | string | number | null
   ? T
@@ -51,9 +62,20 @@ type Loose<T> = T extends readonly unknown[] | string | number | null
 export interface AutomationInput
   extends Needed,
     Readonly<Partial<{ [K in keyof Optional]: Loose<Optional[K]> }>> {
+  readonly delivery?: Partial<Omit<Delivery, "webhook" | "task">> & {
+    readonly webhook?: Target<NonNullable<Delivery["webhook"]>>;
+    readonly task?: Target<NonNullable<Delivery["task"]>>;
+  };
   readonly schedule:
     | (Omit<Cron, "timeZone"> & { readonly timeZone?: string })
     | Exclude<AutomationDefinition["schedule"], Cron>;
+}
+
+/** A blueprint as one writes it: `template` has fields of a definition, each whole. */
+export interface BlueprintInput {
+  readonly name: string;
+  readonly description?: string;
+  readonly template: Partial<AutomationInput>;
 }
 
 /** Why the server closed a socket (docs/protocol.md, "Close codes"). */

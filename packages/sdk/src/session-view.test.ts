@@ -64,6 +64,20 @@ const bodies = fc.oneof(
     finalText: text,
     status: fc.constantFrom("succeeded", "cancelled"),
   }),
+  fc.record({
+    type: fc.constant("question_requested"),
+    turnId,
+    requestId: id,
+    commandId: id,
+    questions: fc.constant([]),
+  }),
+  fc.record({
+    type: fc.constant("question_resolved"),
+    turnId,
+    requestId: id,
+    outcome: fc.constantFrom("answered", "expired"),
+    answeredBy: fc.constant("ana"),
+  }),
   fc.record({ type: fc.constant("turn_error"), turnId, code: text, message: text }),
 );
 const logs = fc.array(bodies, { maxLength: 60 }).map((all) => log(...(all as Body[])));
@@ -220,5 +234,47 @@ describe("a tool call", () => {
     });
     expect(view.items[1]).toMatchObject({ resolution: { decision: "approved", decidedBy: "ana" } });
     expect(view.turns[0]).toMatchObject({ commandId: "cmd_0", recordSeq: 8 });
+  });
+});
+
+describe("a question", () => {
+  test("is asked once, with what an answer has to fit, and tells how it ended", () => {
+    const asked = {
+      type: "question_requested",
+      requestId: "inp_1",
+      commandId: "cmd_1",
+      questions: [{ text: "Who?", fields: ["name"] }],
+      answerSchema: { type: "object", required: ["name"] },
+      expiresAt: 9_000,
+    } as const;
+    const over = { outcome: "answered", answeredBy: "ana" };
+    const before = fold(log({ type: "turn_started", commandId: "cmd_0" }, asked, asked));
+    expect(before.items).toHaveLength(1);
+    expect(before.items[0]).toMatchObject({ kind: "question", resolution: null, expiresAt: 9_000 });
+    const resolved = { type: "question_resolved", requestId: "inp_1", ...over } as const;
+    const after = fold(log({ type: "turn_started", commandId: "cmd_0" }, asked, resolved));
+    expect(after.items[0]).toMatchObject({
+      answerSchema: { required: ["name"] },
+      resolution: over,
+    });
+  });
+});
+
+describe("words said into a turn", () => {
+  const said = { type: "steer_requested", steerId: "s1", text: "cheaper", userId: "ana" } as const;
+
+  test("are pending until the agent has read them, then part of the conversation", () => {
+    const before = fold(log(said));
+    expect(before.steers).toMatchObject([{ steerId: "s1", text: "cheaper" }]);
+    expect(before.items).toEqual([]);
+    const after = fold(log(said, { type: "steer_applied", steerId: "s1" }));
+    expect(after.steers).toEqual([]);
+    expect(after.items).toMatchObject([{ kind: "user", id: "s1", text: "cheaper" }]);
+  });
+
+  test("are no more pending when they become a turn of their own, or are dropped", () => {
+    const later = { type: "steer_deferred", steerId: "s1", nextTurnId: "t2" } as const;
+    expect(fold(log(said, later))).toMatchObject({ steers: [], items: [] });
+    expect(fold(log(said, { type: "steer_dropped", steerId: "s1" })).steers).toEqual([]);
   });
 });

@@ -32,11 +32,20 @@ export interface QueuedTurn {
   readonly ts: number;
 }
 
+/** Said into the open turn; the agent has not read it yet. */
+export interface PendingSteer {
+  readonly steerId: string;
+  readonly turnId: string | null;
+  readonly text: string;
+  readonly userId: string;
+  readonly ts: number;
+}
+
 export interface SessionView {
   readonly sessionId: string;
   readonly headSeq: number;
   readonly status: SessionStatus;
-  readonly waitingFor: "approval" | null;
+  readonly waitingFor: "approval" | "question" | null;
   readonly activeTurnId: string | null;
   /** What people see, oldest first. */
   readonly items: readonly ThreadItem[];
@@ -44,6 +53,8 @@ export interface SessionView {
   readonly turns: readonly TurnView[];
   /** Turns that wait, in the order in which they were said. */
   readonly queue: readonly QueuedTurn[];
+  /** Oldest first. */
+  readonly steers: readonly PendingSteer[];
 }
 
 export function emptySessionView(sessionId: string): SessionView {
@@ -56,6 +67,7 @@ export function emptySessionView(sessionId: string): SessionView {
     items: [],
     turns: [],
     queue: [],
+    steers: [],
   };
 }
 
@@ -66,9 +78,10 @@ export function foldSession(view: SessionView, event: SessionEvent): SessionView
     ...view,
     ...foldStatus(view, event),
     headSeq: event.seq,
-    items: foldThread(view.items, event),
+    items: foldThread(withSteer(view, event), event),
     turns: foldTurns(view.turns, event),
     queue: foldQueue(view.queue, event),
+    steers: foldSteers(view.steers, event),
   };
 }
 
@@ -85,6 +98,30 @@ function foldStatus(view: SessionView, event: SessionEvent): Partial<SessionView
       return view.activeTurnId === event.turnId ? { activeTurnId: null } : {};
     default:
       return {};
+  }
+}
+
+/** What the agent has read is part of the conversation from then on. */
+function withSteer(view: SessionView, event: SessionEvent): SessionView["items"] {
+  if (event.type !== "steer_applied") return view.items;
+  const steer = view.steers.find((one) => one.steerId === event.steerId);
+  if (steer === undefined) return view.items;
+  const { steerId: id, ...said } = steer;
+  return [...view.items, { kind: "user", id, ...said, idempotencyKey: null }];
+}
+
+function foldSteers(steers: readonly PendingSteer[], event: SessionEvent) {
+  switch (event.type) {
+    case "steer_requested": {
+      const { steerId, text, userId, ts, turnId = null } = event;
+      return [...steers, { steerId, turnId, text, userId, ts }];
+    }
+    case "steer_applied":
+    case "steer_deferred":
+    case "steer_dropped":
+      return steers.filter((one) => one.steerId !== event.steerId);
+    default:
+      return steers;
   }
 }
 

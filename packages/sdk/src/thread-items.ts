@@ -59,6 +59,25 @@ export interface ApprovalItem extends Item {
   } | null;
 }
 
+/** Something that only a person knows, asked in the middle of a call. */
+export interface QuestionItem extends Item {
+  readonly kind: "question";
+  /** Null: nobody can answer it here. */
+  readonly commandId: string | null;
+  readonly toolCallId: string | null;
+  /** As it was asked: Concord's `[{text, fields}]`. */
+  readonly questions: unknown;
+  /** JSON Schema of the answer. */
+  readonly answerSchema: Readonly<Record<string, unknown>>;
+  readonly askedBy: string | null;
+  readonly expiresAt: number | null;
+  readonly resolution: {
+    readonly outcome: string;
+    readonly answeredBy: string | null;
+    readonly ts: number;
+  } | null;
+}
+
 export interface TurnEndItem extends Item {
   readonly kind: "turn_end";
   readonly status: "cancelled" | "failed";
@@ -72,6 +91,7 @@ export type ThreadItem =
   | ThinkingItem
   | ToolItem
   | ApprovalItem
+  | QuestionItem
   | TurnEndItem;
 
 export type ThreadItemOf<K extends ThreadItem["kind"]> = Extract<ThreadItem, { readonly kind: K }>;

@@ -38,6 +38,9 @@ export function foldThread(items: Items, event: SessionEvent): Items {
     case "permission_requested":
     case "approval_resolved":
       return foldApproval(items, event);
+    case "question_requested":
+    case "question_resolved":
+      return foldQuestion(items, event);
     case "turn_complete":
     case "turn_error":
       return foldEnd(items, event);
@@ -122,11 +125,10 @@ type CommandEvent = SessionEventOf<
 >;
 
 function foldCommand(items: Items, event: CommandEvent): Items {
-  const known = find(
-    items,
-    "tool",
-    (item) => item.id === event.toolCallId || item.commandId === event.commandId,
-  );
+  // Its own name first: calls that became no command go under the turn's.
+  const known =
+    find(items, "tool", (item) => item.id === event.toolCallId) ??
+    find(items, "tool", (item) => item.commandId === event.commandId);
   if (known === undefined) return items;
   return replace(items, known, { ...known, commandId: event.commandId, ...commandChange(event) });
 }
@@ -164,6 +166,30 @@ function foldApproval(
     approvalType: event.approvalType,
     reviewPacket: event.reviewPacket,
     expiresAt: event.expiresAt,
+    resolution: null,
+  });
+}
+
+function foldQuestion(
+  items: Items,
+  event: SessionEventOf<"question_requested" | "question_resolved">,
+): Items {
+  const known = find(items, "question", (item) => item.id === event.requestId);
+  if (event.type === "question_resolved") {
+    if (known === undefined) return items;
+    const { outcome, answeredBy, ts } = event;
+    return replace(items, known, { ...known, resolution: { outcome, answeredBy, ts } });
+  }
+  if (known !== undefined) return items;
+  return append(items, {
+    ...placed(event, event.requestId),
+    kind: "question",
+    commandId: event.commandId ?? null,
+    toolCallId: event.toolCallId ?? null,
+    questions: event.questions,
+    answerSchema: event.answerSchema ?? {},
+    askedBy: event.askedBy ?? null,
+    expiresAt: event.expiresAt ?? null,
     resolution: null,
   });
 }

@@ -320,6 +320,27 @@ describe("requests", () => {
     expect((await late).code).toBe("ApprovalAlreadyDecided");
   });
 
+  test("a question answered once by us is our answer, also when its acknowledgement is lost; a second answer is not", async () => {
+    const server = gateway({
+      onInput: (log, requestId) => {
+        const over = { outcome: "answered", answeredBy: "user-dev" };
+        log.append({ type: "question_resolved", requestId, ...over });
+      },
+    });
+    const log = server.createSession("s1");
+    const one = client(server.url);
+    await one.connect();
+    await one.joinSession("s1");
+    server.cutInsteadOfAnswering = "answer_question";
+    const answer = await one.answerQuestion("s1", "inp_1", { input: { guest_name: "Ada" } });
+    expect(answer.decision).toBe("answered");
+    expect([...log.decisions]).toEqual([["inp_1", "answered"]]);
+    const late = failure(one.answerQuestion("s1", "inp_1", { input: { guest_name: "Ben" } }));
+    expect((await late).code).toBe("QuestionClosed");
+    const dismissed = await one.answerQuestion("s1", "inp_2", { dismissed: true });
+    expect(dismissed.decision).toBe("dismissed");
+  });
+
   test("stopping is never repeated: by then another turn may be running", async () => {
     const server = gateway();
     server.createSession("s1").activeTurnId = "t1";

@@ -29,6 +29,11 @@ export interface TestGatewayOptions {
   readonly token?: string;
   /** Plays the agent; the default answers nothing. */
   readonly onTurn?: (turn: TurnContext) => void;
+  readonly onInput?: (
+    log: SessionLog,
+    requestId: string,
+    input: Readonly<Record<string, unknown>>,
+  ) => void;
   readonly onAnswer?: (
     log: SessionLog,
     approvalId: string,
@@ -249,6 +254,8 @@ export class TestGateway {
         queueMicrotask(() => this.#options.onStop?.(log));
         return { type: "stop_accepted", sessionId, turnId: log.activeTurnId };
       case "answer_question": {
+        if ("input" in message.answers)
+          return this.#answerQuestion(log, message.requestId, message);
         const { decision, reason } = message.answers;
         if (log.decisions.has(message.requestId)) {
           return refusal("ApprovalAlreadyDecided", "Somebody has decided this already.");
@@ -266,6 +273,19 @@ export class TestGateway {
       default:
         return refusal("NotSupported", `${message.type} is not played here.`);
     }
+  }
+
+  /** Answered once; `onInput` plays what comes of it. */
+  #answerQuestion(
+    log: SessionLog,
+    requestId: string,
+    { answers, dismissed = false }: Extract<ClientMessage, { readonly type: "answer_question" }>,
+  ): object {
+    if (log.decisions.has(requestId)) return refusal("QuestionClosed", "It is answered already.");
+    const decision = dismissed ? "dismissed" : "answered";
+    log.decisions.set(requestId, decision);
+    if ("input" in answers) this.#options.onInput?.(log, requestId, answers.input);
+    return { type: "answer_accepted", sessionId: log.sessionId, decision };
   }
 
   #authenticate(socket: Socket, token: string): object | undefined {

@@ -20,7 +20,16 @@ const AUTOMATIONS = "/api/automations";
 const FILE = { name: "file", help: "the definition as JSON; - reads standard input" };
 
 /** Epoch milliseconds as people read them. */
-const TIMES = ["nextDueAt", "createdAt", "updatedAt", "dueAt", "startedAt", "endedAt", "at"];
+const TIMES = [
+  "nextAttemptAt",
+  "nextDueAt",
+  "createdAt",
+  "updatedAt",
+  "dueAt",
+  "startedAt",
+  "endedAt",
+  "at",
+];
 
 function readable(row: Row): Row {
   const shown = TIMES.flatMap((name) => {
@@ -30,7 +39,7 @@ function readable(row: Row): Row {
   return { ...row, ...Object.fromEntries(shown) };
 }
 
-const shownOne = (answer: unknown): Outcome => ({
+export const shownOne = (answer: unknown): Outcome => ({
   value: answer,
   text: fields(readable(answer as Row)),
 });
@@ -46,22 +55,25 @@ function shownPage(answer: unknown, names: readonly string[], nothing: string): 
 
 /** What is nested and worth a column of its own. */
 function flat(row: Row): Row {
-  const { definition, error } = row as { definition?: Row; error?: Row | null };
+  const { definition, error } = row as { definition?: Row; error?: Row | string | null };
   return {
     ...row,
     ...(definition === undefined
       ? {}
       : { name: definition["name"], schedule: scheduleOf(definition) }),
-    ...(error === undefined || error === null ? {} : { error: error["code"] }),
+    ...(error === undefined || error === null ? {} : { error: codeOf(error) }),
   };
 }
+
+const codeOf = (error: Row | string): unknown =>
+  typeof error === "string" ? error : error["code"];
 
 function scheduleOf({ schedule }: Row): string {
   const { cron, timeZone, everyMinutes } = schedule as Row;
   return cron === undefined ? `every ${everyMinutes} minutes` : `${cron} (${timeZone})`;
 }
 
-const definitionIn = (file: string): unknown =>
+export const definitionIn = (file: string): unknown =>
   parsed(readFileSync(file === "-" ? 0 : file, "utf8"));
 
 /** What a list says that has nothing to show, by where it is asked for. */
@@ -70,10 +82,12 @@ const NOTHING = {
   "/api/automations/runs":
     "Nothing has run. `concert automation run <id>` does not wait for the clock.",
   "/api/automations/log": "Nobody has changed anything.",
+  "/api/automations/deliveries": "Nothing is told outside.",
+  "/api/blueprints": "There are no blueprints. `concert blueprint create <file>` makes one.",
   "/api/inbox": "The inbox is empty. What automations bring is told here.",
 } as const;
 
-function listing(
+export function listing(
   name: string,
   summary: string,
   at: keyof typeof NOTHING,
@@ -113,6 +127,11 @@ const OF: NonNullable<Operation["flags"]>[number] = {
   help: "of this automation only",
 };
 
+const BLUEPRINT: NonNullable<Operation["flags"]>[number] = {
+  flags: "--blueprint <id>",
+  help: "which says what the definition leaves out",
+};
+
 const AUTOMATION: Family = {
   name: "automation",
   summary: "turns that an agent is asked for again and again, by the clock",
@@ -133,10 +152,12 @@ const AUTOMATION: Family = {
       args: [FILE],
       flags: [
         { flags: "--idempotency-key <key>", help: "asking again under it is the same automation" },
+        BLUEPRINT,
       ],
-      run: async (api, { args: [file = "-"], flags: { idempotencyKey } }) => {
+      run: async (api, { args: [file = "-"], flags: { idempotencyKey, blueprint } }) => {
         const body = {
           definition: definitionIn(file),
+          ...(blueprint ? { blueprintId: blueprint } : {}),
           ...(idempotencyKey ? { idempotencyKey } : {}),
         };
         return shownOne(await api.ask({ method: "POST", path: AUTOMATIONS, body }));
@@ -160,8 +181,10 @@ const AUTOMATION: Family = {
       name: "preview",
       summary: "tell when a definition would be due, or what is wrong with it; keeps nothing",
       args: [FILE],
-      run: async (api, { args: [file = "-"] }) => {
-        const body = { definition: definitionIn(file) };
+      flags: [BLUEPRINT],
+      run: async (api, { args: [file = "-"], flags: { blueprint } }) => {
+        const from = blueprint ? { blueprintId: blueprint } : {};
+        const body = { definition: definitionIn(file), ...from };
         const question = { method: "POST", path: `${AUTOMATIONS}/preview`, body } as const;
         const answer = (await api.ask(question)) as { dueAt: readonly number[] };
         const text = answer.dueAt.map((at) => new Date(at).toISOString()).join("\n");
@@ -183,6 +206,26 @@ const AUTOMATION: Family = {
       [OF, { flags: "--status <status>", help: "e.g. failed" }],
     ),
     listing(
+      "deliveries",
+      "list what is told outside, newest first",
+      "/api/automations/deliveries",
+      ["deliveryId", "to", "target", "status", "attempts", "nextAttemptAt", "error"],
+      [
+        OF,
+        { flags: "--run-id <id>", help: "of this run only" },
+        { flags: "--status <status>", help: "pending, delivered or failed" },
+      ],
+    ),
+    {
+      name: "redeliver",
+      summary: "send it again, under the same id",
+      args: [ID("delivery")],
+      run: async (api, { args: [id = ""] }) => {
+        const at = `${path`/api/automations/deliveries/${id}`}/redeliver`;
+        return shownOne(await api.ask({ method: "POST", path: at, body: {} }));
+      },
+    },
+    listing(
       "log",
       "who changed what, newest first",
       "/api/automations/log",
@@ -192,7 +235,7 @@ const AUTOMATION: Family = {
   ],
 };
 
-async function versionOf(api: Api, at: string): Promise<number> {
+export async function versionOf(api: Api, at: string): Promise<number> {
   return ((await api.ask({ path: at })) as { version: number }).version;
 }
 

@@ -17,6 +17,7 @@ import {
   REASON,
   showing,
 } from "./operation.ts";
+import { QUESTION } from "./questions.ts";
 import { columns, fields, type Row } from "./render.ts";
 import { WEBHOOK } from "./webhooks.ts";
 
@@ -366,6 +367,7 @@ export const FAMILIES: readonly Family[] = [
   AUDIT,
   POLICY,
   SCHEDULE,
+  QUESTION,
   INCIDENT,
   EVIDENCE,
   WEBHOOK,

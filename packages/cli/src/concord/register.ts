@@ -14,7 +14,9 @@ import {
   type Service,
 } from "./api.ts";
 import { AUTOMATION_FAMILIES } from "./automation-families.ts";
+import { BLUEPRINT_FAMILIES } from "./blueprint-families.ts";
 import { FAMILIES } from "./families.ts";
+import { FILE_FAMILIES } from "./file-families.ts";
 import type { Operation, Outcome } from "./operation.ts";
 
 type Flags = ConnectionFlags & { readonly json: boolean };
@@ -30,7 +32,12 @@ export function addConcordCommands(
   program: Command,
   finish: (work: Promise<number>) => Promise<void>,
 ): void {
-  for (const one of [...FAMILIES, ...AUTOMATION_FAMILIES]) {
+  for (const one of [
+    ...FAMILIES,
+    ...AUTOMATION_FAMILIES,
+    ...BLUEPRINT_FAMILIES,
+    ...FILE_FAMILIES,
+  ]) {
     const { name, summary, operations, service = "concord" } = one;
     const family = program.command(name).description(summary);
     for (const operation of operations) addOperation(family, operation, service, finish);

@@ -37,15 +37,18 @@ test("a key or address of the caller's does not reach a service by inheritance, 
   expect(envOf("ensemble", inherited)["ENSEMBLE_OPENAI_API_KEY"]).toBe("z");
 });
 
-test("what signs webhooks reaches Concord and nobody else", () => {
-  const inherited = { CONCORD_WEBHOOK_SHOP: "whsec_x" };
-  const holders = SERVICES.filter(({ name }) => "CONCORD_WEBHOOK_SHOP" in envOf(name, inherited));
-  expect(holders.map(({ name }) => name)).toEqual(["concord"]);
+test("what signs webhooks reaches who signs with it and nobody else", () => {
+  const inherited = { CONCORD_WEBHOOK_SHOP: "whsec_x", DIMINUENDO_WEBHOOK_OPS: "whsec_y" };
+  const holdersOf = (secret: string) =>
+    SERVICES.filter(({ name }) => secret in envOf(name, inherited)).map(({ name }) => name);
+  expect(holdersOf("CONCORD_WEBHOOK_SHOP")).toEqual(["concord"]);
+  expect(holdersOf("DIMINUENDO_WEBHOOK_OPS")).toEqual(["diminuendo"]);
 });
 
-test("Concord has the contracts of the example, unless the caller names others", () => {
+test("Concord has the contracts of the example and those that tell people, unless the caller names others", () => {
   const example = "examples/hotel-booking/contracts/index.ts";
-  expect(envOf("concord")["CONCORD_CONTRACTS"]).toBe(example);
+  const tell = "examples/hotel-booking/contracts/tell.yaml";
+  expect(envOf("concord")["CONCORD_CONTRACTS"]).toBe(`${example},${tell}`);
   const own = `${example},/srv/contracts`;
   expect(envOf("concord", { CONCORD_CONTRACTS: own })["CONCORD_CONTRACTS"]).toBe(own);
   expect(envOf("podium")["CONCORD_CONTRACTS"]).toBeUndefined();

@@ -18,8 +18,11 @@ const DECIDED_HERE: readonly string[] = [
   "CONCERT_SUPERVISED",
 ];
 
-/** What signs webhooks, and no service but this one signs any. */
-const SIGNING = { prefix: "CONCORD_WEBHOOK_", by: "concord" } as const;
+/** What signs webhooks, and which service alone signs with it. */
+const SIGNING = [
+  { prefix: "CONCORD_WEBHOOK_", by: "concord" },
+  { prefix: "DIMINUENDO_WEBHOOK_", by: "diminuendo" },
+] as const;
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -28,7 +31,7 @@ export function environmentFor(row: ServiceRow, facts: StackFacts, inherited: En
     (entry): entry is [string, string] =>
       entry[1] !== undefined &&
       !DECIDED_HERE.includes(entry[0]) &&
-      (row.name === SIGNING.by || !entry[0].startsWith(SIGNING.prefix)),
+      SIGNING.every(({ prefix, by }) => row.name === by || !entry[0].startsWith(prefix)),
   );
   return { ...row.defaults, ...Object.fromEntries(kept), ...row.env(facts) };
 }

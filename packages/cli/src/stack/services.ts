@@ -109,7 +109,10 @@ export const SERVICES: readonly ServiceRow[] = [
     health: "/ready",
     args: () => [],
     // Modules, YAML files or folders of them, from the root of the repository; see docs/declarations.md.
-    defaults: { CONCORD_CONTRACTS: "examples/hotel-booking/contracts/index.ts" },
+    defaults: {
+      CONCORD_CONTRACTS:
+        "examples/hotel-booking/contracts/index.ts,examples/hotel-booking/contracts/tell.yaml",
+    },
     env: ({ urls, keys }) => ({
       DATABASE_URL: urls.postgres,
       CONCORD_SERVICE_KEY: keys.concordServiceKey,

@@ -9,9 +9,11 @@ import type { JsonObject } from "../core/json.ts";
 import { isResting } from "../core/vocabulary.ts";
 import type { Concord } from "../domain/face.ts";
 import type { SubmitRequest } from "../domain/submission.ts";
+import { addAgentActions } from "./agent-actions.ts";
 import { addAlerts } from "./alerts.ts";
 import { type ApiEnv, type AuthOptions, identify, person } from "./auth.ts";
 import { addConnectors } from "./connectors.ts";
+import { addDashboards } from "./dashboards.ts";
 import { document } from "./document.ts";
 import { answering, RETRY_AFTER_SECONDS } from "./errors.ts";
 import { streamEvents } from "./events.ts";
@@ -61,6 +63,7 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
     "/audit",
     "/events",
     "/incidents",
+    "/inputs",
     "/tools",
   ]) {
     app.use(path, identify(auth));
@@ -69,6 +72,7 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   app.post("/commands", recordRejections(concord));
   addCommands(app, concord);
   addApprovals(app, concord);
+  addAgentActions(app, concord, auth);
   addWaits(app, concord);
   addIncidents(app, concord);
   addTheRest(app, concord);
@@ -80,6 +84,7 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addSchedules(app, concord, auth);
   addWebhooks(app, concord);
   addAlerts(app, concord, auth);
+  addDashboards(app, concord, auth);
   addWebhookEndpoints(app, concord, auth);
   const described = document(app);
   app.get("/openapi.json", (context) => context.json(described));
@@ -208,7 +213,7 @@ function addTheRest(app: ConcordApp, concord: Concord): void {
     const { id } = context.req.valid("param");
     const principal = person(context.get("principal"));
     const artifact = await answering(concord, () => concord.artifacts.get(principal, id));
-    return context.json(artifactView(artifact), 200);
+    return context.json(artifactView(artifact, concord.artifacts.rendering(artifact)), 200);
   });
   app.openapi(routes.artifactLineageRoute, async (context) => {
     const { id } = context.req.valid("param");
@@ -216,9 +221,10 @@ function addTheRest(app: ConcordApp, concord: Concord): void {
     const lineage = await answering(concord, () => concord.artifacts.lineage(principal, id));
     return context.json(artifactLineageView(lineage), 200);
   });
-  app.openapi(routes.toolsRoute, (context) =>
-    context.json({ items: concord.tools().map(toolView) }, 200),
-  );
+  app.openapi(routes.toolsRoute, (context) => {
+    const { agent_type: agentType } = context.req.valid("query");
+    return context.json({ items: concord.tools(agentType).map(toolView) }, 200);
+  });
   app.openapi(routes.verifyAuditRoute, async (context) => {
     const { known } = context.req.valid("query");
     const principal = person(context.get("principal"));

@@ -290,9 +290,14 @@ export const toolsRoute = createRoute({
   operationId: "listTools",
   summary: "What an agent may propose.",
   security: ANY_KEY,
+  request: {
+    query: z.object({
+      agent_type: Name.optional().openapi({ description: "What agents of that type are shown." }),
+    }),
+  },
   responses: {
     200: json("Tasks an agent may propose", z.object({ items: z.array(ToolView) })),
-    ...refusals(),
+    ...refusals("invalid_request"),
   },
 });
 

@@ -12,7 +12,13 @@ import {
   RISK_LEVELS,
 } from "../core/vocabulary.ts";
 import type { Approval } from "../domain/approvals.ts";
-import type { Artifact, ArtifactRef, CommandRef, Lineage } from "../domain/artifacts.ts";
+import {
+  ARTIFACT_VISIBILITIES,
+  type Artifact,
+  type ArtifactRef,
+  type CommandRef,
+  type Lineage,
+} from "../domain/artifacts.ts";
 import type { DomainEvent } from "../domain/audit.ts";
 import { type Explanation, REASON_KINDS } from "../domain/explain.ts";
 import type { AuditReport, TimelineEntry } from "../domain/reading.ts";
@@ -152,6 +158,8 @@ export const ArtifactView = z
     parent_artifact_id: TextOrNull.openapi({ description: "The version before." }),
     title: Text,
     status: z.enum(ARTIFACT_STATUSES),
+    visibility: z.enum(ARTIFACT_VISIBILITIES),
+    rendering: TextOrNull.openapi({ description: "text, markdown, table, json or link: a hint." }),
     content: Open,
     location: TextOrNull.openapi({ description: "Where the body lies, when not in content." }),
     checksum: Text,
@@ -162,7 +170,7 @@ export const ArtifactView = z
   .openapi("Artifact");
 export type ArtifactView = z.infer<typeof ArtifactView>;
 
-export function artifactView(artifact: Artifact): ArtifactView {
+export function artifactView(artifact: Artifact, rendering: string | undefined): ArtifactView {
   return {
     artifact_id: encodeId("artifact", artifact.artifactId),
     command_id: encodeId("command", artifact.commandId),
@@ -171,6 +179,8 @@ export function artifactView(artifact: Artifact): ArtifactView {
     parent_artifact_id: outside("artifact", artifact.parentArtifactId),
     title: artifact.title,
     status: artifact.status,
+    visibility: artifact.visibility,
+    rendering: rendering ?? null,
     content: artifact.content,
     location: artifact.location,
     checksum: artifact.checksum,

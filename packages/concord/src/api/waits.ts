@@ -1,17 +1,95 @@
 /** Owns the routes of what a command waits for (wire §2): an answer, other commands, somebody else's decision. */
 import { createRoute, z } from "@hono/zod-openapi";
+import { encodeId } from "../core/ids.ts";
+import { INPUT_STATUSES } from "../core/vocabulary.ts";
 import type { DependencyRequest } from "../domain/dependencies.ts";
 import type { Concord } from "../domain/face.ts";
+import type { AskedInput } from "../domain/reading.ts";
 import type { ConcordApp } from "./app.ts";
 import { person } from "./auth.ts";
 import { answering } from "./errors.ts";
+import { commandIdOf } from "./ids.ts";
 import { refusals } from "./refusals.ts";
-import { body, DependencyBody, Id, json, PERSON } from "./routes.ts";
+import { body, DependencyBody, Id, json, Name, Paging, PERSON, page } from "./routes.ts";
 import { ApprovalView, approvalView, CommandView, commandView } from "./views.ts";
 
 const InputBody = z
-  .strictObject({ input: z.record(z.string(), z.unknown()) })
+  .strictObject({
+    input: z.record(z.string(), z.unknown()).optional(),
+    input_request_id: z.string().max(64).optional().openapi({
+      description: "The question that is answered; without it, whichever is open.",
+    }),
+    dismissed: z.literal(true).optional().openapi({
+      description: "Instead of input, with input_request_id: no answer; the command is cancelled.",
+    }),
+  })
+  .refine(
+    ({ input, dismissed, input_request_id: asked }) =>
+      dismissed === undefined ? input !== undefined : input === undefined && asked !== undefined,
+    "needs input, or dismissed with the input_request_id it is about",
+  )
   .openapi("Input", { example: { input: { check_out: "2027-03-06" } } });
+const TextOrNull = z.string().nullable();
+const InputRequestView = z
+  .object({
+    input_request_id: z.string(),
+    command_id: z.string(),
+    root_command_id: z.string(),
+    task_name: z.string(),
+    requested_by: z.string().openapi({ description: "Whom it is for; an owner may answer too." }),
+    status: z.enum(INPUT_STATUSES),
+    question: z.string(),
+    questions: z.array(z.object({ text: z.string(), fields: z.array(z.string()) })),
+    answer_schema: z
+      .record(z.string(), z.unknown())
+      .openapi({ description: "JSON Schema of `input`." }),
+    asked_by: z.string(),
+    expires_at: z.string(),
+    created_at: z.string(),
+    closed_at: TextOrNull,
+    answered_by: TextOrNull,
+  })
+  .openapi("InputRequest");
+export type InputRequestView = z.infer<typeof InputRequestView>;
+
+function inputRequestView(one: AskedInput): InputRequestView {
+  return {
+    input_request_id: encodeId("input", one.inputRequestId),
+    command_id: encodeId("command", one.commandId),
+    root_command_id: encodeId("command", one.rootCommandId),
+    task_name: one.taskName,
+    requested_by: one.requestedBy,
+    status: one.status,
+    question: one.question,
+    questions: one.questions.map(({ text, fields }) => ({ text, fields: [...fields] })),
+    answer_schema: one.answerSchema,
+    asked_by: one.askedBy,
+    expires_at: one.expiresAt,
+    created_at: one.createdAt,
+    closed_at: one.closedAt,
+    answered_by: one.answeredBy,
+  };
+}
+
+const inputsRoute = createRoute({
+  method: "get",
+  path: "/inputs",
+  operationId: "listInputs",
+  summary: "What people are asked.",
+  security: PERSON,
+  request: {
+    query: z.object({
+      status: z.enum(INPUT_STATUSES).optional(),
+      command_id: Name.optional(),
+      ...Paging,
+    }),
+  },
+  responses: {
+    200: json("Questions, newest first", page(InputRequestView)),
+    ...refusals("invalid_request", "invalid_cursor", "not_found"),
+  },
+});
+
 const DependenciesBody = z
   .strictObject({ depends_on: z.array(DependencyBody).min(1).max(100) })
   .openapi("Dependencies");
@@ -83,12 +161,29 @@ const delegateRoute = createRoute({
 });
 
 export function addWaits(app: ConcordApp, concord: Concord): void {
+  app.openapi(inputsRoute, async (context) => {
+    const { command_id, status, cursor, limit } = context.req.valid("query");
+    const filter = {
+      limit,
+      ...(status === undefined ? {} : { status }),
+      ...(command_id === undefined ? {} : { commandId: commandIdOf(command_id) }),
+      ...(cursor === undefined ? {} : { cursor }),
+    };
+    const principal = person(context.get("principal"));
+    const { items, nextCursor } = await answering(concord, () =>
+      concord.inputs.list(principal, filter),
+    );
+    return context.json({ items: items.map(inputRequestView), next_cursor: nextCursor }, 200);
+  });
   app.openapi(inputRoute, async (context) => {
     const { id } = context.req.valid("param");
-    const { input } = context.req.valid("json");
+    const { input, dismissed, input_request_id: asked } = context.req.valid("json");
     const principal = person(context.get("principal"));
+    const { provideInput, dismissInput } = concord.commands;
     const command = await answering(concord, () =>
-      concord.commands.provideInput(principal, id, input),
+      dismissed === true
+        ? dismissInput(principal, id, asked ?? "")
+        : provideInput(principal, id, input, asked),
     );
     return context.json(commandView(command), 200);
   });

@@ -2,6 +2,7 @@
  * Owns talking to Concord's HTTP API: typed calls, errors as one class, and an event feed that reconnects from
  * its own cursor. Runs wherever `fetch` does. Refuses to own: signing actor tokens (service-kit does).
  */
+import type { AgentActionView } from "../api/agent-actions.ts";
 import type { IncidentView } from "../api/incidents.ts";
 import type {
   ApprovalView,
@@ -11,18 +12,21 @@ import type {
   TimelineEntryView,
   ToolView,
 } from "../api/views.ts";
-import type { ApprovalDecision, IncidentAction } from "../core/vocabulary.ts";
+import type { InputRequestView } from "../api/waits.ts";
+import type { ApprovalDecision, IncidentAction, RiskLevel } from "../core/vocabulary.ts";
 import { ConcordError, unreachable } from "./errors.ts";
 import { type FeedOptions, followFeed } from "./feed.ts";
 
 export { ConcordError } from "./errors.ts";
 export type { FeedOptions } from "./feed.ts";
 export type {
+  AgentActionView,
   ApprovalView,
   ArtifactView,
   CommandView,
   EventView,
   IncidentView,
+  InputRequestView,
   TimelineEntryView,
   ToolView,
 };
@@ -59,6 +63,15 @@ export interface SubmitInput {
   };
 }
 
+export interface AgentActionInput {
+  readonly tool_name: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+  readonly reason: string;
+  readonly risk_level?: RiskLevel;
+  readonly agent_type?: string;
+  readonly idempotency_key?: string;
+}
+
 export interface PageOf<T> {
   readonly items: readonly T[];
   readonly next_cursor: string | null;
@@ -70,6 +83,8 @@ export interface ConcordClient {
   /** The same Concord, asked on behalf of someone else or within a trace. */
   with(change: Pick<ClientOptions, "actorToken" | "traceparent">): ConcordClient;
   submit(input: SubmitInput): Promise<CommandView>;
+  /** A tool, asked for by an agent that runs elsewhere. */
+  proposeAction(action: AgentActionInput): Promise<AgentActionView>;
   get(commandId: string): Promise<CommandView>;
   list(query?: Query): Promise<PageOf<CommandView>>;
   cancel(commandId: string, reason?: string): Promise<CommandView>;
@@ -82,12 +97,20 @@ export interface ConcordClient {
   resolve(approvalId: string, decision: ApprovalDecision, reason?: string): Promise<ApprovalView>;
   /** Lets somebody else decide in one's place. */
   delegate(approvalId: string, to: string): Promise<ApprovalView>;
-  /** Answers what a command waits for. */
-  provideInput(commandId: string, input: Readonly<Record<string, unknown>>): Promise<CommandView>;
+  /** What people are asked. */
+  inputs(query?: Query): Promise<PageOf<InputRequestView>>;
+  /** Answers what a command waits for: the question `inputRequestId`, or whichever is open. */
+  provideInput(
+    commandId: string,
+    input: Readonly<Record<string, unknown>>,
+    inputRequestId?: string,
+  ): Promise<CommandView>;
+  /** Leaves the question unanswered for good: the command is cancelled. */
+  dismissInput(commandId: string, inputRequestId: string): Promise<CommandView>;
   incidents(query?: Query): Promise<PageOf<IncidentView>>;
   settleIncident(incidentId: string, action: IncidentAction, note?: string): Promise<IncidentView>;
   artifact(artifactId: string): Promise<ArtifactView>;
-  tools(): Promise<readonly ToolView[]>;
+  tools(agentType?: string): Promise<readonly ToolView[]>;
   /**
    * Events after the cursor (undefined: from now; `"0"`: all), each once, in order, across reconnects, until
    * `signal` fires. Throws `ConcordError` only when Concord refuses (a bad key, a bad cursor).
@@ -108,6 +131,7 @@ export function createConcordClient(options: ClientOptions): ConcordClient {
   return {
     with: (change) => createConcordClient({ ...options, ...change }),
     submit: (input) => call("POST", "/commands", input),
+    proposeAction: (action) => call("POST", "/agent-actions", action),
     get: (commandId) => call("GET", `/commands/${id(commandId)}`),
     list: (query = {}) => call("GET", `/commands${search(query)}`),
     cancel: (commandId, reason) =>
@@ -121,14 +145,25 @@ export function createConcordClient(options: ClientOptions): ConcordClient {
       return call("POST", `/approvals/${id(approvalId)}/resolve`, body);
     },
     delegate: (approvalId, to) => call("POST", `/approvals/${id(approvalId)}/delegate`, { to }),
-    provideInput: (commandId, input) => call("POST", `/commands/${id(commandId)}/input`, { input }),
+    inputs: (query = {}) => call("GET", `/inputs${search(query)}`),
+    provideInput: (commandId, input, inputRequestId) => {
+      const which = inputRequestId === undefined ? {} : { input_request_id: inputRequestId };
+      return call("POST", `/commands/${id(commandId)}/input`, { input, ...which });
+    },
+    dismissInput: (commandId, inputRequestId) => {
+      const body = { dismissed: true, input_request_id: inputRequestId };
+      return call("POST", `/commands/${id(commandId)}/input`, body);
+    },
     incidents: (query = {}) => call("GET", `/incidents${search(query)}`),
     settleIncident: (incidentId, action, note) => {
       const body = note === undefined ? { action } : { action, note };
       return call("POST", `/incidents/${id(incidentId)}/settle`, body);
     },
     artifact: (artifactId) => call("GET", `/artifacts/${id(artifactId)}`),
-    tools: async () => (await call<{ items: readonly ToolView[] }>("GET", "/tools")).items,
+    tools: async (agentType) => {
+      const path = `/tools${search({ agent_type: agentType })}`;
+      return (await call<{ items: readonly ToolView[] }>("GET", path)).items;
+    },
     events: (after, signal, feed = {}) =>
       followFeed(
         async (cursor, abort) => {

@@ -2,7 +2,13 @@
 import type { CompensationManifest } from "./compensation.ts";
 import type { CommandId, EffectId } from "./ids.ts";
 import type { Json, JsonObject } from "./json.ts";
-import type { CancellationMode, CommandStatus, ErrorClass, IngressType } from "./vocabulary.ts";
+import type {
+  CancellationMode,
+  CommandStatus,
+  ErrorClass,
+  IngressType,
+  RiskLevel,
+} from "./vocabulary.ts";
 
 /** The person (or schedule) a command runs as. A child command has its parent's principal, never more (G7). */
 export interface Principal {
@@ -26,12 +32,19 @@ export interface CommandContext {
   readonly requestId: string;
   readonly metadata: JsonObject;
   readonly agentCall?: AgentCallRef;
+  /** X-43: what the caller says of the risk; it counts where it is higher than the task's. */
+  readonly riskAtLeast?: RiskLevel;
 }
 
 export interface PlanStep {
   readonly stepId: string;
-  readonly primitive: "connector_call" | "artifact_write" | "agent_turn" | "human_task";
-  /** `connector.operation`, the artifact type, or the agent runtime. */
+  readonly primitive:
+    | "connector_call"
+    | "artifact_write"
+    | "state_transition"
+    | "agent_turn"
+    | "human_task";
+  /** `connector.operation`, the artifact type, `publish`, `take_back`, or the agent runtime. */
   readonly functionName: string;
   readonly dependsOn: readonly string[];
   /** Set when the step writes to the outside: the effect type, its key, and what undoes it. */

@@ -7,6 +7,7 @@ export const ID_PREFIXES = {
   effect: "eff",
   event: "evt",
   incident: "inc",
+  input: "inp",
   notification: "ntf",
   webhook: "whk",
   delivery: "dlv",
@@ -22,6 +23,7 @@ export type ArtifactId = Id<"artifact">;
 export type EffectId = Id<"effect">;
 export type EventId = Id<"event">;
 export type IncidentId = Id<"incident">;
+export type InputId = Id<"input">;
 export type NotificationId = Id<"notification">;
 export type WebhookId = Id<"webhook">;
 export type DeliveryId = Id<"delivery">;

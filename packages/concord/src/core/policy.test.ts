@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { PLAIN_INPUT } from "../../test/support/policy-input.ts";
 import {
   connectorScopePolicy,
   externalSharingPolicy,
@@ -16,20 +17,10 @@ import {
 } from "./policy.ts";
 import { POLICY_OUTCOMES } from "./vocabulary.ts";
 
+const { requester } = PLAIN_INPUT;
 const INPUT: PolicyInput = {
-  requester: { tenant: "t", user: "u", roles: [], permissions: ["book_travel"] },
-  action: {
-    taskName: "x",
-    commandType: "x",
-    ingress: "api_request",
-    payload: {},
-    riskLevel: "low",
-  },
-  connectors: [],
-  dataTouched: [],
-  sideEffects: [],
-  approvalAlwaysRequired: false,
-  facts: {},
+  ...PLAIN_INPUT,
+  requester: { ...requester, permissions: ["book_travel"] },
 };
 const decision = fc.record({
   policy: fc.string({ minLength: 1, maxLength: 5 }),

@@ -57,7 +57,14 @@ const TOLD: Readonly<Record<string, Told>> = {
     detail: (p) => list(p["reasons"]) || null,
   },
   payload_redacted: { kind: "policy", tell: (p) => `Masked ${list(p["places"])}` },
-  step_skipped: { kind: "other", tell: (p) => `Left out ${text(p["step_id"])}: nothing to do` },
+  step_skipped: {
+    kind: "other",
+    tell: (p) => {
+      const why = p["because"] === "rejected" ? "it was rejected" : "nothing to do";
+      return `Left out ${text(p["step_id"])}: ${why}`;
+    },
+  },
+  artifact_published: { kind: "artifact", tell: (p) => `Published ${text(p["title"])}` },
   webhook_created: {
     kind: "other",
     tell: (p) => `Events go to the webhook ${text(p["webhook_id"])}`,
@@ -120,6 +127,11 @@ const TOLD: Readonly<Record<string, Told>> = {
     kind: "other",
     tell: (p) => `${text(p["provided_by"])} answered`,
     detail: (p) => list(p["fields"]) || null,
+  },
+  input_closed: {
+    kind: "other",
+    tell: (p) =>
+      p["outcome"] === "expired" ? "Nobody answered in time" : "The question is open no more",
   },
   dependency_added: {
     kind: "other",

@@ -1,5 +1,5 @@
 /**
- * Owns the command state machine as data: the 35 edges of spec §12 and nine guarded ones (STM-1…STM-3).
+ * Owns the command state machine as data: the 35 edges of spec §12, nine guarded ones, and one of our own for APR-13 (STM-1…STM-3).
  * Invariant G2: no status change outside this table. Pure and total.
  */
 import type { ApprovalStatus, ArtifactStatus, CommandStatus, EffectStatus } from "./vocabulary.ts";
@@ -38,6 +38,8 @@ export interface TransitionFacts {
   /** The cancellation window after success is still open. */
   readonly windowOpen: boolean;
   readonly someEffectSucceeded: boolean;
+  /** A person said no, and what is left of the command is still wanted (APR-13). */
+  readonly goesOnWithout: boolean;
 }
 
 export const NO_FACTS: TransitionFacts = {
@@ -46,12 +48,14 @@ export const NO_FACTS: TransitionFacts = {
   changesRequested: false,
   windowOpen: false,
   someEffectSucceeded: false,
+  goesOnWithout: false,
 };
 
 type Guard = (facts: TransitionFacts) => boolean;
 
 const GUARDED_EDGES: readonly (readonly [CommandStatus, CommandStatus, Guard])[] = [
   ["waiting_for_approval", "waiting_for_input", (facts) => facts.changesRequested],
+  ["waiting_for_approval", "queued", (facts) => facts.goesOnWithout],
   ["running", "cancelling", (facts) => facts.cancelRequested],
   ["running", "waiting_for_approval", () => true],
   ["running", "waiting_for_input", () => true],

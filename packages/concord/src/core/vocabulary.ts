@@ -97,6 +97,9 @@ export type IncidentStatus = (typeof INCIDENT_STATUSES)[number];
 export const INCIDENT_ACTIONS = ["retry", "skip", "resolve"] as const;
 export type IncidentAction = (typeof INCIDENT_ACTIONS)[number];
 
+export const INPUT_STATUSES = ["open", "answered", "expired", "cancelled"] as const;
+export type InputStatus = (typeof INPUT_STATUSES)[number];
+
 export const APPROVAL_STATUSES = [
   "pending",
   "approved",

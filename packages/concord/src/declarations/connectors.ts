@@ -2,10 +2,7 @@
  * Owns connectors declared in YAML (CON-16): an HTTP API whose operations are spelled out (`rest`), or one that Concord
  * brings, with the operations that are named. What is missing or unknown becomes a problem of the catalog.
  */
-import { githubConnector } from "../adapters/connectors/github/connector.ts";
 import { type HttpJson, httpJson } from "../adapters/connectors/http/http-json.ts";
-import { appNotificationConnector } from "../adapters/connectors/notification/app.ts";
-import { postgresConnector } from "../adapters/connectors/postgres/connector.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import { valueAt } from "../core/policy/pointers.ts";
 import type { RetryPolicy } from "../core/retry.ts";
@@ -19,6 +16,7 @@ import type {
   SecretRef,
 } from "../domain/connectors.ts";
 import { fillObject, fillText, placeholdersIn } from "./placeholders.ts";
+import { authProblems, limitOf, type Maker, SHIPPED } from "./shipped.ts";
 
 interface RestOperation {
   readonly name: string;
@@ -48,6 +46,18 @@ export interface ConnectorDeclaration {
   readonly risk_level?: RiskLevel;
   readonly base_url?: string;
   readonly repositories?: readonly string[];
+  /** E-mail: the sender, and the domains that may be written to. */
+  readonly from?: string;
+  readonly domains?: readonly string[];
+  /** E-mail and Slack: names one message; default one for each command. */
+  readonly idempotency_key?: string;
+  /** Databricks. */
+  readonly jobs?: readonly number[];
+  readonly warehouse_id?: string;
+  readonly rows_max?: number;
+  /** For servers of one's own: without TLS, and in which private networks. */
+  readonly plain?: boolean;
+  readonly private_ranges?: readonly string[];
   readonly capabilities: readonly (string | RestOperation)[];
   readonly auth?: {
     readonly mode: "none" | "bearer" | "secret" | "oauth";
@@ -65,14 +75,6 @@ export interface Declared<T> {
 const TIMEOUT_SECONDS = 10;
 /** RTY-1. */
 const RETRY: RetryPolicy = { attemptsMax: 3, waitsSeconds: [30, 120, 600] };
-const MINUTE_SECONDS = 60;
-const GITHUB_WRITES = [
-  "create_issue",
-  "create_comment",
-  "create_pull_request",
-  "close_pull_request",
-];
-
 export function connectorOf(declared: ConnectorDeclaration): Declared<ConnectorDefinition> {
   const make = TYPES[declared.type];
   if (make === undefined) {
@@ -80,76 +82,15 @@ export function connectorOf(declared: ConnectorDeclaration): Declared<ConnectorD
     return { problems: [`its type "${declared.type}" is not one of ${known}`] };
   }
   const missing = authProblems(declared);
-  return missing.length > 0 ? { problems: missing } : make(declared);
+  if (missing.length > 0) return { problems: missing };
+  try {
+    return make(declared);
+  } catch (error) {
+    return { problems: [error instanceof Error ? error.message : String(error)] };
+  }
 }
 
-type Maker = (declared: ConnectorDeclaration) => Declared<ConnectorDefinition>;
-
-const TYPES: Readonly<Record<string, Maker>> = {
-  rest,
-  github: (declared) => {
-    const { repositories = [], base_url: baseUrl } = declared;
-    if (repositories.length === 0) return { problems: ["it names no repositories"] };
-    const wanted = named(declared).filter((one) => GITHUB_WRITES.includes(one));
-    const writing = Object.fromEntries(
-      wanted.map((one) => [one, { keyTemplate: `${declared.name}.${one}:{this_command}` }]),
-    );
-    const base = baseUrl === undefined ? {} : { baseUrl };
-    const made = githubConnector({ ...sharedOf(declared), ...base, repositories, writing });
-    return offering(declared, made, GITHUB_WRITES);
-  },
-  postgres: (declared) => offering(declared, postgresConnector(sharedOf(declared))),
-  app_notification: (declared) => {
-    const keyTemplate = `${declared.name}:{this_command}`;
-    return offering(declared, appNotificationConnector({ name: declared.name, keyTemplate }));
-  },
-};
-
-const named = ({ capabilities }: ConnectorDeclaration) =>
-  capabilities.map((one) => (typeof one === "string" ? one : one.name));
-
-function authProblems({ type, auth }: ConnectorDeclaration): readonly string[] {
-  const needs = type === "github" || type === "postgres";
-  if (!needs && (auth === undefined || auth.mode === "none")) return [];
-  if (auth?.secret_ref !== undefined) return [];
-  return ["auth.secret_ref is missing: say where the secret is, e.g. env:NAME"];
-}
-
-function sharedOf({ name, auth, rate_limits }: ConnectorDeclaration) {
-  return {
-    name,
-    secretRef: (auth?.secret_ref ?? "env:NONE") as SecretRef,
-    ...(rate_limits === undefined ? {} : { rateLimit: limitOf(rate_limits) }),
-  };
-}
-
-function limitOf({ requests_per_minute: requestsMax }: { readonly requests_per_minute: number }) {
-  return { requestsMax, perSeconds: MINUTE_SECONDS };
-}
-
-/** Only what was named: a connector offers nothing that nobody asked for. */
-function offering(
-  declared: ConnectorDeclaration,
-  made: ConnectorDefinition,
-  more: readonly string[] = [],
-): Declared<ConnectorDefinition> {
-  const known = [...new Set([...Object.keys(made.operations), ...more])];
-  const problems = declared.capabilities.flatMap((one) => {
-    if (typeof one !== "string") return [`${one.name}: only the type rest spells operations out`];
-    if (known.includes(one)) return [];
-    return [`its type ${declared.type} offers no "${one}", but ${known.join(", ")}`];
-  });
-  if (problems.length > 0) return { problems };
-  const wanted = named(declared);
-  const operations = Object.fromEntries(
-    Object.entries(made.operations).filter(([name]) => wanted.includes(name)),
-  );
-  const scopes = declared.auth?.scopes;
-  const auth =
-    made.auth.mode === "none" || scopes === undefined ? made.auth : { ...made.auth, scopes };
-  const { risk_level: riskLevel = made.riskLevel } = declared;
-  return { definition: { ...made, operations, auth, riskLevel }, problems: [] };
-}
+const TYPES: Readonly<Record<string, Maker>> = { rest, ...SHIPPED };
 
 function rest(declared: ConnectorDeclaration): Declared<ConnectorDefinition> {
   const {

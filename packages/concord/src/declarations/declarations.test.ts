@@ -137,6 +137,7 @@ tool:
     });
     expect(catalog.tools()).toMatchObject([
       { name: "create_github_issue", riskLevel: "medium", sideEffect: true },
+      { name: "ask_person" },
     ]);
     expect(catalog.toolTask("create_github_issue")?.steps).toMatchObject([
       { kind: "connector", connector: "github", operation: "create_issue" },
@@ -215,6 +216,25 @@ task:
     expect(problems.join()).toContain("secretRef is not a reference");
     expect(problems.join()).not.toContain("ghp_");
   });
+});
+
+test("POL-10 a question about nothing that the payload knows is a problem of the catalog", () => {
+  const problems = problemsOf(`
+task:
+  name: odd
+  policies: [p]
+  input_schema: { type: object, required: [item], properties: { item: { type: string } } }
+  asks:
+    - { fields: [item, colour], text: "Which {payload.size}?", when: { gift: true } }
+  steps:
+    - { id: note, artifact: { type: file, title: Note, content: {} } }
+`).join("\n");
+  for (const part of [
+    "asks: {payload.size} is no field of input_schema",
+    "asks: when names gift, which is no field of input_schema",
+  ]) {
+    expect(problems).toContain(part);
+  }
 });
 
 function bomb(): string {

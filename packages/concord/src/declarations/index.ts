@@ -3,14 +3,16 @@
  * with every problem, each with its file and line. A file may hold several documents; each has one key that says what it is.
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { type Document, LineCounter, parseAllDocuments } from "yaml";
 import { celPolicy } from "../adapters/policies/cel.ts";
 import { isJsonObject, type JsonObject, toJson } from "../core/json.ts";
 import { compileSchema, type Validator } from "../core/validation.ts";
+import type { ArtifactTypeDefinition } from "../domain/tasks.ts";
 import type { Catalog } from "../registry/catalog.ts";
 import { type Contracts, defineContracts } from "../registry/define-contracts.ts";
 import { type ConnectorDeclaration, connectorOf, type Declared } from "./connectors.ts";
+import { type McpServerDeclaration, mcpServerOf } from "./mcp.ts";
 import { fillObject } from "./placeholders.ts";
 import { SHAPES } from "./shapes.ts";
 import { type TaskDeclaration, type ToolDeclaration, taskOf, toolTaskOf } from "./tasks.ts";
@@ -26,6 +28,8 @@ export interface Declaration {
   readonly body: JsonObject;
   /** `shop.yaml:12`. */
   readonly at: string;
+  /** Where other files that it names lie. */
+  readonly folder: string;
 }
 
 /** The contracts in `path`: a YAML file, or a folder of them (and of folders). Problems are told when the catalog loads. */
@@ -59,7 +63,7 @@ function registerFile(catalog: Catalog, file: string): void {
     catalog.problem(`${basename(file)}: it is larger than ${FILE_BYTES_MAX} bytes`);
     return;
   }
-  register(catalog, parseDeclarations(readFileSync(file, "utf8"), basename(file)));
+  register(catalog, parseDeclarations(readFileSync(file, "utf8"), basename(file), dirname(file)));
 }
 
 export interface Parsed {
@@ -68,7 +72,7 @@ export interface Parsed {
 }
 
 /** Every document of `text`, with its shape checked; what is wrong with file and line. */
-export function parseDeclarations(text: string, name: string): Parsed {
+export function parseDeclarations(text: string, name: string, folder = "."): Parsed {
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines, strict: true, uniqueKeys: true });
   if (!Array.isArray(documents)) return { declarations: [], problems: [] };
@@ -82,7 +86,7 @@ export function parseDeclarations(text: string, name: string): Parsed {
       continue;
     }
     const { line } = lines.linePos(document.contents?.range?.[0] ?? 0);
-    const read = readDocument(document, `${name}:${line}`);
+    const read = readDocument(document, `${name}:${line}`, folder);
     if (read === undefined) continue;
     if ("problems" in read) problems.push(...read.problems);
     else declarations.push(read);
@@ -91,9 +95,9 @@ export function parseDeclarations(text: string, name: string): Parsed {
 }
 
 /** Values of aliases are made here, so this is where too many of them are noticed. */
-function readDocument(document: Document, at: string) {
+function readDocument(document: Document, at: string, folder: string) {
   try {
-    return declarationOf(document.toJS({ maxAliasCount: ALIASES_MAX }), at);
+    return declarationOf(document.toJS({ maxAliasCount: ALIASES_MAX }), at, folder);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { problems: [`${at}: ${reason}`] };
@@ -114,6 +118,7 @@ function shapeOf(kind: string): Validator | undefined {
 function declarationOf(
   value: unknown,
   at: string,
+  folder: string,
 ): Declaration | { readonly problems: readonly string[] } | undefined {
   if (value === null || value === undefined) return undefined;
   const entries = isJsonObject(value) ? Object.entries(value) : [];
@@ -124,7 +129,7 @@ function declarationOf(
   }
   const issues = fits(body);
   const plain = toJson(body ?? null);
-  if (issues.length === 0 && isJsonObject(plain)) return { kind, body: plain, at };
+  if (issues.length === 0 && isJsonObject(plain)) return { kind, body: plain, at, folder };
   const called =
     isJsonObject(plain) && typeof plain["name"] === "string" ? ` "${plain["name"]}"` : "";
   return {
@@ -160,29 +165,40 @@ const REGISTER: Readonly<Record<string, Register>> = {
       connectorOf(one.body as unknown as ConnectorDeclaration),
       catalog.connector,
     ),
+  mcp_server: (catalog, one) =>
+    settle(
+      catalog,
+      one,
+      mcpServerOf(one.body as unknown as McpServerDeclaration, one.folder),
+      ({ connector, tasks }) => {
+        catalog.connector(connector);
+        for (const task of tasks) catalog.task(task);
+      },
+    ),
   tool: (catalog, one) =>
     settle(catalog, one, toolTaskOf(one.body as unknown as ToolDeclaration), catalog.task),
   task: (catalog, one) =>
     settle(catalog, one, taskOf(one.body as unknown as TaskDeclaration), catalog.task),
+  agent: (catalog, { body }) => {
+    const { type, allowed_tools: allowed, forbidden_tools: forbidden } = body;
+    catalog.agent({
+      agentType: String(type),
+      ...(Array.isArray(allowed) ? { allowedTools: allowed.map(String) } : {}),
+      ...(Array.isArray(forbidden) ? { forbiddenTools: forbidden.map(String) } : {}),
+    });
+  },
   policy: (catalog, { body }) => catalog.policy(celPolicy(body)),
   approval_type: (catalog, { body }) => {
-    const { name, description = name, expires_in_minutes: minutes, quorum } = body;
+    const { name, description = name, expires_in_minutes: minutes, quorum, on_rejected } = body;
     catalog.approvalType({
       name: String(name),
       description: String(description),
       defaultExpiryMinutes: Number(minutes),
       ...(quorum === undefined ? {} : { quorum: Number(quorum) }),
+      ...(on_rejected === "go_on" ? { onRejected: on_rejected } : {}),
     });
   },
-  artifact_type: (catalog, { body }) => {
-    const { name, description, content_schema: schema, retention_days: days } = body;
-    catalog.artifactType({
-      name: String(name),
-      description: String(description),
-      ...(isJsonObject(schema) ? { contentSchema: schema } : {}),
-      ...(typeof days === "number" ? { retentionDays: days } : {}),
-    });
-  },
+  artifact_type: (catalog, { body }) => catalog.artifactType(artifactTypeOf(body)),
   compensation: (catalog, { body }) => {
     const { name, of, connector, capability, input, after } = body;
     catalog.compensation({
@@ -214,3 +230,23 @@ const REGISTER: Readonly<Record<string, Register>> = {
     });
   },
 };
+
+function artifactTypeOf(body: JsonObject): ArtifactTypeDefinition {
+  const { name, description, content_schema: schema, retention_days: days, ...rest } = body;
+  const { lineage_required: lineageRequired, ...words } = rest;
+  // Their words are those of the shape.
+  const { visibility, publication, rendering } = words as Pick<
+    ArtifactTypeDefinition,
+    "visibility" | "publication" | "rendering"
+  >;
+  return {
+    name: String(name),
+    description: String(description),
+    ...(isJsonObject(schema) ? { contentSchema: schema } : {}),
+    ...(typeof days === "number" ? { retentionDays: days } : {}),
+    ...(typeof lineageRequired === "boolean" ? { lineageRequired } : {}),
+    ...(visibility === undefined ? {} : { visibility }),
+    ...(publication === undefined ? {} : { publication }),
+    ...(rendering === undefined ? {} : { rendering }),
+  };
+}

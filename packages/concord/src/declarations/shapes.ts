@@ -40,6 +40,9 @@ const operation = object(["name", "method", "path"], {
   compensation,
   lookup: object(["path"], { path: { type: "string", pattern: "^/" }, query, found: text }),
 });
+const rate_limits = object(["requests_per_minute"], {
+  requests_per_minute: { type: "integer", minimum: 1, maximum: 1_000_000 },
+});
 const approver = object(["kind", "name"], { kind: { enum: ["user", "group"] }, name: text });
 const approval = object(["type", "approver"], { type: name, approver });
 const common = {
@@ -52,6 +55,12 @@ const common = {
   ingress_types: { type: "array", items: { enum: [...INGRESS_TYPES] } },
   idempotency_key: text,
   input_schema: schema,
+  asks: {
+    type: "array",
+    minItems: 1,
+    maxItems: 20,
+    items: object(["fields", "text"], { fields: texts, text, when: schema }),
+  },
 };
 const step = {
   oneOf: [
@@ -68,6 +77,8 @@ const step = {
       depends_on: texts,
       artifact: object(["type", "title", "content"], { type: name, title: text, content: schema }),
     }),
+    object(["id", "publish"], { id: name, depends_on: texts, publish: text }),
+    object(["id", "take_back"], { id: name, depends_on: texts, take_back: text }),
   ],
 };
 
@@ -79,6 +90,14 @@ export const SHAPES: Readonly<Record<string, JsonObject>> = {
     risk_level: { enum: [...RISK_LEVELS] },
     base_url: text,
     repositories: texts,
+    from: text,
+    domains: texts,
+    idempotency_key: text,
+    jobs: { type: "array", maxItems: 1_000, items: { type: "integer", minimum: 1 } },
+    warehouse_id: text,
+    rows_max: { type: "integer", minimum: 1, maximum: 100_000 },
+    plain: { type: "boolean" },
+    private_ranges: texts,
     capabilities: {
       type: "array",
       minItems: 1,
@@ -90,9 +109,38 @@ export const SHAPES: Readonly<Record<string, JsonObject>> = {
       secret_ref: text,
       scopes: texts,
     }),
-    rate_limits: object(["requests_per_minute"], {
-      requests_per_minute: { type: "integer", minimum: 1, maximum: 1_000_000 },
-    }),
+    rate_limits,
+  }),
+  mcp_server: object(["name", "transport", "snapshot", "policies", "approval"], {
+    name,
+    transport: {
+      oneOf: [
+        object(["kind", "command"], {
+          kind: { const: "stdio" },
+          command: text,
+          args: texts,
+          env: { type: "object", additionalProperties: { type: "string" } },
+          secret_variable: text,
+        }),
+        object(["kind", "url"], { kind: { const: "http" }, url: text }),
+      ],
+    },
+    snapshot: text,
+    policies: { ...texts, minItems: 1 },
+    approval,
+    secret_ref: text,
+    timeout_seconds: { type: "number", exclusiveMinimum: 0, maximum: 3_600 },
+    rate_limits,
+    reviews: {
+      type: "object",
+      additionalProperties: object([], {
+        offered: { type: "boolean" },
+        side_effect: { type: "boolean" },
+        approval: { type: "boolean" },
+        idempotent: { type: "boolean" },
+        risk_level: { enum: [...RISK_LEVELS] },
+      }),
+    },
   }),
   tool: object(["name", "connector", "capability", "input_schema"], {
     ...common,
@@ -104,9 +152,18 @@ export const SHAPES: Readonly<Record<string, JsonObject>> = {
   task: object(["name", "input_schema", "steps"], {
     ...common,
     command_type: text,
-    tool: object(["name"], { name: text, description: text }),
+    tool: object(["name"], {
+      name: text,
+      description: text,
+      waits_for_person: { type: "boolean" },
+    }),
     steps: { type: "array", minItems: 1, maxItems: 100, items: step },
     result: schema,
+  }),
+  agent: object(["type"], {
+    type: text,
+    allowed_tools: texts,
+    forbidden_tools: texts,
   }),
   policy: POLICY_DOCUMENT_SCHEMA,
   approval_type: object(["name", "expires_in_minutes"], {
@@ -114,12 +171,17 @@ export const SHAPES: Readonly<Record<string, JsonObject>> = {
     description: text,
     expires_in_minutes: { type: "integer", minimum: 1, maximum: 525_600 },
     quorum: { type: "integer", minimum: 1, maximum: 100 },
+    on_rejected: { enum: ["fail", "go_on"] },
   }),
   artifact_type: object(["name", "description"], {
     name,
     description: text,
     content_schema: schema,
     retention_days: { type: "integer", minimum: 1, maximum: 36_500 },
+    visibility: { enum: ["tenant", "requester"] },
+    publication: { enum: ["free", "approval", "never"] },
+    lineage_required: { type: "boolean" },
+    rendering: { enum: ["text", "markdown", "table", "json", "link"] },
   }),
   compensation: object(["name", "of", "connector", "capability"], {
     name,

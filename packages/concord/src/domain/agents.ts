@@ -5,7 +5,7 @@
 import type { CommandId } from "../core/ids.ts";
 import { type Json, type JsonObject, unstorable } from "../core/json.ts";
 import type { ErrorClass } from "../core/vocabulary.ts";
-import type { Tool } from "./tasks.ts";
+import type { TaskCatalog, Tool } from "./tasks.ts";
 
 export interface AgentCall {
   readonly callId: string;
@@ -90,4 +90,15 @@ export function moveProblem(move: AgentMove, usedCallIds: ReadonlySet<string>): 
     seen.add(callId);
   }
   return undefined;
+}
+
+/** TOL-5: the same words for a tool that is hidden from the agent and for one that nobody has. */
+export function noSuchTool(
+  catalog: Pick<TaskCatalog, "tools">,
+  toolName: string,
+  agentType: string | undefined,
+): string {
+  const names = catalog.tools(agentType).map((tool) => tool.name);
+  const others = names.length === 0 ? "there is none" : `there are: ${names.join(", ")}`;
+  return `There is no tool "${toolName}"; ${others}.`;
 }

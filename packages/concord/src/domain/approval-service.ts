@@ -21,6 +21,7 @@ import { eventOf } from "./audit.ts";
 import { boundHash } from "./gate.ts";
 import { askForChanges } from "./input.ts";
 import { isoTime, type Kit } from "./kit.ts";
+import { leaveOutWhatLeaves } from "./leave-out.ts";
 import { moveCommand, wake } from "./move.ts";
 import { closeOpenQuestions, expireApprovals } from "./open-questions.ts";
 import type { Store, Tx } from "./store.ts";
@@ -146,7 +147,8 @@ async function decide(
   const closed = await tx.approvals.close(approvalId, status, principal.user, decision, reason);
   if (closed === undefined) throw new Error("an approval was decided under its lock");
   await tell(tx, target, approval, request, "approval_resolved", vote, {});
-  await moveTarget(tx, kit, target, request);
+  const { onRejected = "fail" } = kit.catalog.approvalType(approval.approvalType);
+  await moveTarget(tx, kit, target, request, onRejected);
   return closed;
 }
 
@@ -172,12 +174,13 @@ async function tell(
   await tx.events.append([eventOf(target, eventType, payload, about)]);
 }
 
-/** One rejection ends the command; it goes on when the last open question is approved. */
+/** One rejection ends the command, or what leaves it; it goes on when the last open question is approved. */
 async function moveTarget(
   tx: Tx,
   kit: Kit,
   target: Command,
   { decision, reason, principal }: ResolveRequest,
+  onRejected: "fail" | "go_on",
 ): Promise<void> {
   const actor = principal.user;
   if (decision === "approved") {
@@ -189,11 +192,19 @@ async function moveTarget(
   const why = decision === "rejected" ? "another approval was rejected" : "changes were asked for";
   await closeOpenQuestions(tx, target, "cancelled", why, actor);
   if (decision === "request_changes") {
-    await askForChanges(tx, kit, target, { actor, question: reason ?? "" });
+    const questions = [{ text: reason ?? "", fields: [] }];
+    await askForChanges(tx, kit, target, { actor, questions });
     return;
   }
   const because = reason === undefined ? "" : `: ${reason}`;
   const message = `${actor} rejected it${because}`;
+  const task = kit.catalog.task(target.taskName);
+  if (onRejected === "go_on" && task !== undefined) {
+    const rest = await leaveOutWhatLeaves(tx, target, task);
+    const details = { actor, reason: message, facts: { goesOnWithout: true } };
+    await wake(tx, await moveCommand(tx, rest, "queued", details));
+    return;
+  }
   const failure = { errorClass: "approval_rejected", message } as const;
   await wake(tx, await moveCommand(tx, target, "failed", { actor, failure }));
 }

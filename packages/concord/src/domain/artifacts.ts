@@ -1,7 +1,21 @@
 /** Owns what an artifact is: a result that lasts, readable by its tenant, never edited. */
+import type { Principal } from "../core/command.ts";
 import type { ArtifactId, CommandId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { ArtifactStatus } from "../core/vocabulary.ts";
+
+/** `requester`: whoever asked for it, owners and auditors. */
+export const ARTIFACT_VISIBILITIES = ["tenant", "requester"] as const;
+export type ArtifactVisibility = (typeof ARTIFACT_VISIBILITIES)[number];
+
+/** Whether `principal`, of its tenant, may read it. */
+export function maySee(
+  { visibility, status, creator }: Pick<Artifact, "visibility" | "status" | "creator">,
+  { user, roles }: Pick<Principal, "user" | "roles">,
+): boolean {
+  if (visibility === "tenant" || status === "published" || creator === user) return true;
+  return roles.includes("owner") || roles.includes("auditor");
+}
 
 export interface Artifact {
   readonly artifactId: ArtifactId;
@@ -14,6 +28,8 @@ export interface Artifact {
   readonly parentArtifactId: ArtifactId | null;
   readonly title: string;
   readonly status: ArtifactStatus;
+  /** Fixed when it is written; what is published everybody of the tenant may read. */
+  readonly visibility: ArtifactVisibility;
   readonly content: JsonObject;
   /** Where the body lies when it is not `content`; a reference without credentials. */
   readonly location: string | null;

@@ -35,7 +35,7 @@ const AGENT_STEPS: readonly string[] = [
   "tool_call_denied",
   "agent_completed",
 ];
-const PRODUCT_EVENTS: readonly string[] = ["artifact_created"];
+const PRODUCT_EVENTS: readonly string[] = ["artifact_created", "artifact_published"];
 
 export function purposeOf(eventType: string): EventPurpose {
   if (AGENT_STEPS.includes(eventType)) return "agent_step";

@@ -7,6 +7,7 @@ import { type CommandId, encodeId } from "../core/ids.ts";
 import { isResting } from "../core/vocabulary.ts";
 import { eventOf } from "./audit.ts";
 import { BEFORE_WORK } from "./dependencies.ts";
+import { closeInput } from "./input.ts";
 import type { Kit } from "./kit.ts";
 import { moveCommand, wake } from "./move.ts";
 import { closeOpenQuestions } from "./open-questions.ts";
@@ -43,7 +44,7 @@ export async function cancelCommand(
   const requested = await tx.commands.requestCancellation(commandId, actor, reason);
   // APR-15: a cancelled command asks nobody anything any more.
   await closeOpenQuestions(tx, requested, "cancelled", "the command was cancelled", actor);
-  await tx.inputs.close(commandId, "cancelled", null);
+  await closeInput(tx, requested, "cancelled", actor);
   const someEffectSucceeded = (await tx.effects.standing([commandId])).length > 0;
   const inSteps =
     requested.status === "running" || (requested.status === "blocked" && someEffectSucceeded);

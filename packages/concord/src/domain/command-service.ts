@@ -1,16 +1,15 @@
 /** Owns what callers may do with commands: submit, get, cancel (CMD-11). Every refusal is a thrown `Refusal`. */
 import type { Command, Principal } from "../core/command.ts";
 import { Refusal, type RefusalCode } from "../core/errors.ts";
-import { type CommandId, decodeId } from "../core/ids.ts";
+import { decodeId } from "../core/ids.ts";
 import { unstorable } from "../core/json.ts";
 import type { IngressType } from "../core/vocabulary.ts";
 import { eventOf } from "./audit.ts";
-import { cancelCommand } from "./cancellation.ts";
 import { addDependencies, type DependencyRequest } from "./dependencies.ts";
-import { provideInput } from "./input-service.ts";
+import { type Answer, provideInput } from "./input-service.ts";
 import type { Kit } from "./kit.ts";
 import { wake } from "./move.ts";
-import { isReversal, reverseCommand } from "./reversal.ts";
+import { stopOrReverse } from "./reversal.ts";
 import type { Store, Tx } from "./store.ts";
 import { type SubmitRequest, type Submitted, submitWithin } from "./submission.ts";
 
@@ -44,9 +43,16 @@ export interface CommandService {
   cancel(principal: Principal, id: string, reason?: string): Promise<Command>;
   /**
    * Answers what the command waits for: `input` is laid over its payload, and it is judged anew. Throws
-   * `not_found`, `forbidden`, `illegal_transition` (it asks for nothing), `validation_error` (it goes on waiting).
+   * `not_found`, `forbidden`, `illegal_transition` (it does not ask that), `validation_error` (it goes on waiting).
    */
-  provideInput(principal: Principal, id: string, input: unknown): Promise<Command>;
+  provideInput(
+    principal: Principal,
+    id: string,
+    input: unknown,
+    inputRequestId?: string,
+  ): Promise<Command>;
+  /** Leaves the question unanswered for good: the command is cancelled. Throws like `provideInput`. */
+  dismissInput(principal: Principal, id: string, inputRequestId: string): Promise<Command>;
   /** Makes it wait for others. Throws `not_found`, `forbidden`, `dependency_cycle`, `illegal_transition`. */
   dependOn(
     principal: Principal,
@@ -56,6 +62,14 @@ export interface CommandService {
 }
 
 export function createCommandService(store: Store, kit: Kit): CommandService {
+  const answer = async (id: string, given: Answer) => {
+    const command = await findMine(store, given.principal, id, "answer");
+    const outcome = await refusedOnRecord(store, command, given.principal, () =>
+      store.transaction((tx) => provideInput(tx, kit, command.commandId, given)),
+    );
+    if (outcome instanceof Refusal) throw outcome;
+    return outcome;
+  };
   return {
     submit: async (request) => {
       try {
@@ -80,14 +94,15 @@ export function createCommandService(store: Store, kit: Kit): CommandService {
       if (outcome instanceof Refusal) throw outcome;
       return outcome;
     },
-    provideInput: async (principal, id, input) => {
-      const command = await findMine(store, principal, id, "answer");
-      const outcome = await refusedOnRecord(store, command, principal, () =>
-        store.transaction((tx) => provideInput(tx, kit, command.commandId, principal, input)),
-      );
-      if (outcome instanceof Refusal) throw outcome;
-      return outcome;
-    },
+    provideInput: (principal, id, input, inputRequestId) =>
+      answer(id, {
+        principal,
+        // Only whoever dismisses says nothing; a caller without types is told what an answer is.
+        input: input ?? null,
+        ...(inputRequestId === undefined ? {} : { inputRequestId }),
+      }),
+    dismissInput: (principal, id, inputRequestId) =>
+      answer(id, { principal, input: undefined, inputRequestId }),
     dependOn: async (principal, id, dependencies) => {
       const found = await findMine(store, principal, id, "change");
       const waiting = async (tx: Tx) => {
@@ -132,21 +147,6 @@ async function findMine(
   const command = await findOwn(store, principal, id);
   if (command.requestedBy === principal.user || principal.roles.includes("owner")) return command;
   throw new Refusal("forbidden", `Only the requester or an owner may ${verb} this command.`);
-}
-
-/** Which of the two it is, is decided under the command's lock. */
-async function stopOrReverse(
-  tx: Tx,
-  kit: Kit,
-  commandId: CommandId,
-  principal: Principal,
-  reason: string | null,
-): Promise<Command | Refusal> {
-  const command = await tx.commands.lock(commandId);
-  if (command === undefined) throw new Error(`there is no command ${commandId}`);
-  return isReversal(kit, command)
-    ? reverseCommand(tx, kit, command, principal, reason)
-    : cancelCommand(tx, kit, commandId, principal.user, reason);
 }
 
 async function findOwn(store: Store, principal: Principal, id: string): Promise<Command> {

@@ -14,12 +14,16 @@ import { eventOf } from "./audit.ts";
 import { type CallSource, callSourceOf } from "./call-source.ts";
 import { concludeLink } from "./compensation.ts";
 import { type Called, callVendor, failed } from "./connector-call.ts";
-import type { ConnectorResult, OperationDefinition, SecretResolver } from "./connectors.ts";
+import type {
+  ConnectorResult,
+  OperationDefinition,
+  RateGate,
+  SecretResolver,
+} from "./connectors.ts";
 import { guarded } from "./contract-code.ts";
 import type { Attempt } from "./directive.ts";
 import { inboxOf } from "./inbox.ts";
 import type { Kit } from "./kit.ts";
-import type { RateGate } from "./RateGate.ts";
 import type { Store, Tx } from "./store.ts";
 
 export interface Call {
@@ -44,7 +48,7 @@ export interface Vendors {
   readonly gate: RateGate;
 }
 
-/** Calls, outside any transaction. Never throws for what the vendor does. */
+/** Calls, outside any transaction. Throws when our own storage fails, never for what the vendor does. */
 export async function reach(
   store: Store,
   kit: Kit,
@@ -56,16 +60,19 @@ export async function reach(
     return { result: failed(precluded), reconciled: false, secretRef: undefined };
   }
   const span = kit.newId().replaceAll("-", "").slice(16);
-  return callVendor(secrets, {
+  const { inbox, assertStored } = inboxOf(store, kit, command);
+  const called = await callVendor(secrets, {
     operation: source.operation,
     auth: kit.catalog.connector(source.connector).auth,
     input,
     key,
     traceparent: `00-${command.traceId}-${span}-01`,
-    inbox: inboxOf(store, kit, command),
+    inbox,
     repeated,
     insteadOfCalling: probing ? unrepeated(call) : undefined,
   });
+  assertStored();
+  return called;
 }
 
 /** The vendor was asked what became of earlier attempts, or cannot be asked; nothing was started. */
@@ -97,7 +104,7 @@ export async function begin(
   if (!mayBegin) return undefined;
   const claimed = effect === undefined ? undefined : await claimEffect(tx, command, effect);
   if (claimed === "happened") return undefined;
-  const waitMs = gate.take(kit.catalog.connector(source.connector), kit.nowMs());
+  const waitMs = await gate.take(kit.catalog.connector(source.connector));
   if (waitMs > 0) return { waitMs };
   const cutOff = last?.status === "started" ? last.invocationId : undefined;
   const isUndoing = claimed === "being_undone";

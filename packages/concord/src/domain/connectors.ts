@@ -94,7 +94,7 @@ export interface OperationDefinition {
   ) => Promise<ConnectorResult | undefined>;
 }
 
-/** CON-12: what the vendor takes from us, per process. A burst may use the whole allowance at once. */
+/** CON-12: what the vendor takes from us, all executors together. A burst may use the whole allowance at once. */
 export interface RequestLimit {
   readonly requestsMax: number;
   readonly perSeconds: number;
@@ -117,6 +117,12 @@ export interface ConnectorDefinition {
   readonly auth: ConnectorAuth;
   readonly rateLimit?: RequestLimit;
   readonly operations: Readonly<Record<string, OperationDefinition>>;
+}
+
+/** Keeps calls under what connectors declare (CON-12). */
+export interface RateGate {
+  /** Takes one request: 0 when it may be made now, else milliseconds after which to ask again. */
+  take(connector: ConnectorDefinition): Promise<number>;
 }
 
 /** Resolves a reference at the moment of use; undefined when there is nothing. */

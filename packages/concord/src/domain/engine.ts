@@ -28,8 +28,10 @@ import { findLateTruth, reportUnknown, waitBeforeProbeMs } from "./late-truth.ts
 import { leaveOut } from "./leave-out.ts";
 import { type MoveDetails, moveCommand } from "./move.ts";
 import { expireApprovals } from "./open-questions.ts";
+import { publishArtifact } from "./publish-artifact.ts";
 import type { Tx } from "./store.ts";
-import type { ArtifactStep, Task } from "./tasks.ts";
+import { type TakenBack, takeBack } from "./take-back.ts";
+import type { Task } from "./tasks.ts";
 import { advanceTurn, settleCancelledTurn } from "./turn-engine.ts";
 import { writeArtifact } from "./write-artifact.ts";
 
@@ -124,12 +126,26 @@ async function run(tx: Tx, kit: Kit, start: Command): Promise<Directive> {
       continue;
     }
     if (step.primitive === "connector_call") return nextAttempt(tx, kit, command, task, step);
-    const definition = task.steps.find((one): one is ArtifactStep => one.id === step.stepId);
-    if (definition?.kind !== "artifact") return failAndUndo(tx, kit, command, unknownTask(command));
-    const written = await writeArtifact(tx, kit, command, definition);
+    const written = await within(tx, kit, command, task, step);
+    if (written === "waits") return { kind: "wait", untilMs: null };
     if ("failure" in written) return failAndUndo(tx, kit, command, written.failure);
     command = written.command;
   }
+}
+
+/** What is done with rows alone: an artifact written or published, another command taken back. */
+async function within(
+  tx: Tx,
+  kit: Kit,
+  command: Command,
+  task: Task,
+  { stepId }: PlanStep,
+): Promise<TakenBack> {
+  const definition = task.steps.find((one) => one.id === stepId);
+  if (definition?.kind === "artifact") return writeArtifact(tx, kit, command, definition);
+  if (definition?.kind === "publish") return publishArtifact(tx, kit, command, definition);
+  if (definition?.kind === "take_back") return takeBack(tx, kit, command, definition);
+  return { failure: unknownTask(command) };
 }
 
 async function finish(tx: Tx, kit: Kit, command: Command, task: Task): Promise<Directive> {

@@ -1,11 +1,13 @@
 /** Owns the face of a started Concord: what the HTTP API, an embedding program and the tests may ask of it. */
 import type { Command, Principal } from "../core/command.ts";
+import type { AgentActionService } from "./agent-actions.ts";
 import type { Alert } from "./alerts.ts";
 import type { ApprovalService } from "./approval-service.ts";
 import type { Approval } from "./approvals.ts";
 import type { Artifact, Lineage } from "./artifacts.ts";
 import type { DomainEvent } from "./audit.ts";
 import type { CommandService } from "./command-service.ts";
+import type { DashboardService } from "./dashboards.ts";
 import type { ConnectorSummary } from "./describing.ts";
 import type { Explanation } from "./explain.ts";
 import type { Health } from "./health.ts";
@@ -15,18 +17,20 @@ import type { NotificationService } from "./notifications.ts";
 import type { PolicyService } from "./policy-service.ts";
 import type {
   ApprovalFilter,
+  AskedInput,
   AuditReport,
   CommandFilter,
   Counts,
   EventFeed,
   IncidentFilter,
+  InputFilter,
   Page,
   RecordFilter,
   Timeline,
 } from "./reading.ts";
 import type { RedactionService } from "./redaction-service.ts";
 import type { ScheduleService } from "./schedule-service.ts";
-import type { Tool } from "./tasks.ts";
+import type { ArtifactType, Tool } from "./tasks.ts";
 import type { WebhookEndpointService } from "./webhook-endpoints.ts";
 import type { WebhookDefinition } from "./webhooks.ts";
 
@@ -36,15 +40,23 @@ export interface Concord {
     /** Waits until the command rests, at most `timeoutMs`; returns it as it then is. */
     settled(principal: Principal, id: string, timeoutMs: number): Promise<Command>;
   };
+  /** For agents that run elsewhere. */
+  readonly agentActions: AgentActionService;
   readonly approvals: ApprovalService & {
     list(principal: Principal, filter: ApprovalFilter): Promise<Page<Approval>>;
   };
   readonly incidents: IncidentService & {
     list(principal: Principal, filter: IncidentFilter): Promise<Page<Incident>>;
   };
+  readonly inputs: {
+    /** What people of the caller's tenant are asked. Throws `invalid_cursor`. */
+    list(principal: Principal, filter: InputFilter): Promise<Page<AskedInput>>;
+  };
   readonly artifacts: {
     /** Throws `not_found`, also for another tenant's artifact. `id` is the outside form. */
     get(principal: Principal, id: string): Promise<Artifact>;
+    /** How a program shows it, when its type says so. */
+    rendering(artifact: Artifact): ArtifactType["rendering"];
     /** Where it comes from and what came of it. Throws `not_found`. */
     lineage(principal: Principal, id: string): Promise<Lineage>;
   };
@@ -78,7 +90,9 @@ export interface Concord {
     secret(webhook: WebhookDefinition): Promise<string | undefined>;
   };
   readonly events: EventFeed;
-  readonly tools: () => readonly Tool[];
+  /** What an agent may propose; of one type, when it is named. */
+  readonly tools: (agentType?: string) => readonly Tool[];
+  readonly dashboards: DashboardService;
   readonly counts: () => Promise<Counts>;
   /** What it stands on, part by part. Never throws. */
   readonly health: () => Promise<Health>;

@@ -13,7 +13,7 @@ import { approvalsNeeded } from "./make-plan.ts";
 import { moveCommand } from "./move.ts";
 import { type PlannedCommand, workflowIdOf } from "./plan-command.ts";
 import type { NewApproval, Tx } from "./store.ts";
-import type { ApprovalTypeDefinition, Task } from "./tasks.ts";
+import { type ApprovalTypeDefinition, riskOf, type Task } from "./tasks.ts";
 
 interface Gate {
   readonly command: Command;
@@ -88,7 +88,7 @@ function questionOf(
     requestedBy: command.requestedBy,
     reviewPacket: packetOf(gate, type, expiresAt, bound, preview),
     boundHash: bound,
-    riskLevel: task.riskLevel,
+    riskLevel: riskOf(task, command),
     expiresAt,
     quorum: type.quorum ?? 1,
     escalation: escalationOf(kit, type, minutes),
@@ -136,6 +136,7 @@ async function keepPreview(
     location: null,
     title,
     status: "draft",
+    visibility: "tenant",
     content,
     checksum: digest(kit.hash, content),
     lineage: { command_id: encodeId("command", command.commandId) },
@@ -179,7 +180,7 @@ function packetOf(
   const about = {
     requester: command.requestedBy,
     triggering_policy: combined.decidedBy.join(", "),
-    risk_level: task.riskLevel,
+    risk_level: riskOf(task, command),
     expires_at: expiresAt,
     payload_hash: payloadHash,
     ...(preview === undefined ? {} : { preview_artifact_id: encodeId("artifact", preview) }),

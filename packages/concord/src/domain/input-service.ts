@@ -5,21 +5,32 @@
 import type { Command, Principal } from "../core/command.ts";
 import { Refusal } from "../core/errors.ts";
 import { type CommandId, encodeId } from "../core/ids.ts";
-import { isJsonObject } from "../core/json.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { compileSchema, issuesText } from "../core/validation.ts";
 import { eventOf } from "./audit.ts";
-import { expireInput } from "./input.ts";
+import { cancelCommand } from "./cancellation.ts";
+import { expireInput, type InputRequest } from "./input.ts";
 import type { Kit } from "./kit.ts";
 import { moveCommand, wake } from "./move.ts";
 import type { Tx } from "./store.ts";
 import { checkRequest, judgeAgain } from "./submission.ts";
 
-/** Merges `input` over the payload. Returns the refusal when its record has to commit; throws it when nothing changed. */
+const DISMISSED = "the person did not want to answer";
+
+export interface Answer {
+  readonly principal: Principal;
+  /** Undefined: the person does not want to answer, and what was asked for is cancelled. */
+  readonly input: unknown;
+  /** The outside form of the question it answers. Absent: whichever is open. */
+  readonly inputRequestId?: string;
+}
+
+/** Merges the answer over the payload. Returns the refusal when its record has to commit; throws it when nothing changed. */
 export async function provideInput(
   tx: Tx,
   kit: Kit,
   commandId: CommandId,
-  principal: Principal,
-  input: unknown,
+  { principal, input, inputRequestId }: Answer,
 ): Promise<Command | Refusal> {
   const command = await tx.commands.lock(commandId);
   if (command === undefined) throw new Error(`there is no command ${commandId}`);
@@ -31,22 +42,30 @@ export async function provideInput(
       `The command ${id} is ${command.status} and asks for nothing.`,
     );
   }
+  if (inputRequestId !== undefined && inputRequestId !== encodeId("input", asked.inputRequestId)) {
+    throw new Refusal("illegal_transition", `The question ${inputRequestId} is open no more.`);
+  }
   if (Date.parse(asked.expiresAt) <= kit.nowMs()) {
     await expireInput(tx, command);
     await wake(tx, command);
     return new Refusal("illegal_transition", `The question expired at ${asked.expiresAt}.`);
   }
-  if (!isJsonObject(input)) throw new Refusal("validation_error", "input must be a JSON object");
+  const actor = principal.user;
+  if (input === undefined) return cancelCommand(tx, kit, commandId, actor, DISMISSED);
+  const given = fitting(asked, input);
   const { taskName, ingress } = command;
   const { task, payload } = checkRequest(kit, {
     taskName,
     ingress,
-    payload: { ...command.payload, ...input },
+    payload: { ...command.payload, ...given },
   });
   await tx.inputs.close(commandId, "answered", principal.user);
   await tx.commands.setPayload(commandId, payload);
-  const told = { fields: Object.keys(input), provided_by: principal.user };
-  const actor = principal.user;
+  const told = {
+    input_request_id: encodeId("input", asked.inputRequestId),
+    fields: Object.keys(given),
+    provided_by: principal.user,
+  };
   await tx.events.append([
     eventOf(command, "input_provided", told, { actor }),
     eventOf(command, "input_validated", {}),
@@ -55,4 +74,13 @@ export async function provideInput(
   const judged = await judgeAgain(tx, kit, { ...validated, payload }, task);
   await wake(tx, judged);
   return judged;
+}
+
+/** What was asked is what may be answered: an answer changes no other part of the payload. */
+function fitting({ answerSchema }: InputRequest, input: unknown): JsonObject {
+  if (!isJsonObject(input)) throw new Refusal("validation_error", "input must be a JSON object");
+  const issues = compileSchema(answerSchema)(input);
+  if (issues.length === 0) return input;
+  const message = `The answer does not fit the question: ${issuesText(issues)}`;
+  throw new Refusal("validation_error", message, issues);
 }

@@ -103,8 +103,12 @@ function planStep(
   definition: StepDefinition,
 ): PlanStep | Failure {
   const base = { stepId: definition.id, dependsOn: definition.dependsOn ?? [] };
-  if (definition.kind === "artifact") {
-    return { ...base, primitive: "artifact_write", functionName: definition.artifactType };
+  if (definition.kind === "take_back") {
+    return { ...base, primitive: "state_transition", functionName: "take_back" };
+  }
+  if (definition.kind !== "connector") {
+    const functionName = definition.kind === "artifact" ? definition.artifactType : "publish";
+    return { ...base, primitive: "artifact_write", functionName };
   }
   const { connector, operation, effectType } = definition;
   const call = {

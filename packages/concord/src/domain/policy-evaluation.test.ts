@@ -1,22 +1,9 @@
 import { expect, test } from "vitest";
-import type { Policy, PolicyInput } from "../core/policy.ts";
+import { PLAIN_INPUT } from "../../test/support/policy-input.ts";
+import type { Policy } from "../core/policy.ts";
 import { evaluateInTime } from "./policy-evaluation.ts";
 
-const INPUT: PolicyInput = {
-  requester: { tenant: "t", user: "u", roles: [], permissions: [] },
-  action: {
-    taskName: "x",
-    commandType: "x",
-    ingress: "api_request",
-    payload: {},
-    riskLevel: "low",
-  },
-  connectors: [],
-  dataTouched: [],
-  sideEffects: [],
-  approvalAlwaysRequired: false,
-  facts: {},
-};
+const INPUT = PLAIN_INPUT;
 const named = (name: string, evaluate: Policy["evaluate"]): Policy => ({
   name,
   version: "1",

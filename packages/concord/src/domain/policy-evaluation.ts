@@ -18,7 +18,7 @@ import {
 import { eventOf } from "./audit.ts";
 import type { Kit } from "./kit.ts";
 import type { Tx } from "./store.ts";
-import type { Task } from "./tasks.ts";
+import { riskOf, type Task } from "./tasks.ts";
 import { TimeLimitExceeded, withinTime } from "./time-limit.ts";
 
 /** All policies of one command together; a healthy one takes microseconds. */
@@ -107,7 +107,7 @@ export function policyInput(kit: Kit, command: Command, task: Task): PolicyInput
       commandType: task.commandType,
       ingress: command.ingress,
       payload: command.payload,
-      riskLevel: task.riskLevel,
+      riskLevel: riskOf(task, command),
     },
     connectors,
     dataTouched: task.dataTouched ?? [],

@@ -2,8 +2,9 @@
 import type { Command } from "../core/command.ts";
 import type { CommandId } from "../core/ids.ts";
 import type { TimelineText } from "../core/timeline.ts";
-import type { EventPurpose } from "../core/vocabulary.ts";
+import type { EventPurpose, InputStatus } from "../core/vocabulary.ts";
 import type { DomainEvent } from "./audit.ts";
+import type { InputRequest } from "./input.ts";
 
 export interface Page<T> {
   readonly items: readonly T[];
@@ -38,6 +39,25 @@ export interface IncidentFilter extends ListOptions {
   readonly kind?: string;
   /** Of this command or of any below it. */
   readonly commandId?: CommandId;
+}
+
+export interface InputFilter extends ListOptions {
+  readonly status?: InputStatus;
+  /** Of this command or of any below it. */
+  readonly commandId?: CommandId;
+}
+
+/** A question to a person, as the list of them shows it. */
+export interface AskedInput extends InputRequest {
+  readonly commandId: CommandId;
+  readonly rootCommandId: CommandId;
+  readonly taskName: string;
+  /** Whom it is for; an owner may answer as well. */
+  readonly requestedBy: string;
+  readonly status: InputStatus;
+  readonly createdAt: string;
+  readonly closedAt: string | null;
+  readonly answeredBy: string | null;
 }
 
 /** Of the record; times are ISO 8601. */

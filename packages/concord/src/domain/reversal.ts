@@ -5,9 +5,10 @@
 import type { Command, Principal } from "../core/command.ts";
 import { isWindowOpen } from "../core/compensation.ts";
 import { Refusal } from "../core/errors.ts";
-import { encodeId } from "../core/ids.ts";
+import { type CommandId, encodeId } from "../core/ids.ts";
 import { type Act, allowAct, beginAct, finishAct, refuseAct } from "./acts.ts";
 import { eventOf } from "./audit.ts";
+import { cancelCommand } from "./cancellation.ts";
 import { compensatable, startChain, undoesItself } from "./compensation.ts";
 import type { Kit } from "./kit.ts";
 import { isoTime } from "./kit.ts";
@@ -18,6 +19,21 @@ import type { Tx } from "./store.ts";
 export function isReversal(kit: Kit, command: Command): boolean {
   const window = kit.catalog.task(command.taskName)?.cancelWithinMinutes;
   return command.status === "succeeded" && undoesItself(command) && window !== undefined;
+}
+
+/** Which of the two it is, is decided under the command's lock. */
+export async function stopOrReverse(
+  tx: Tx,
+  kit: Kit,
+  commandId: CommandId,
+  principal: Principal,
+  reason: string | null,
+): Promise<Command | Refusal> {
+  const command = await tx.commands.lock(commandId);
+  if (command === undefined) throw new Error(`there is no command ${commandId}`);
+  return isReversal(kit, command)
+    ? reverseCommand(tx, kit, command, principal, reason)
+    : cancelCommand(tx, kit, commandId, principal.user, reason);
 }
 
 /** The command on its way back, or the refusal `cancellation_closed`; either is on record. Call under its lock. */

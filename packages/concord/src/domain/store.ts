@@ -12,6 +12,7 @@ import type {
   DeliveryId,
   EffectId,
   IncidentId,
+  InputId,
   WebhookId,
 } from "../core/ids.ts";
 import type { Json, JsonObject } from "../core/json.ts";
@@ -249,12 +250,12 @@ export interface ApprovalRepository {
 export interface InputRepository {
   ask(command: Command, request: InputRequest): Promise<void>;
   open(commandId: CommandId): Promise<InputRequest | undefined>;
-  /** Closes the open question, if there is one. */
+  /** Closes the open question and names it, if there is one. */
   close(
     commandId: CommandId,
     as: "answered" | "expired" | "cancelled",
     by: string | null,
-  ): Promise<void>;
+  ): Promise<InputId | undefined>;
 }
 
 export interface DependencyRepository {

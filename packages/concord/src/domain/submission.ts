@@ -7,13 +7,16 @@ import type { AgentCallRef, Command, Principal } from "../core/command.ts";
 import { type Failure, failureOf, Refusal } from "../core/errors.ts";
 import { asId, type CommandId, decodeId } from "../core/ids.ts";
 import { isJsonObject, type Json, type JsonObject, toJson, unstorable } from "../core/json.ts";
+import type { CombinedDecision } from "../core/policy.ts";
 import { issuesText } from "../core/validation.ts";
-import { INGRESS_TYPES, type IngressType } from "../core/vocabulary.ts";
+import { INGRESS_TYPES, type IngressType, type RiskLevel } from "../core/vocabulary.ts";
+import { maySee } from "./artifacts.ts";
+import { openQuestionsOf, type Question } from "./asking.ts";
 import { eventOf } from "./audit.ts";
 import { addDependencies, type DependencyRequest } from "./dependencies.ts";
 import { claimKey, conflict, type KeyClaim, requestHashOf } from "./derived-key.ts";
 import { openGate, startRun } from "./gate.ts";
-import { askForInput, refuseForWant } from "./input.ts";
+import { type Asking, askForInput, refuseForWant } from "./input.ts";
 import type { Kit } from "./kit.ts";
 import { moveCommand } from "./move.ts";
 import { planCommand, workflowIdOf } from "./plan-command.ts";
@@ -35,6 +38,7 @@ export interface SubmitRequest {
   readonly metadata?: JsonObject;
   readonly parent?: Command;
   readonly agentCall?: AgentCallRef;
+  readonly riskAtLeast?: RiskLevel;
   /** Chosen beforehand by a caller who has to name the command before it exists. */
   readonly commandId?: CommandId;
   /** Commands that have to rest as they should before this one starts. */
@@ -146,8 +150,16 @@ async function inform(
 
 async function decide(tx: Tx, kit: Kit, validated: Command, task: Task): Promise<Command> {
   const { command, combined } = await judgeCommand(tx, kit, validated, task);
-  if (combined.decision === "require_more_input") {
-    return askRequester(tx, kit, command, task, combined.reasons.join("; "));
+  if (combined.decision !== "deny") {
+    const open = openQuestionsOf(task, command);
+    if ("failure" in open) return moveCommand(tx, command, "failed", { failure: open.failure });
+    const wanted = policyQuestions(combined);
+    const questions = [...wanted, ...open.questions];
+    if (questions.length > 0) {
+      const waits = open.questions.length > 0 || task.tool?.waitsForPerson === true;
+      const actor = wanted.length > 0 ? "policy" : task.name;
+      return askRequester(tx, kit, command, task, { actor, questions }, waits);
+    }
   }
   const planned = await planCommand(tx, kit, command, task, combined);
   if ("failure" in planned) {
@@ -156,16 +168,22 @@ async function decide(tx: Tx, kit: Kit, validated: Command, task: Task): Promise
   return openGate(tx, kit, { command, task, planned, combined });
 }
 
-/** POL-10: policy wants to know more. The run exists from here on, to notice when nobody answers. */
+function policyQuestions({ decision, reasons }: CombinedDecision): readonly Question[] {
+  return decision === "require_more_input" ? [{ text: reasons.join("; "), fields: [] }] : [];
+}
+
+/** POL-10: more has to be known. The run exists from here on, to notice when nobody answers. */
 async function askRequester(
   tx: Tx,
   kit: Kit,
   command: Command,
   task: Task,
-  question: string,
+  asking: Asking,
+  agentWaits: boolean,
 ): Promise<Command> {
-  const asking = { actor: "policy", question };
-  if (command.context.agentCall !== undefined) return refuseForWant(tx, command, asking);
+  if (command.context.agentCall !== undefined && !agentWaits) {
+    return refuseForWant(tx, command, asking);
+  }
   const asked = await askForInput(tx, kit, command, asking);
   if (command.workflowId !== null) return asked;
   const workflowId = workflowIdOf(command);
@@ -212,6 +230,7 @@ function newCommand(
       requestId: `req_${kit.newId().replaceAll("-", "")}`,
       metadata: request.metadata ?? {},
       ...(request.agentCall === undefined ? {} : { agentCall: request.agentCall }),
+      ...(request.riskAtLeast === undefined ? {} : { riskAtLeast: request.riskAtLeast }),
     },
     requestHash: requestHashOf(kit, task, payload),
     idempotencyKey: request.idempotencyKey ?? claim?.key ?? null,
@@ -253,7 +272,8 @@ async function gatherFacts(
       if (id === undefined) return undefined;
       return fromStorage(async () => {
         const found = await tx.artifacts.find(id, command.tenantId);
-        if (found !== undefined) await tx.artifacts.noteRead(command.commandId, id);
+        if (found === undefined || !maySee(found, command.context.actor)) return undefined;
+        await tx.artifacts.noteRead(command.commandId, id);
         return found;
       });
     },

@@ -2,20 +2,21 @@
  * Owns what a contract author declares: tasks with their steps, tools, approval types, compensations; and the
  * catalog the services look them up in. Refuses to own: checking the graph (registry) and running it (runtime).
  */
-import type { Principal } from "../core/command.ts";
+import type { Command, Principal } from "../core/command.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Approver, Policy } from "../core/policy.ts";
 import type { ReviewSummary } from "../core/review-packet.ts";
 import type { Validator } from "../core/validation.ts";
-import type {
-  ApprovalDecision,
-  CancellationMode,
-  IngressType,
-  QueueName,
-  RiskLevel,
+import {
+  type ApprovalDecision,
+  type CancellationMode,
+  type IngressType,
+  type QueueName,
+  RISK_LEVELS,
+  type RiskLevel,
 } from "../core/vocabulary.ts";
 import type { RuntimeCapability } from "../runtime/protocol/index.ts";
-import type { Artifact } from "./artifacts.ts";
+import type { Artifact, ArtifactVisibility } from "./artifacts.ts";
 import type { ConnectorDefinition, OperationDefinition } from "./connectors.ts";
 import type { ScheduleDefinition } from "./schedules.ts";
 import type { WebhookDefinition } from "./webhooks.ts";
@@ -67,7 +68,30 @@ export interface ArtifactStep {
   readonly replaces?: (view: StepView) => string | undefined;
 }
 
-export type StepDefinition = ConnectorStep | ArtifactStep;
+/** Publishes an artifact that was written before, by this command or another (ART-8). */
+export interface PublishStep {
+  readonly kind: "publish";
+  readonly id: string;
+  readonly dependsOn?: readonly string[];
+  readonly when?: (view: StepView) => boolean;
+  /** The artifact (outside id). */
+  readonly artifact: (view: StepView) => string;
+}
+
+/**
+ * Stops another command of the same requester, or takes its success back (CMP-17); ends when that one rests. What
+ * cannot be undone, or no longer, fails this command.
+ */
+export interface TakeBackStep {
+  readonly kind: "take_back";
+  readonly id: string;
+  readonly dependsOn?: readonly string[];
+  readonly when?: (view: StepView) => boolean;
+  /** The command (outside id). */
+  readonly command: (view: StepView) => string;
+}
+
+export type StepDefinition = ConnectorStep | ArtifactStep | PublishStep | TakeBackStep;
 
 /**
  * The key of a submission that brings none (EX-9), so that a double tap is one command (EX-14). A command answers
@@ -81,6 +105,19 @@ export interface IdempotencyRule {
   readonly holdsForSeconds?: number;
   /** The result is used up once the command of this type and key, filled from the result, rests. */
   readonly spentBy?: { readonly commandType: string; readonly key: string };
+}
+
+/**
+ * What only a person can say. A command that lacks one of `fields` waits for whoever it is for, an agent's call as well;
+ * an agent is not shown these fields and may not fill them.
+ */
+export interface PersonQuestion {
+  /** Properties of `inputSchema` that it does not require. */
+  readonly fields: readonly string[];
+  /** What the person reads, or, pure, the sentence from the payload. */
+  readonly text: string | ((view: Omit<StepView, "results">) => string);
+  /** Pure: false leaves the question out. Default: always asked. */
+  readonly when?: (view: Omit<StepView, "results">) => boolean;
 }
 
 export interface TaskDefinition {
@@ -127,8 +164,17 @@ export interface TaskDefinition {
   };
   /** How long the requester has to answer when more is asked for. Default a day. */
   readonly inputWithinMinutes?: number;
-  /** Set when an agent may propose the task. */
-  readonly tool?: { readonly name: string; readonly description?: string };
+  /** What is asked of a person before the command is planned, when the payload leaves it out. */
+  readonly asks?: readonly PersonQuestion[];
+  /**
+   * Set when an agent may propose the task. With `waitsForPerson` its call waits for an answer when policy wants to know
+   * more; without it the agent is told, and proposes anew.
+   */
+  readonly tool?: {
+    readonly name: string;
+    readonly description?: string;
+    readonly waitsForPerson?: boolean;
+  };
 }
 
 /** CMD-12: none named is any. */
@@ -137,6 +183,17 @@ export function acceptsIngress(
   ingress: IngressType,
 ): boolean {
   return ingressTypes.length === 0 || ingressTypes.includes(ingress);
+}
+
+/** X-43: the task's, or what the caller says where that is higher. */
+export function riskOf(
+  { riskLevel }: Pick<Task, "riskLevel">,
+  { context }: Pick<Command, "context">,
+): RiskLevel {
+  const { riskAtLeast = riskLevel } = context;
+  return RISK_LEVELS.indexOf(riskAtLeast) > RISK_LEVELS.indexOf(riskLevel)
+    ? riskAtLeast
+    : riskLevel;
 }
 
 /** A task as the services see it: defaults filled, schema compiled, and how it runs. */
@@ -161,6 +218,11 @@ export interface ApprovalTypeDefinition {
   readonly requiredFields?: readonly string[];
   /** Who may decide as well when nobody did for that long. */
   readonly escalation?: { readonly afterMinutes: number; readonly to: Approver };
+  /**
+   * What a rejection does (APR-13). Default `fail`. With `go_on` the command does the rest without what leaves it: steps
+   * that write outside or publish are left out with the result `{"skipped": true}`, and it may still succeed.
+   */
+  readonly onRejected?: "fail" | "go_on";
   /** What becomes of a command about which nobody decided in time (X-47). Default `expired`. */
   readonly onExpired?: "expired" | "failed";
   /** Default false: whoever asked may not decide. */
@@ -175,6 +237,14 @@ export interface ArtifactTypeDefinition {
   readonly contentSchema?: JsonObject;
   /** From then on it is archived: still readable, no longer current. Default: never. */
   readonly retentionDays?: number;
+  /** Default `tenant`: everybody of it. `requester`: whoever asked for it, owners and auditors, until it is published. */
+  readonly visibility?: ArtifactVisibility;
+  /** Whether a step may publish it: freely, when a person agreed to the command (default), or never. */
+  readonly publication?: "free" | "approval" | "never";
+  /** Every step that writes one says what it is made from (`dependsOn`). Default false. */
+  readonly lineageRequired?: boolean;
+  /** How a program shows the content; a hint. */
+  readonly rendering?: "text" | "markdown" | "table" | "json" | "link";
 }
 
 export interface ArtifactType extends ArtifactTypeDefinition {
@@ -224,12 +294,24 @@ export interface Tool {
   readonly sideEffect: boolean;
 }
 
+/** Says what agents of a type are shown (V-46, TOL-5); what an agent is not shown does not exist for it. */
+export interface AgentDefinition {
+  /** `*`: every type that has no definition of its own. Without either, an agent is shown everything. */
+  readonly agentType: string;
+  /** Tools. Default: all. */
+  readonly allowedTools?: readonly string[];
+  /** Tools; taken out of those. */
+  readonly forbiddenTools?: readonly string[];
+}
+
 /** Look-ups in a checked catalog; every name a task uses is known. */
 export interface TaskCatalog {
   task(name: string): Task | undefined;
   taskNames(): readonly string[];
-  tools(): readonly Tool[];
-  toolTask(toolName: string): Task | undefined;
+  /** Those that an agent of that type is shown; without a type, all. */
+  tools(agentType?: string): readonly Tool[];
+  /** Undefined for a tool that is not there, or not there for an agent of that type. */
+  toolTask(toolName: string, agentType?: string): Task | undefined;
   policy(name: string): Policy;
   policies(): readonly Policy[];
   approvalType(name: string): ApprovalTypeDefinition;

@@ -9,7 +9,7 @@ import { cancelCommand } from "./cancellation.ts";
 import { failWith } from "./directive.ts";
 import type { Kit } from "./kit.ts";
 import type { Store } from "./store.ts";
-import { transcriptOf } from "./turn-engine.ts";
+import { agentType, transcriptOf } from "./turn-engine.ts";
 
 /** Wire §3: how long an agent's host may be away, and how often it is asked. */
 export interface ThinkLimits {
@@ -115,7 +115,7 @@ function thinkRequest(
     commandId: turn.commandId,
     stepIndex,
     turn: turn.payload,
-    tools: kit.catalog.tools(),
+    tools: kit.catalog.tools(agentType(turn)),
     transcript,
     traceId: turn.traceId,
   };

@@ -8,14 +8,16 @@ import { Refusal } from "../core/errors.ts";
 import { asId, type CommandId, encodeId } from "../core/ids.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { isResting } from "../core/vocabulary.ts";
-import type {
-  AgentCall,
-  AgentMove,
-  Observation,
-  RecordedCall,
-  RecordedMove,
-  TranscriptEntry,
+import {
+  type AgentCall,
+  type AgentMove,
+  noSuchTool,
+  type Observation,
+  type RecordedCall,
+  type RecordedMove,
+  type TranscriptEntry,
 } from "./agents.ts";
+import { personFields } from "./asking.ts";
 import { eventOf } from "./audit.ts";
 import { claimKey, type KeyClaim } from "./derived-key.ts";
 import { type Directive, DONE, failWith } from "./directive.ts";
@@ -172,16 +174,20 @@ async function checkProposal(
 ): Promise<
   { readonly task: Task; readonly claim: KeyClaim | undefined } | { readonly refusal: string }
 > {
-  const task = kit.catalog.toolTask(call.toolName);
+  const task = kit.catalog.toolTask(call.toolName, agentType(turn));
   if (task === undefined) {
-    const names = kit.catalog.tools().map((tool) => tool.name);
-    return { refusal: `There is no tool "${call.toolName}"; there are: ${names.join(", ")}.` };
+    return { refusal: noSuchTool(kit.catalog, call.toolName, agentType(turn)) };
   }
   const request = {
     taskName: task.name,
     payload: call.arguments,
     ingress: "agent_action",
   } as const;
+  const ofPerson = personFields(task).filter((name) => name in call.arguments);
+  if (ofPerson.length > 0) {
+    const fields = ofPerson.join(", ");
+    return { refusal: `Leave out ${fields}: the person is asked for it when it is needed.` };
+  }
   try {
     const { payload } = checkRequest(kit, request);
     return { task, claim: await claimKey(tx, kit, task, payload, turn.context.actor) };
@@ -229,7 +235,7 @@ function restingClass(child: Command) {
   return child.status === "expired" ? "human_input_missing" : "cancelled";
 }
 
-function agentType(turn: Command): string {
+export function agentType(turn: Command): string {
   const type: Json | undefined = turn.payload["agent_type"];
   return typeof type === "string" ? type : "agent";
 }

@@ -229,7 +229,7 @@ const SECRET_BYTES = { min: 24, max: 64 };
 
 /** What keeps `secret` from signing; nothing of it is repeated. */
 export function secretProblem(secret: string | undefined): string | undefined {
-  if (secret === undefined) return "is not set where Concord runs";
+  if (secret === undefined) return "is not set in the process that signs with it";
   const bytes = Buffer.from(SECRET.exec(secret)?.[1] ?? "", "base64").length;
   if (bytes >= SECRET_BYTES.min && bytes <= SECRET_BYTES.max) return undefined;
   return `does not hold whsec_ and ${SECRET_BYTES.min} to ${SECRET_BYTES.max} bytes in Base64 (concert webhook secret makes one)`;

@@ -8,7 +8,7 @@ import type { Failure } from "../core/errors.ts";
 import { asId, decodeId, encodeId } from "../core/ids.ts";
 import { digest, type JsonObject, unstorable } from "../core/json.ts";
 import { issuesText } from "../core/validation.ts";
-import { ARTIFACT_CHARACTERS_MAX, type Artifact } from "./artifacts.ts";
+import { ARTIFACT_CHARACTERS_MAX, type Artifact, maySee } from "./artifacts.ts";
 import { eventOf } from "./audit.ts";
 import { guarded, viewOf } from "./contract-code.ts";
 import type { Kit } from "./kit.ts";
@@ -102,7 +102,7 @@ async function parentOf(
   if (replaces === null) return undefined;
   const id = decodeId("artifact", replaces);
   const parent = id === undefined ? undefined : await tx.artifacts.find(id, command.tenantId);
-  if (parent?.artifactType === artifactType) return parent;
+  if (parent?.artifactType === artifactType && maySee(parent, command.context.actor)) return parent;
   const message = `there is no ${artifactType} of that id to make a new version of`;
   return { failure: { errorClass: "validation_error", message } };
 }
@@ -117,7 +117,8 @@ async function keep(
 ): Promise<Written> {
   const artifactId = asId("artifact", kit.newId());
   const external = encodeId("artifact", artifactId);
-  const isChecked = kit.catalog.artifactType(artifactType)?.validate !== undefined;
+  const type = kit.catalog.artifactType(artifactType);
+  const isChecked = type?.validate !== undefined;
   const isNew = await tx.artifacts.insert({
     artifactId,
     tenantId: command.tenantId,
@@ -128,6 +129,7 @@ async function keep(
     parentArtifactId: parent?.artifactId ?? null,
     title,
     status: "created",
+    visibility: type?.visibility ?? "tenant",
     content,
     location,
     checksum: digest(kit.hash, content),

@@ -10,6 +10,7 @@ import type { ClientBase } from "pg";
 import type { JsonObject } from "../core/json.ts";
 import type { RequiredApproval } from "../core/policy.ts";
 import type { Delegation, Vote } from "../domain/approvals.ts";
+import type { Question } from "../domain/asking.ts";
 import type { DeliveryAttempt } from "../domain/webhook-endpoints.ts";
 import { type Compiled, openTransaction, query } from "./transaction.ts";
 
@@ -107,6 +108,8 @@ export interface InputRequestTable {
   tenant_id: string;
   command_id: string;
   question: string;
+  questions: JsonbDefault<readonly Question[]>;
+  answer_schema: JsonbDefault<JsonObject>;
   asked_by: string;
   status: Generated<string>;
   expires_at: ColumnType<Date, string, string>;
@@ -180,6 +183,7 @@ export interface ArtifactTable {
   location: string | null;
   title: string;
   status: string;
+  visibility: Generated<string>;
   content: Jsonb<JsonObject>;
   checksum: string;
   lineage: Jsonb<JsonObject>;

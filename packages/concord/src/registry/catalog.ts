@@ -2,14 +2,16 @@
  * Owns the in-process catalog: what contracts register, and the checked look-ups the services use.
  * Refuses to own: checking (check-catalog.ts) and running.
  */
-import type { JsonObject } from "../core/json.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
 import type { Policy } from "../core/policy.ts";
 import type { ReviewSummary } from "../core/review-packet.ts";
 import { compileSchema } from "../core/validation.ts";
 import { ARTIFACT_TYPES } from "../core/vocabulary.ts";
+import { personFields } from "../domain/asking.ts";
 import type { ConnectorDefinition } from "../domain/connectors.ts";
 import type { ScheduleDefinition } from "../domain/schedules.ts";
 import type {
+  AgentDefinition,
   ApprovalTypeDefinition,
   ArtifactType,
   ArtifactTypeDefinition,
@@ -34,6 +36,7 @@ export interface Catalog {
   schedule(definition: ScheduleDefinition): void;
   webhook(definition: WebhookDefinition): void;
   effectType(definition: EffectTypeDefinition): void;
+  agent(definition: AgentDefinition): void;
   /** What is wrong with contracts that could not be registered at all; told with every other problem. */
   problem(text: string): void;
 }
@@ -49,6 +52,7 @@ export interface Registrations {
   readonly schedules: readonly ScheduleDefinition[];
   readonly webhooks: readonly WebhookDefinition[];
   readonly effectTypes: readonly EffectTypeDefinition[];
+  readonly agents: readonly AgentDefinition[];
   readonly problems: readonly string[];
 }
 
@@ -62,6 +66,7 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
   const schedules: ScheduleDefinition[] = [];
   const webhooks: WebhookDefinition[] = [];
   const effectTypes: EffectTypeDefinition[] = [];
+  const agents: AgentDefinition[] = [];
   const problems: string[] = [];
   const catalog: Catalog = {
     task: (one) => void tasks.push(one),
@@ -73,6 +78,7 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
     schedule: (one) => void schedules.push(one),
     webhook: (one) => void webhooks.push(one),
     effectType: (one) => void effectTypes.push(one),
+    agent: (one) => void agents.push(one),
     problem: (text) => void problems.push(text),
   };
   const registrations = {
@@ -85,6 +91,7 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
     schedules,
     webhooks,
     effectTypes,
+    agents,
     problems,
   };
   return { catalog, registrations };
@@ -116,8 +123,9 @@ export function buildCatalog(registered: Registrations, builtIn: readonly Task[]
   return {
     task: (name) => tasks.get(name),
     taskNames: () => [...tasks.keys()],
-    tools: () => tools,
-    toolTask: (name) => toolTasks.get(name),
+    tools: (agentType) => tools.filter(({ name }) => shows(registered.agents, agentType, name)),
+    toolTask: (name, agentType) =>
+      shows(registered.agents, agentType, name) ? toolTasks.get(name) : undefined,
     policy: (name) => must(policies, "policy", name),
     policies: () => [...policies.values()],
     approvalType: (name) => must(approvalTypes, "approval type", name),
@@ -133,6 +141,22 @@ export function buildCatalog(registered: Registrations, builtIn: readonly Task[]
     compensation: (name) => compensationsByName.get(name),
   };
 }
+
+/** What is not shown to an agent is not there for it. */
+function shows(
+  agents: readonly AgentDefinition[],
+  agentType: string | undefined,
+  tool: string,
+): boolean {
+  if (agentType === undefined) return true;
+  const definition =
+    agents.find((one) => one.agentType === agentType) ??
+    agents.find((one) => one.agentType === EVERY_OTHER);
+  const { allowedTools, forbiddenTools = [] } = definition ?? {};
+  return (allowedTools?.includes(tool) ?? true) && !forbiddenTools.includes(tool);
+}
+
+const EVERY_OTHER = "*";
 
 function commonArtifactTypes(): readonly ArtifactTypeDefinition[] {
   return ARTIFACT_TYPES.map((name) => ({ name, description: `A ${name.replace("_", " ")}.` }));
@@ -170,10 +194,12 @@ function plainReview(
 
 function toTool(task: Task, operation: TaskCatalog["operation"]): Tool {
   const sideEffect = task.steps.some(
-    (step) => step.kind === "connector" && operation(step.connector, step.operation).sideEffect,
+    (step) =>
+      step.kind === "take_back" ||
+      (step.kind === "connector" && operation(step.connector, step.operation).sideEffect),
   );
   const { name, description = task.description } = task.tool ?? { name: task.name };
-  const inputSchema: JsonObject = task.inputSchema;
+  const inputSchema = withoutFields(task.inputSchema, personFields(task));
   return {
     name,
     description,
@@ -182,6 +208,14 @@ function toTool(task: Task, operation: TaskCatalog["operation"]): Tool {
     riskLevel: task.riskLevel,
     sideEffect,
   };
+}
+
+/** What only a person can say is no part of the tool: a model cannot invent what it is not asked for. */
+function withoutFields(schema: JsonObject, hidden: readonly string[]): JsonObject {
+  const { properties } = schema;
+  if (hidden.length === 0 || !isJsonObject(properties)) return schema;
+  const shown = Object.entries(properties).filter(([name]) => !hidden.includes(name));
+  return { ...schema, properties: Object.fromEntries(shown) };
 }
 
 function byName<T extends { readonly name: string }>(items: readonly T[]): ReadonlyMap<string, T> {

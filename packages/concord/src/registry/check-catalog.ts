@@ -1,4 +1,5 @@
 /** Owns refusing a catalog that cannot work, before anything starts: every problem at once (CMP-8, POL-20, PLN-4). */
+import { isJsonObject } from "../core/json.ts";
 import { planProblems } from "../core/planning.ts";
 import type { Policy } from "../core/policy.ts";
 import { templateVariables } from "../core/template.ts";
@@ -9,8 +10,14 @@ import {
   POLICY_CATEGORIES,
   QUEUES,
 } from "../core/vocabulary.ts";
+import { ARTIFACT_VISIBILITIES } from "../domain/artifacts.ts";
 import type { ConnectorDefinition } from "../domain/connectors.ts";
-import type { ArtifactTypeDefinition, ConnectorStep, TaskDefinition } from "../domain/tasks.ts";
+import type {
+  AgentDefinition,
+  ArtifactTypeDefinition,
+  ConnectorStep,
+  TaskDefinition,
+} from "../domain/tasks.ts";
 import type { Registrations } from "./catalog.ts";
 import { COMPENSATION_DEPTH_MAX, compensationProblems } from "./check-compensations.ts";
 import { connectorProblems, schemaProblem } from "./check-connectors.ts";
@@ -45,6 +52,11 @@ export function catalogProblems(
     ...policies.flatMap((policy) => policyProblems(policy, approvalTypes.map(nameOf))),
     ...tasks.flatMap((task) => taskProblems(task, registered)),
     ...connectors.flatMap(connectorProblems),
+    ...repeated(
+      "agent",
+      registered.agents.map((one) => one.agentType),
+    ),
+    ...registered.agents.flatMap((agent) => agentProblems(agent, toolNames)),
     ...repeated("compensation", compensations.map(nameOf)),
     ...repeated(
       "compensation of",
@@ -59,6 +71,20 @@ const nameOf = (one: { readonly name: string }) => one.name;
 function repeated(kind: string, names: readonly string[]): readonly string[] {
   const twice = names.filter((name, index) => names.indexOf(name) !== index);
   return [...new Set(twice)].map((name) => `the ${kind} "${name}" is registered twice`);
+}
+
+/** A name that is misspelt in a list of what is forbidden would forbid nothing. */
+function agentProblems(
+  { agentType, allowedTools = [], forbiddenTools = [] }: AgentDefinition,
+  toolNames: readonly string[],
+): readonly string[] {
+  const at = `agent "${agentType}"`;
+  const unknown = [...allowedTools, ...forbiddenTools].filter((name) => !toolNames.includes(name));
+  const both = allowedTools.filter((name) => forbiddenTools.includes(name));
+  return [
+    ...unknown.map((name) => `${at} names the unknown tool "${name}"`),
+    ...both.map((name) => `${at} is both allowed and forbidden the tool "${name}"`),
+  ];
 }
 
 function policyProblems(policy: Policy, approvalTypes: readonly string[]): readonly string[] {
@@ -102,8 +128,10 @@ function taskProblems(task: TaskDefinition, registered: Registrations): readonly
       : []),
     ...wordProblems(at, task),
     ...artifactProblems(at, task, registered.artifactTypes),
+    ...publicationProblems(at, task, registered.policies),
     ...keyProblems(at, task),
     ...windowProblems(at, task),
+    ...questionProblems(at, task),
     ...planProblems(steps).map((problem) => `${at}: ${problem}`),
     ...task.steps.flatMap((step) =>
       step.kind === "connector" ? stepProblems(task, step, registered.connectors) : [],
@@ -113,12 +141,18 @@ function taskProblems(task: TaskDefinition, registered: Registrations): readonly
 
 function artifactTypeProblems(type: ArtifactTypeDefinition): readonly string[] {
   const at = `artifact type "${type.name}"`;
-  const { retentionDays, contentSchema } = type;
+  const { retentionDays, contentSchema, publication, visibility } = type;
   return [
     ...schemaProblem(`${at}: contentSchema`, contentSchema),
     ...(retentionDays === undefined || retentionDays > 0
       ? []
       : [`${at}: retentionDays is not above 0`]),
+    ...(publication === undefined || publication === "never" || contentSchema !== undefined
+      ? []
+      : [`${at}: what is published was validated, so it needs a contentSchema`]),
+    ...(visibility === undefined || ARTIFACT_VISIBILITIES.includes(visibility)
+      ? []
+      : [`${at} has the unknown visibility "${visibility}"`]),
   ];
 }
 
@@ -129,10 +163,36 @@ function artifactProblems(
   registered: readonly ArtifactTypeDefinition[],
 ): readonly string[] {
   const known: readonly string[] = [...ARTIFACT_TYPES, ...registered.map(nameOf)];
-  const written = steps.flatMap((one) => (one.kind === "artifact" ? [one.artifactType] : []));
-  return [...new Set(written)]
-    .filter((type) => !known.includes(type))
-    .map((type) => `${at} writes the unknown artifact type "${type}"; register it`);
+  const writing = steps.flatMap((one) => (one.kind === "artifact" ? [one] : []));
+  const unknown = new Set(
+    writing.map((one) => one.artifactType).filter((type) => !known.includes(type)),
+  );
+  const needsLineage = registered.filter((type) => type.lineageRequired === true).map(nameOf);
+  return [
+    ...[...unknown].map((type) => `${at} writes the unknown artifact type "${type}"; register it`),
+    ...writing
+      .filter(({ artifactType, dependsOn = [] }) => {
+        return needsLineage.includes(artifactType) && dependsOn.length === 0;
+      })
+      .map(({ id, artifactType }) => {
+        const where = `${at}, step "${id}"`;
+        return `${where} does not say what the ${artifactType} is made from; name steps in dependsOn`;
+      }),
+  ];
+}
+
+/** ART-8: what is published was looked at for what may not leave. */
+function publicationProblems(
+  at: string,
+  { steps, policies: names }: TaskDefinition,
+  policies: readonly Policy[],
+): readonly string[] {
+  const looking = policies.filter(
+    ({ name, category, mode }) =>
+      names.includes(name) && category === "data_safety" && mode !== "shadow",
+  );
+  if (looking.length > 0 || !steps.some((step) => step.kind === "publish")) return [];
+  return [`${at} publishes an artifact without an enforced policy of the category data_safety`];
 }
 
 /** QUE-5, CMD-8: words of closed vocabularies; contracts may come from code that no compiler saw. */
@@ -170,6 +230,23 @@ function windowProblems(at: string, task: TaskDefinition): readonly string[] {
       : []),
     ...(minutes === undefined || minutes > 0 ? [] : [`${at}: cancelWithinMinutes is not above 0`]),
   ];
+}
+
+/** A question that nothing can leave open, or whose answer fits nothing, would never be asked or never be over. */
+function questionProblems(at: string, { asks = [], inputSchema }: TaskDefinition) {
+  const { properties = {}, required = [] } = inputSchema;
+  const known = isJsonObject(properties) ? Object.keys(properties) : [];
+  const always: readonly unknown[] = Array.isArray(required) ? required : [];
+  return asks.flatMap(({ fields, text }) => [
+    ...(fields.length === 0 ? [`${at} asks a question that names no field`] : []),
+    ...(text === "" ? [`${at} asks a question without words`] : []),
+    ...fields
+      .filter((name) => !known.includes(name))
+      .map((name) => `${at} asks for "${name}", which inputSchema does not know`),
+    ...fields
+      .filter((name) => always.includes(name))
+      .map((name) => `${at} asks for "${name}", which inputSchema requires from the beginning`),
+  ]);
 }
 
 function schemaProblems(at: string, task: TaskDefinition): readonly string[] {

@@ -2,7 +2,7 @@
 import { isJsonObject } from "../core/json.ts";
 import { anyonePolicy } from "../core/policies.ts";
 import { compileSchema } from "../core/validation.ts";
-import type { Task, TaskCatalog } from "../domain/tasks.ts";
+import type { Task, TaskCatalog, TaskDefinition } from "../domain/tasks.ts";
 import { buildCatalog, type Catalog, recorder } from "./catalog.ts";
 import { CatalogError, catalogProblems } from "./check-catalog.ts";
 import {
@@ -32,6 +32,28 @@ export function isContracts(value: unknown): value is Contracts {
 
 const TURN_POLICY = "concord.anyone_may_talk";
 
+/** The agent wants to know something in the middle of its work: the answer is the result of the call. */
+const ASK_PERSON: TaskDefinition = {
+  name: "agent.ask_person",
+  description:
+    "Ask the person you work for one thing that only they can decide or know, and wait for the answer.",
+  inputSchema: {
+    type: "object",
+    required: ["question"],
+    additionalProperties: false,
+    properties: {
+      question: { type: "string", minLength: 1, maxLength: 2_000 },
+      answer: { type: "string", title: "Answer", minLength: 1, maxLength: 4_000 },
+    },
+  },
+  ingressTypes: ["agent_action"],
+  policies: [TURN_POLICY],
+  asks: [{ fields: ["answer"], text: ({ payload }) => String(payload["question"]) }],
+  steps: [],
+  result: ({ payload }) => ({ answer: payload["answer"] ?? null }),
+  tool: { name: "ask_person" },
+};
+
 export interface CatalogOptions {
   /** What the runtime offers; absent: not checked. */
   readonly runtime?: RuntimeOffer;
@@ -50,6 +72,7 @@ export function loadCatalog(
   const { catalog, registrations } = recorder();
   for (const one of contracts) one.register(catalog);
   catalog.policy(anyonePolicy(TURN_POLICY, "talking is free; each call is judged by itself"));
+  catalog.task(ASK_PERSON);
   const builtIn = [agentTurnTask()];
   const builtInNames = builtIn.map((task) => task.name);
   const problems = [

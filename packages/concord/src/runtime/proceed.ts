@@ -35,6 +35,7 @@ export async function proceed(parts: ProceedParts, commandId: CommandId): Promis
     if ("outside" in next) return next.outside;
     if ("waitMs" in next) {
       const { waitMs } = next;
+      if (kit.nowMs() + waitMs > untilMs) return { kind: "wait", untilMs: kit.nowMs() + waitMs };
       await new Promise((resolve) => setTimeout(resolve, waitMs));
       next = undefined;
       continue;

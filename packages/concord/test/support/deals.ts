@@ -8,6 +8,7 @@ const inputSchema = {
     item: { type: "string" },
     reason: { type: "string" },
     price: { type: "number", minimum: 0 },
+    signatory: { type: "string", minLength: 2, maxLength: 80 },
   },
 } as const;
 
@@ -88,6 +89,27 @@ export default defineContracts((catalog) => {
     policies: ["dealer", "needs_reason"],
     inputWithinMinutes: 30,
     tool: { name: "deal_explained" },
+  });
+  catalog.task({
+    ...deal,
+    name: "deal_waiting",
+    description: "Sign with a reason; an agent's call waits for it.",
+    policies: ["dealer", "needs_reason"],
+    tool: { name: "deal_waiting", waitsForPerson: true },
+  });
+  catalog.task({
+    ...deal,
+    name: "deal_signed",
+    description: "Sign in somebody's name.",
+    inputWithinMinutes: 30,
+    asks: [
+      {
+        fields: ["signatory"],
+        text: ({ payload }) => `Who signs for ${String(payload["item"])}?`,
+        when: ({ payload }) => payload["item"] !== "pencil",
+      },
+    ],
+    tool: { name: "deal_signed" },
   });
   catalog.task({ ...deal, name: "note", description: "Just write it down." });
 });

@@ -14,8 +14,11 @@ const COMPACT = 20;
 class Applied implements Machine<string> {
   readonly timeMs = 1_000;
   appliedIndex = 0;
+  /** Hears of each apply, before it is done. */
+  applying: (entries: readonly LogEntry[]) => void = () => undefined;
 
   apply(entries: readonly LogEntry[]): readonly (string | null)[] {
+    this.applying(entries);
     this.appliedIndex = entries.at(-1)?.index ?? this.appliedIndex;
     return entries.map(({ kind, payload }) => (kind === "command" ? payload : null));
   }
@@ -44,6 +47,7 @@ async function leading(
 
 class Member {
   readonly driver: RaftDriver<string>;
+  readonly machine = new Applied();
   readonly sent: Incoming[] = [];
   readonly log: RaftLog;
   #nowMs = 0;
@@ -53,7 +57,7 @@ class Member {
     this.driver = new RaftDriver<string>({
       nodeId: n1,
       log,
-      machine: new Applied(),
+      machine: this.machine,
       outbox: {
         get heldIndex() {
           return outbox.heldIndex;
@@ -67,6 +71,11 @@ class Member {
         throw error;
       },
     });
+  }
+
+  /** What the log on disk ends with. */
+  get saved(): number {
+    return this.log.restore().log.lastIndex;
   }
 
   async becomeLeader(): Promise<void> {
@@ -105,6 +114,9 @@ class Member {
   }
 }
 
+/** Until everything that was due in this turn of the event loop is done. */
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
 const charsOf = ({ entries }: AppendRequest) =>
   entries.reduce((sum, { payload }) => sum + payload.length, 0);
 
@@ -124,6 +136,54 @@ describe("a driver that leads another member", () => {
       });
       expect(Math.max(...sizes)).toBe(800_000);
       expect(sizes.reduce((sum, one) => sum + one)).toBe(6 * big.length);
+    });
+  });
+
+  test("§10.2.1: a batch is on its way before it is saved, and saved before this member counts for it", async () => {
+    await leading(async (member) => {
+      const done = member.driver.propose("p");
+      await turn();
+      const { commitIndex } = member.driver.state;
+      const { lastIndex } = member.driver.state.log;
+      expect(member.sent.some((one) => one.type === "append_request")).toBe(true);
+      expect([member.saved, commitIndex]).toEqual([lastIndex - 1, lastIndex - 1]);
+      // The answer comes before the disk's turn: it is the disk's turn first.
+      member.machine.applying = () => expect(member.saved).toBe(lastIndex);
+      member.answer();
+      expect(await done).toEqual({ kind: "applied", result: "p" });
+    });
+  });
+
+  test("what was sent is saved without another event, and nobody need answer", async () => {
+    await leading(async (member) => {
+      const waiting = member.driver.propose("p");
+      await turn();
+      const { lastIndex } = member.driver.state.log;
+      await turn();
+      expect(member.saved).toBe(lastIndex);
+      member.driver.stop();
+      expect(await waiting).toEqual({ kind: "unknown" });
+    });
+  });
+
+  test("the next batch is on its way before the one before it is applied", async () => {
+    await leading(async (member) => {
+      const first = member.driver.propose("first");
+      await turn();
+      const second = member.driver.propose("second");
+      await turn();
+      const sent: string[] = [];
+      member.machine.applying = ([entry]) => {
+        const news = member.sent.filter((one) => one.type === "append_request");
+        sent.push(`${entry?.payload}: ${news.flatMap((one) => one.entries.map((e) => e.payload))}`);
+      };
+      member.answer();
+      member.answer();
+      expect(await Promise.all([first, second])).toMatchObject([
+        { result: "first" },
+        { result: "second" },
+      ]);
+      expect(sent).toEqual(["first: second", "second: "]);
     });
   });
 

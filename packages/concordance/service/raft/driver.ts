@@ -5,11 +5,11 @@
  */
 
 import { Applier, assertTogether } from "./applier.ts";
+import { type CompactionLimits, Compactor } from "./compactor.ts";
 import { suspectLeader } from "./election.ts";
 import { EntryCache } from "./entry-cache.ts";
 import type { Install, RaftLog } from "./log.ts";
-import { termAt } from "./log-shape.ts";
-import { type Change, currentVoters, membershipAt } from "./membership.ts";
+import { type Change, currentVoters } from "./membership.ts";
 import {
   beginRead,
   compactThrough,
@@ -27,13 +27,14 @@ import { Pending } from "./pending.ts";
 import type { ChangeOutcome, Machine, Outbox, Outcome } from "./ports.ts";
 import { ProposalQueue } from "./proposal-queue.ts";
 import { ReadQueue } from "./read-queue.ts";
+import { Saver, type Unsaved } from "./saver.ts";
 import {
   type Incoming,
+  type LogEntry,
   type Moment,
   type NodeId,
   type Outgoing,
   type RaftState,
-  type SnapshotFacts,
   type SnapshotOffer,
   type Step,
   TIMING,
@@ -44,8 +45,7 @@ export interface DriverOptions<R> {
   readonly log: RaftLog;
   readonly machine: Machine<R>;
   readonly outbox: Outbox;
-  /** The log is compacted at `entries`, and keeps `tail` for followers that lag a little (pitfall 25). */
-  readonly compaction: { readonly entries: number; readonly tail: number };
+  readonly compaction: CompactionLimits;
   readonly now: () => Moment;
   /** A write failed or an invariant broke. Must end the process: memory and disk may disagree now. */
   readonly onFatal: (error: unknown) => void;
@@ -68,15 +68,14 @@ export class RaftDriver<R> {
   readonly #applier: Applier<R>;
   readonly #queue = new ProposalQueue<Outcome<R>>();
   readonly #reads = new ReadQueue();
+  readonly #compactor: Compactor;
+  readonly #saver: Saver;
   #flushing = false;
-  #sweeping = false;
-  #syncing = false;
   #announcing = false;
-  #savedTerm: number;
   #phase: "running" | "stopping" | "failed" = "running";
   #state: RaftState;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #stats = { proposals: 0, syncs: 0, elections: 0, compactions: 0, installs: 0, longestStallMs: 0 };
+  #stats = { proposals: 0, elections: 0, compactions: 0, installs: 0, longestStallMs: 0 };
 
   /** Restores the member and applies what was committed. Throws when disk and state disagree. */
   constructor(options: DriverOptions<R>) {
@@ -87,8 +86,24 @@ export class RaftDriver<R> {
     this.#cache = new EntryCache((from, through) => log.read(from, through));
     this.#applier = new Applier(machine, this.#cache, this.#pending);
     this.#state = restart(nodeId, restored, machine.appliedIndex, now());
-    this.#savedTerm = this.#state.term;
+    this.#saver = new Saver(log, this.#state.term);
+    this.#compactor = this.#makeCompactor();
     this.#applier.through(this.#state.commitIndex);
+  }
+
+  #makeCompactor(): Compactor {
+    const { log, machine, outbox, compaction } = this.#options;
+    return new Compactor({
+      ...{ log, machine, outbox, limits: compaction },
+      state: () => this.#state,
+      asEvent: (work) => {
+        if (this.#phase === "running") this.#guarded(work);
+      },
+      compacted: (through) => {
+        this.#state = compactThrough(this.#state, through);
+        this.#stats.compactions += 1;
+      },
+    });
   }
 
   /** Starts the clock. A sole voter leads, with its no-op applied, before this returns. */
@@ -157,19 +172,11 @@ export class RaftDriver<R> {
     this.#state = suspectLeader(this.#state, peer, this.#options.now());
   }
 
-  /** What a copy of the state taken at `index` stands for; null when the log no longer tells. */
-  snapshotFacts(index: number, timeMs: number): SnapshotFacts | null {
-    const { log, memberships } = this.#state;
-    const lastTerm = termAt(log, index);
-    if (lastTerm === null) return null;
-    return { index, lastTerm, timeMs, membership: membershipAt(memberships, index) };
-  }
-
   get state(): RaftState {
     return this.#state;
   }
   get stats(): DriverStats {
-    return this.#stats;
+    return { ...this.#stats, syncs: this.#saver.syncs };
   }
   get failed(): boolean {
     return this.#phase === "failed";
@@ -185,6 +192,7 @@ export class RaftDriver<R> {
     if (this.#phase === "running") this.#phase = "stopping";
     clearInterval(this.#timer);
     while (this.#queue.size > 0 && this.#phase === "stopping") this.#flush();
+    this.#guarded(() => undefined);
     this.#pending.expire(Infinity, { kind: "unknown" });
     this.#reads.abandon();
   }
@@ -197,7 +205,7 @@ export class RaftDriver<R> {
       const learner = promotable(this.#state);
       if (learner !== null) this.#tryChange({ kind: "promote", nodeId: learner }, moment);
       this.#applier.flushWhenDue(moment.monotonicMs);
-      this.#compactWhenDue();
+      this.#compactor.whenDue();
     });
   }
 
@@ -264,7 +272,7 @@ export class RaftDriver<R> {
     });
   }
 
-  /** Persist, send, apply; a completed sync is itself an event that may commit more. */
+  /** Persist, send, apply. */
   #perform({ state, ready }: Step, file: string | null = null): void {
     const led = this.#state.role.kind === "leader";
     if (state.term > this.#state.term) this.#stats.elections += 1;
@@ -273,23 +281,39 @@ export class RaftDriver<R> {
     const { early, late } = this.#sorted(ready.messages);
     for (const message of early) this.#send(message);
     const install = installOf(ready.install, file);
-    if (ready.hardState !== null) {
-      this.#options.log.save(ready.hardState, ready.append, install);
-      this.#savedTerm = ready.hardState.term;
-      this.#stats.syncs += 1;
-    }
+    const { hardState, append } = ready;
+    const isOwed = early.length > 0 && late.length === 0 && ready.committedThrough === null;
+    if (hardState !== null && isOwed) this.#owe({ hardState, append });
+    else if (hardState !== null) this.#saver.save({ hardState, append }, install);
     if (install !== null) this.#install(install);
     for (const message of late) this.#send(message);
-    if (ready.committedThrough !== null) this.#applier.through(ready.committedThrough);
+    if (ready.committedThrough !== null) this.#applyThrough(ready.committedThrough);
     // After applying: what this very step committed is known, such as the removal of this leader.
     if (led && state.role.kind !== "leader") this.#pending.expire(Infinity, { kind: "unknown" });
-    const last = ready.append.at(-1);
-    if (last !== undefined) {
-      this.#perform(persisted(this.#state, last.index, last.term, this.#options.now()));
-    }
+    if (!isOwed) this.#countMine(append);
     this.#reads.settle(this.#state, this.#applier.index);
     this.#announceSoon();
     if (this.#queue.size > 0 && !this.#isRoundOpen()) this.#scheduleFlush();
+  }
+
+  /** The next batch goes out first: its followers' disks work while this one is applied and answered. */
+  #applyThrough(index: number): void {
+    const isOnItsWay = this.#state.role.kind === "leader" && currentVoters(this.#state).length > 1;
+    if (isOnItsWay && this.#queue.size > 0 && !this.#isRoundOpen()) this.#flush();
+    this.#applier.through(index);
+  }
+
+  /** The answers to the batch before this one need not wait for the disk. */
+  #owe(unsaved: Unsaved): void {
+    this.#saver.owe(unsaved);
+    setImmediate(() => this.#guarded(() => undefined));
+  }
+
+  /** A completed sync is itself an event that may commit more. */
+  #countMine(saved: readonly LogEntry[]): void {
+    const last = saved.at(-1);
+    if (last === undefined) return;
+    this.#perform(persisted(this.#state, last.index, last.term, this.#options.now()));
   }
 
   /** A commit is to be told sooner than the next tick comes. */
@@ -307,7 +331,7 @@ export class RaftDriver<R> {
 
   /** A leader's appends may travel while its own disk works, once its term is on disk (§10.2.1). */
   #sorted(messages: readonly Outgoing[]) {
-    const durable = this.#savedTerm === this.#state.term;
+    const durable = this.#saver.savedTerm === this.#state.term;
     const mayLead = ({ type }: Outgoing) => durable && type === "append_request";
     return { early: messages.filter(mayLead), late: messages.filter((one) => !mayLead(one)) };
   }
@@ -323,44 +347,8 @@ export class RaftDriver<R> {
     this.#options.machine.install(install.file);
     this.#options.log.installed();
     if (!install.keepLog) this.#cache.clear();
-    this.#sweeping = true;
+    this.#compactor.stateReplaced();
     this.#stats.installs += 1;
-  }
-
-  /** The state itself is the snapshot: once it is synced, the entries beneath it can go. */
-  #compactWhenDue(): void {
-    const { log, machine, compaction, outbox } = this.#options;
-    if (this.#sweeping) this.#sweeping = log.sweep();
-    const { baseIndex } = this.#state.log;
-    if (this.#syncing || machine.appliedIndex - baseIndex < compaction.entries) return;
-    const through = Math.min(machine.appliedIndex - compaction.tail, outbox.heldIndex);
-    if (through <= baseIndex) return;
-    const { installs } = this.#stats;
-    this.#syncing = true;
-    const ended = (finish: () => void) => {
-      this.#syncing = false;
-      // Another state has come in between: the log already begins anew beneath that one.
-      if (this.#phase === "running" && this.#stats.installs === installs) this.#guarded(finish);
-    };
-    machine.sync().then(
-      () => ended(() => this.#compact(through)),
-      (error: unknown) =>
-        ended(() => {
-          throw error;
-        }),
-    );
-  }
-
-  /** Call only when the state is synced that far. A transfer may have begun since, and holds what it needs. */
-  #compact(synced: number): void {
-    const { log, machine, outbox } = this.#options;
-    const through = Math.min(synced, outbox.heldIndex);
-    const facts = this.snapshotFacts(through, machine.timeMs);
-    if (facts === null || through <= this.#state.log.baseIndex) return;
-    log.compact(facts);
-    this.#state = compactThrough(this.#state, through);
-    this.#sweeping = true;
-    this.#stats.compactions += 1;
   }
 
   /** Fails once and for good: nothing that was in flight is answered (pitfall 3). */
@@ -368,6 +356,7 @@ export class RaftDriver<R> {
     if (this.#phase === "failed") return;
     const startedMs = this.#options.now().monotonicMs;
     try {
+      this.#countMine(this.#saver.pay());
       work();
     } catch (error) {
       this.#phase = "failed";
@@ -377,15 +366,6 @@ export class RaftDriver<R> {
     const stallMs = this.#options.now().monotonicMs - startedMs;
     this.#stats.longestStallMs = Math.max(this.#stats.longestStallMs, stallMs);
   }
-}
-
-/** Voters beside this one, best informed first: who could take over. */
-export function successorsOf(state: RaftState): readonly NodeId[] {
-  const { role } = state;
-  if (role.kind !== "leader") return [];
-  const matched = (id: NodeId) => role.peers.get(id)?.matchIndex ?? 0;
-  const others = currentVoters(state).filter((id) => id !== state.nodeId);
-  return others.toSorted((a, b) => matched(b) - matched(a));
 }
 
 function installOf(wanted: Step["ready"]["install"], file: string | null): Install | null {

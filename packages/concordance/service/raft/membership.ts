@@ -145,3 +145,12 @@ function without(membership: Membership, gone: Member): Membership | ChangeProbl
   const members = membership.members.filter((one) => one !== gone);
   return { members, removed: [...membership.removed, gone.nodeId].slice(-REMOVED_MAX) };
 }
+
+/** Voters beside this one, best informed first: who could take over. */
+export function successorsOf(state: RaftState): readonly NodeId[] {
+  const { role } = state;
+  if (role.kind !== "leader") return [];
+  const matched = (id: NodeId) => role.peers.get(id)?.matchIndex ?? 0;
+  const others = currentVoters(state).filter((id) => id !== state.nodeId);
+  return others.toSorted((a, b) => matched(b) - matched(a));
+}

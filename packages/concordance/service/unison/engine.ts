@@ -18,9 +18,11 @@ import {
   entryOf,
   nameOf,
   outcomeOf,
+  pairsOf,
   placeOf,
   writeArguments,
 } from "./records.ts";
+import { UnisonResealing } from "./resealing.ts";
 import { CHANGES_AFTER, HISTORY, LIST, LIST_UNDER, READ, WRITE } from "./scripts.ts";
 import type { Session } from "./session.ts";
 
@@ -29,11 +31,13 @@ const NOTHING = { itemsMax: 0, bytesMax: 0 };
 
 export class UnisonEngine implements Engine {
   readonly feed: ChangeFeed;
+  readonly resealing: UnisonResealing;
   readonly #session: Session;
   #writing = 0;
 
   constructor(session: Session) {
     this.#session = session;
+    this.resealing = new UnisonResealing((script, args) => this.#read(script, args));
     this.feed = {
       get position() {
         return session.position;
@@ -105,9 +109,6 @@ export class UnisonEngine implements Engine {
     return { rows: rows.map(auditOf), revision };
   }
 
-  /** Values stay sealed as they are; a key that is still needed must stay in the ring. */
-  readonly resealing = null;
-
   async changes(
     since: number,
     namespace: string | null,
@@ -168,10 +169,4 @@ export class UnisonEngine implements Engine {
 /** In byte order, as keys are listed. */
 function isAfter(key: string, other: string): boolean {
   return Buffer.compare(Buffer.from(key), Buffer.from(other)) > 0;
-}
-
-function pairsOf(flat: readonly string[]): readonly (readonly [string, string])[] {
-  return Array.from({ length: flat.length / 2 }, (_, position) => {
-    return [flat[2 * position] ?? "", flat[2 * position + 1] ?? ""] as const;
-  });
 }

@@ -6,10 +6,11 @@
  * Keys (all in one hash slot): `meta` hash; `kv` hash of name → row; `names` sorted set for byte order;
  * `changes` stream, entry `<revision>-<n>`; `expiry` sorted set by time; `dead` hash of name → the version and
  * revision of its deletion; `requests` hash of id → outcome; `order` list of those ids; `usage` hash of
- * root and figure → number; `audit` sorted set of root, number and what was done. A name is
+ * root and figure → number; `audit` sorted set of root, number and what was done; `resealed` hash of the id of a
+ * change → its value, sealed under a later key. A name is
  * `namespace\nkey`: neither part may hold a control character, so the first line break divides them.
  */
-import { AUDIT } from "../tally.ts";
+import { AUDIT } from "../../shared/ledger.ts";
 
 export const KEYS = [
   "{unison}:meta",
@@ -22,12 +23,13 @@ export const KEYS = [
   "{unison}:order",
   "{unison}:usage",
   "{unison}:audit",
+  "{unison}:resealed",
 ] as const;
 export const CHANGES_KEY = KEYS[3];
 export const STORE_FORMAT = 1;
 
 export const NAMES =
-  "local META, KV, NAMES, CHANGES, EXPIRY, DEAD, REQUESTS, ORDER, USAGE, AUDIT = unpack(KEYS)";
+  "local META, KV, NAMES, CHANGES, EXPIRY, DEAD, REQUESTS, ORDER, USAGE, AUDIT, RESEALED = unpack(KEYS)";
 
 /** Lua 5.1 prints large numbers as `1.7e+12`, so `text` writes them; `row` reads the head of one only. */
 export const COMMON = `${NAMES}
@@ -45,6 +47,15 @@ local function text(number) return string.format('%.0f', number) end
 local function expired(expiresAt) return expiresAt ~= '' and tonumber(expiresAt) <= now end
 local function live(raw)
   return raw and not expired(string.match(raw, '^%d+\\n%d+\\n%d+\\n(%d*)\\n'))
+end
+local function value_at(packed)
+  return string.match(packed, '^%d+\\n%d+\\n%a+\\n%d+\\n%d+\\n[^\\n]*\\n[^\\n]*\\n[^\\n]*\\n()')
+end
+local has_resealed = redis.call('EXISTS', RESEALED) == 1
+local function as_resealed(entry)
+  local packed = entry[2][2]
+  local value = has_resealed and redis.call('HGET', RESEALED, entry[1])
+  return value and string.sub(packed, 1, value_at(packed) - 1) .. value or packed
 end`;
 
 /** Setting, deleting, and what either leaves in the history; `save` ends a script that changed something. */
@@ -128,6 +139,11 @@ local function forget(oldest)
         redis.call('HDEL', DEAD, name)
         meta.floor = math.max(meta.floor, tonumber(version))
       end
+    end
+  end
+  if has_resealed then
+    for _, entry in ipairs(redis.call('XRANGE', CHANGES, oldest .. '-0', oldest)) do
+      redis.call('HDEL', RESEALED, entry[1])
     end
   end
   redis.call('XTRIM', CHANGES, 'MINID', '=', text(tonumber(oldest) + 1) .. '-0')

@@ -107,6 +107,13 @@ export function outcomeOf(answer: string, command: WriteCommand): ApplyResult {
   return { kind: "committed", revision: at.revision, results };
 }
 
+/** What a script answers as one flat list of names, each with what belongs to it. */
+export function pairsOf(flat: readonly string[]): readonly (readonly [string, string])[] {
+  return Array.from({ length: flat.length / 2 }, (_, position) => {
+    return [flat[2 * position] ?? "", flat[2 * position + 1] ?? ""] as const;
+  });
+}
+
 /** The first `count` lines, and all that follows them. */
 function split(text: string, count: number): readonly [readonly string[], string] {
   const head: string[] = [];

@@ -195,7 +195,7 @@ local from = text(since + 1) .. '-0'
 while true do
   local page = redis.call('XRANGE', CHANGES, from, '+', 'COUNT', 32)
   for _, entry in ipairs(page) do
-    local revision, packed = tonumber(string.match(entry[1], '^%d+')), entry[2][2]
+    local revision, packed = tonumber(string.match(entry[1], '^%d+')), as_resealed(entry)
     local full = #items >= 2 * items_max or bytes >= bytes_max or seen >= 4096
     if full and revision ~= last then return {meta.revision, last, items} end
     local where = string.match(packed, '^%d+\\n%d+\\n%a+\\n%d+\\n%d+\\n[^\\n]*\\n([^\\n]*)')

@@ -11,6 +11,7 @@ import { Refusal } from "../refusal.ts";
 import { Tail } from "./feed.ts";
 import { HistoryChanged, Link, LinkLost, ServerUnusable } from "./link.ts";
 import { STORE_FORMAT } from "./lua.ts";
+import * as resealing from "./reseal-scripts.ts";
 import * as scripts from "./scripts.ts";
 
 /** As fsm.ts has them; kept with the data, so that all processes agree: changes, bytes, request ids. */
@@ -24,6 +25,9 @@ const SCRIPTS = [
   scripts.LIST_UNDER,
   scripts.HISTORY,
   scripts.CHANGES_AFTER,
+  resealing.SEALED_ENTRIES,
+  resealing.SEALED_CHANGES,
+  resealing.RESEAL,
 ];
 const SWEEP_MS = 100;
 const SWEEP_KEYS_MAX = 256;

@@ -288,8 +288,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     pitfall: 25,
     mistake: "no tail is kept, and nothing for a transfer under way",
-    file: `${RAFT}/driver.ts`,
-    find: "Math.min(machine.appliedIndex - compaction.tail, outbox.heldIndex)",
+    file: `${RAFT}/compactor.ts`,
+    find: "Math.min(machine.appliedIndex - limits.tail, outbox.heldIndex)",
     replace: "machine.appliedIndex",
     caughtBy: { file: MEMBERS_TEST, test: "pitfall 25" },
   },

@@ -6,12 +6,15 @@ import { ConnectionBannerView } from "../features/connection/ConnectionBannerVie
 import { SessionListView } from "../features/sessions/SessionListView.tsx";
 import { orderedSessions } from "../features/sessions/sessions.ts";
 import { useGateway, useGatewayState } from "../lib/use-gateway.ts";
+import { usePermission } from "../lib/use-permission.ts";
 import { AccountBar } from "./AccountBar.tsx";
 import classes from "./app.module.css";
 import { Brand } from "./Brand.tsx";
 import { NewSessionScreen } from "./NewSessionScreen.tsx";
+import { PlaceScreen } from "./PlaceScreen.tsx";
+import { PlacesNav } from "./PlacesNav.tsx";
 import { SessionScreen } from "./SessionScreen.tsx";
-import { useRoute } from "./use-route.ts";
+import { type Place, useRoute } from "./use-route.ts";
 
 interface Props {
   readonly onSignOut: () => void;
@@ -34,12 +37,23 @@ export function ConsoleShell({ onSignOut }: Props) {
     go({ page: "new" });
   }, [go, menu.close]);
 
+  const goTo = useCallback(
+    (place: Place) => {
+      menu.close();
+      go({ page: place });
+    },
+    [go, menu.close],
+  );
+
+  const place = route.page === "new" || route.page === "session" ? null : route.page;
   const selectedId = route.page === "session" ? route.sessionId : null;
   const sidebar = (
     <Sidebar
       selectedId={selectedId}
       onSelect={openSession}
       onNew={startNew}
+      place={place}
+      onGo={goTo}
       onSignOut={onSignOut}
     />
   );
@@ -47,7 +61,7 @@ export function ConsoleShell({ onSignOut }: Props) {
   return (
     <div className={classes["shell"]}>
       <a className={classes["skip"]} href="#main">
-        Skip to the conversation
+        Skip to the page
       </a>
       {docked ? <aside className={classes["sidebar"]}>{sidebar}</aside> : null}
       <Drawer
@@ -65,8 +79,10 @@ export function ConsoleShell({ onSignOut }: Props) {
         <ConnectionBannerView connection={connection} />
         {route.page === "session" ? (
           <SessionScreen key={route.sessionId} sessionId={route.sessionId} onMenu={onMenu} />
-        ) : (
+        ) : place === null ? (
           <NewSessionScreen onCreated={openSession} onMenu={onMenu} />
+        ) : (
+          <PlaceScreen key={place} place={place} onOpenSession={openSession} onMenu={onMenu} />
         )}
       </main>
     </div>
@@ -77,23 +93,28 @@ interface SidebarProps {
   readonly selectedId: string | null;
   readonly onSelect: (sessionId: string) => void;
   readonly onNew: () => void;
+  readonly place: Place | null;
+  readonly onGo: (place: Place) => void;
   readonly onSignOut: () => void;
 }
 
-function Sidebar({ selectedId, onSelect, onNew, onSignOut }: SidebarProps) {
+function Sidebar(props: SidebarProps) {
+  const { selectedId, onSelect, onNew, place, onGo, onSignOut } = props;
   const gateway = useGateway();
+  const mayCreate = usePermission("session:create");
   const sessions = useGatewayState((state) => state.sessions);
   const list = useGatewayState((state) => state.sessionList);
   const ordered = useMemo(() => orderedSessions(sessions), [sessions]);
   return (
     <>
       <Brand />
+      <PlacesNav current={place} onGo={onGo} />
       <SessionListView
         sessions={ordered}
         list={list}
         selectedId={selectedId}
         onSelect={onSelect}
-        onNew={onNew}
+        onNew={mayCreate ? onNew : null}
         onRetry={() => void gateway.refreshSessions()}
       />
       <AccountBar onSignOut={onSignOut} />

@@ -1,5 +1,6 @@
 /** Something new: what should be done, and by which agent. The session is created with its first message. */
 import { SegmentedControl } from "@mantine/core";
+import { IconEye } from "@tabler/icons-react";
 import { useState } from "react";
 import { ComposerView } from "../features/chat/ComposerView.tsx";
 import { useDraft } from "../features/chat/use-draft.ts";
@@ -7,6 +8,8 @@ import { WelcomeView } from "../features/chat/WelcomeView.tsx";
 import { nameFrom } from "../features/sessions/sessions.ts";
 import { explainError } from "../lib/explain-error.ts";
 import { useGateway } from "../lib/use-gateway.ts";
+import { useIdentity, usePermission } from "../lib/use-permission.ts";
+import { Empty } from "../ui/Empty.tsx";
 import { Failure } from "../ui/Failure.tsx";
 import classes from "./app.module.css";
 import { PageHeader } from "./PageHeader.tsx";
@@ -23,6 +26,8 @@ const AGENTS = [
 
 export function NewSessionScreen({ onCreated, onMenu }: Props) {
   const gateway = useGateway();
+  const identity = useIdentity();
+  const mayCreate = usePermission("session:create");
   const [draft, setDraft] = useDraft("new");
   const [agentType, setAgentType] = useState("concierge");
   const [creating, setCreating] = useState(false);
@@ -41,6 +46,17 @@ export function NewSessionScreen({ onCreated, onMenu }: Props) {
       setFailure(explainError(error));
     }
   };
+  if (identity !== null && !mayCreate) {
+    return (
+      <div className={classes["page"]}>
+        <PageHeader title="Sessions" onMenu={onMenu} />
+        <Empty icon={<IconEye size={32} />} title="You read along here">
+          Open a session at the left to follow its conversation and its record. To start one, ask an
+          owner of the workspace for the role of a member.
+        </Empty>
+      </div>
+    );
+  }
   return (
     <div className={classes["page"]}>
       <PageHeader title="New session" onMenu={onMenu} />

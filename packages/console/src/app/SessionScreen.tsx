@@ -1,5 +1,5 @@
 /** One session: the conversation, the decisions in it, and the record beside it. */
-import type { ApprovalItem, SessionView, TurnView } from "@concert/sdk";
+import type { ApprovalItem, QuestionItem, SessionView, TurnView } from "@concert/sdk";
 import { ActionIcon, Drawer, Tooltip } from "@mantine/core";
 import { useDisclosure, useMediaQuery } from "@mantine/hooks";
 import { IconHistory } from "@tabler/icons-react";
@@ -7,6 +7,7 @@ import { useCallback, useEffect, useMemo, useState } from "react";
 import { ApprovalCardView } from "../features/approvals/ApprovalCardView.tsx";
 import { useApproval } from "../features/approvals/use-approval.ts";
 import { ComposerView } from "../features/chat/ComposerView.tsx";
+import { QueueView } from "../features/chat/QueueView.tsx";
 import { ThreadView } from "../features/chat/ThreadView.tsx";
 import { subjectsOf } from "../features/chat/tool-summary.ts";
 import { useAnnouncements } from "../features/chat/use-announcements.ts";
@@ -14,10 +15,14 @@ import { useChat } from "../features/chat/use-chat.ts";
 import { useDraft } from "../features/chat/use-draft.ts";
 import { SubjectsContext } from "../features/chat/use-subjects.ts";
 import { WelcomeView } from "../features/chat/WelcomeView.tsx";
+import { QuestionCardView } from "../features/questions/QuestionCardView.tsx";
+import { readForm } from "../features/questions/question-form.ts";
+import { useQuestion } from "../features/questions/use-question.ts";
 import { RecordView, type TurnChoice } from "../features/record/RecordView.tsx";
 import { useRecord } from "../features/record/use-record.ts";
 import { sessionState } from "../features/sessions/sessions.ts";
-import { useGatewayState } from "../lib/use-gateway.ts";
+import { useGateway, useGatewayState } from "../lib/use-gateway.ts";
+import { useIdentity, usePermission } from "../lib/use-permission.ts";
 import { Announcer } from "../ui/Announcer.tsx";
 import { Failure } from "../ui/Failure.tsx";
 import { StateDot } from "../ui/StateDot.tsx";
@@ -32,13 +37,21 @@ interface Props {
 export function SessionScreen({ sessionId, onMenu }: Props) {
   const chat = useChat(sessionId);
   const { view } = chat;
+  // Who only reads is offered no field; while nobody is connected the field stays, with what was typed.
+  const offline = useIdentity() === null;
+  const mayWrite = usePermission("session:write") || offline;
   const record = useRecordPanel(view);
   const announcement = useAnnouncements(view, chat.joining?.status === "ready");
   // Results are news about a turn; streaming text is not.
   // biome-ignore lint/correctness/useExhaustiveDependencies: the subjects follow the turns.
   const subjects = useMemo(() => subjectsOf(view.items), [view.turns]);
-  const renderApproval = useCallback(
-    (item: ApprovalItem) => <Approval sessionId={sessionId} item={item} />,
+  const renderRequest = useCallback(
+    (item: ApprovalItem | QuestionItem) =>
+      item.kind === "approval" ? (
+        <Approval sessionId={sessionId} item={item} />
+      ) : (
+        <Question sessionId={sessionId} item={item} />
+      ),
     [sessionId],
   );
   const showRecord = useCallback(
@@ -69,11 +82,11 @@ export function SessionScreen({ sessionId, onMenu }: Props) {
               onResend={chat.send}
               onDiscard={chat.discard}
               onShowRecord={showRecord}
-              renderApproval={renderApproval}
+              renderRequest={renderRequest}
             />
           </SubjectsContext>
         )}
-        {chat.joining?.status === "failed" && chat.rows.length === 0 ? null : (
+        {!mayWrite || (chat.joining?.status === "failed" && chat.rows.length === 0) ? null : (
           <SessionComposer sessionId={sessionId} chat={chat} autoFocus={onMenu === null} />
         )}
       </div>
@@ -91,22 +104,73 @@ function SessionComposer(props: {
 }) {
   const { sessionId, chat } = props;
   const [draft, setDraft] = useDraft(sessionId);
-  const waiting = chat.view.status === "waiting" && chat.view.activeTurnId !== null;
+  const waiting = chat.view.activeTurnId === null ? null : chat.view.waitingFor;
+  const maySteer = usePermission("session:steer");
   const send = (text: string) => {
     setDraft("");
     chat.send(text);
   };
+  const emptied = async (said: Promise<boolean>) => {
+    if (await said) setDraft("");
+  };
+  const meanwhile = {
+    onSteer: (text: string) => void emptied(chat.steer(text)),
+    onEnqueue: (text: string) => void emptied(chat.enqueue(text)),
+  };
   return (
-    <ComposerView
-      draft={draft}
-      onDraft={setDraft}
-      onSend={send}
-      running={chat.running}
-      stopping={chat.stopping}
-      onStop={chat.stop}
-      placeholder={waiting ? "The agent waits for your decision above" : "Message the agent…"}
-      hint={chat.stopFailure}
-      autoFocus={props.autoFocus}
+    <>
+      <QueueView
+        steers={chat.view.steers}
+        queue={chat.view.queue}
+        onDequeue={maySteer ? chat.dequeue : null}
+      />
+      {chat.meanwhileFailure === null ? null : (
+        <div className={classes["notice"]}>
+          <Failure reason={chat.meanwhileFailure} />
+        </div>
+      )}
+      <ComposerView
+        draft={draft}
+        onDraft={setDraft}
+        onSend={send}
+        meanwhile={maySteer && chat.view.activeTurnId !== null ? meanwhile : null}
+        running={chat.running}
+        stopping={chat.stopping}
+        onStop={chat.stop}
+        placeholder={PLACEHOLDERS[waiting ?? "nothing"]}
+        hint={chat.stopFailure}
+        autoFocus={props.autoFocus}
+      />
+    </>
+  );
+}
+
+const PLACEHOLDERS = {
+  approval: "The agent waits for your decision above",
+  question: "The agent waits for your answer above",
+  nothing: "Message the agent…",
+} as const;
+
+function Question({ sessionId, item }: { sessionId: string; item: QuestionItem }) {
+  const gateway = useGateway();
+  const mayAnswer = usePermission("session:write");
+  const { questions, answerSchema } = item;
+  const form = useMemo(() => readForm({ questions, answerSchema }), [questions, answerSchema]);
+  const answering = useQuestion(form, {
+    answer: (input) => gateway.answerQuestion(sessionId, item.id, { input }),
+    dismiss: () => gateway.answerQuestion(sessionId, item.id, { dismissed: true }),
+  });
+  const activeTurnId = useGatewayState((state) => state.views[sessionId]?.activeTurnId ?? null);
+  const open = item.commandId !== null && (item.turnId === null || item.turnId === activeTurnId);
+  return (
+    <QuestionCardView
+      id={item.id}
+      form={form}
+      expiresAt={item.expiresAt}
+      open={open}
+      mayAnswer={mayAnswer}
+      ending={item.resolution}
+      answering={answering}
     />
   );
 }

@@ -1,8 +1,20 @@
-/** Owns where in the console the reader is: `/` starts something new, `/s/<sessionId>` is a session. */
+/** Owns where in the console the reader is: `/` starts something new, `/s/<sessionId>` is a session, `/inbox` a place. */
 import { useCallback, useSyncExternalStore } from "react";
+
+/** The pages beside the sessions, in the order in which they are offered. */
+export const PLACES = [
+  "inbox",
+  "questions",
+  "automations",
+  "incidents",
+  "credits",
+  "members",
+] as const;
+export type Place = (typeof PLACES)[number];
 
 export type Route =
   | { readonly page: "new" }
+  | { readonly page: Place }
   | { readonly page: "session"; readonly sessionId: string };
 
 const CHANGED = "concert:route";
@@ -16,8 +28,10 @@ export function useRoute() {
   return { route: readRoute(path), go };
 }
 
-/** Anything that is no session is the start page. */
+/** Anything that is no session and no place is the start page. */
 export function readRoute(path: string): Route {
+  const place = PLACES.find((one) => path === `/${one}` || path === `/${one}/`);
+  if (place !== undefined) return { page: place };
   const encoded = /^\/s\/([^/]+)\/?$/.exec(path)?.[1];
   if (encoded === undefined) return { page: "new" };
   try {
@@ -28,7 +42,8 @@ export function readRoute(path: string): Route {
 }
 
 export function pathOf(route: Route): string {
-  return route.page === "new" ? "/" : `/s/${encodeURIComponent(route.sessionId)}`;
+  if (route.page === "session") return `/s/${encodeURIComponent(route.sessionId)}`;
+  return route.page === "new" ? "/" : `/${route.page}`;
 }
 
 function subscribe(onChange: () => void): () => void {

@@ -2,7 +2,16 @@
  * Owns the console's one gateway connection: the SDK client, the state that views read, and the intents they
  * have. Refuses to own how anything looks.
  */
-import { type Decision, DiminuendoClient, type Identity, type SessionMeta } from "@concert/sdk";
+import {
+  type AutomationCalls,
+  type Decision,
+  DiminuendoClient,
+  type Identity,
+  type Invitation,
+  type Member,
+  type MemberAction,
+  type SessionMeta,
+} from "@concert/sdk";
 import { createStore, type StoreApi } from "zustand/vanilla";
 import { type ConsoleConfig, socketUrl } from "./console-config.ts";
 import { explainError } from "./explain-error.ts";
@@ -15,6 +24,11 @@ import {
   type Joining,
   type OutboxMessage,
 } from "./gateway-state.ts";
+
+export interface People {
+  readonly members: readonly Member[];
+  readonly invitations: readonly Invitation[];
+}
 
 export class Gateway {
   readonly store: StoreApi<GatewayState> = createStore(() => EMPTY_GATEWAY_STATE);
@@ -115,10 +129,56 @@ export class Gateway {
     await this.#client.answerQuestion(sessionId, approvalId, { decision, ...because });
   }
 
+  async answerQuestion(
+    sessionId: string,
+    requestId: string,
+    answer: { readonly input: Readonly<Record<string, unknown>> } | { readonly dismissed: true },
+  ): Promise<void> {
+    await this.#client.answerQuestion(sessionId, requestId, answer);
+  }
+
+  get automations(): AutomationCalls {
+    return this.#client.automations;
+  }
+
+  /** Says it into the open turn; the durable word takes its place. */
+  async steer(sessionId: string, text: string, idempotencyKey: string): Promise<void> {
+    await this.#client.steer(sessionId, text, { idempotencyKey });
+  }
+
+  /** Runs it after the open turn. */
+  async enqueue(sessionId: string, text: string, idempotencyKey: string): Promise<void> {
+    await this.#client.runTurn(sessionId, text, { whenBusy: "enqueue", idempotencyKey });
+  }
+
+  async dequeue(sessionId: string, turnId: string): Promise<void> {
+    await this.#client.stopTurn(sessionId, { turnId });
+  }
+
+  async people(): Promise<People> {
+    return this.#client.manageMembers({ action: "list" });
+  }
+
+  async changeMembers(change: MemberAction): Promise<People> {
+    return this.#client.manageMembers(change);
+  }
+
+  /** Asks the gateway's HTTP side to do something (docs/wire.md §6). Throws with a sentence for people. */
+  postJson(path: string, body: unknown): Promise<unknown> {
+    return this.#json(path, { method: "POST", body: JSON.stringify(body) });
+  }
+
   /** Reads JSON of the gateway's HTTP side (docs/wire.md §6). Throws with a sentence for people. */
-  async fetchJson(path: string, signal: AbortSignal): Promise<unknown> {
-    const headers = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
-    const response = await fetch(`${this.#config.gatewayUrl}${path}`, { headers, signal }).catch(
+  fetchJson(path: string, signal: AbortSignal): Promise<unknown> {
+    return this.#json(path, { signal });
+  }
+
+  async #json(path: string, init: RequestInit): Promise<unknown> {
+    const headers = {
+      ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+      ...(init.body === undefined ? {} : { "content-type": "application/json" }),
+    };
+    const response = await fetch(`${this.#config.gatewayUrl}${path}`, { ...init, headers }).catch(
       (cause: unknown) => {
         throw new Error("The gateway cannot be reached right now.", { cause });
       },
@@ -141,7 +201,16 @@ export class Gateway {
     this.#client.on("event", (event) => this.#batch.push({ kind: "event", event }));
     this.#client.on("snapshot", (snapshot) => this.#batch.push({ kind: "snapshot", snapshot }));
     this.#client.on("reset", ({ sessionId }) => this.#batch.push({ kind: "reset", sessionId }));
+    this.#client.on("automationUpdated", () => this.#moved("automations"));
+    this.#client.on("automationDeleted", () => this.#moved("automations"));
+    this.#client.on("automationRunUpdated", () => this.#moved("automations"));
+    this.#client.on("inboxChanged", () => this.#moved("inbox"));
     this.#client.on("sessionUpdated", (session) => this.#batch.push({ kind: "session", session }));
+  }
+
+  /** Something about it is different; whoever shows it reads it again. */
+  #moved(what: keyof GatewayState["moves"]): void {
+    this.store.setState(({ moves }) => ({ moves: { ...moves, [what]: moves[what] + 1 } }));
   }
 
   #setJoin(sessionId: string, joining: Joining): void {

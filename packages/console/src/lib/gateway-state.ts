@@ -30,6 +30,8 @@ export interface GatewayState {
   readonly joins: Readonly<Record<string, Joining>>;
   /** Messages that are not yet in a session's log, by session. */
   readonly outbox: Readonly<Record<string, readonly OutboxMessage[]>>;
+  /** How often something changed that is read by asking. */
+  readonly moves: { readonly automations: number; readonly inbox: number };
 }
 
 export type Arrival =
@@ -46,6 +48,7 @@ export const EMPTY_GATEWAY_STATE: GatewayState = {
   epochs: {},
   joins: {},
   outbox: {},
+  moves: { automations: 0, inbox: 0 },
 };
 
 /** The state after everything that arrived since the last frame. */

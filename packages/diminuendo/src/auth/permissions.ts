@@ -1,53 +1,11 @@
 /**
- * Owns what roles may do at the gateway: five roles, fifteen permissions. Pure, default deny: a role that is not in
- * this table (a group such as `finance_approvers`) grants nothing here, whatever it means to Concord.
+ * Owns whether a person may do something at the gateway (the table is in protocol/permissions.ts). Pure, default deny: a
+ * role that is not in the table (a group such as `finance_approvers`) grants nothing here, whatever it means to Concord.
  */
 import type { Actor } from "@concert/service-kit/identity";
-import { ROLES, type Role } from "../protocol/index.ts";
+import { GRANTS, type Permission, ROLES, type Role } from "../protocol/index.ts";
 
-export const PERMISSIONS = [
-  "session:create",
-  "session:read",
-  "session:write",
-  "session:delete",
-  "session:archive",
-  "session:steer",
-  "member:read",
-  "member:write",
-  "member:delete",
-  "billing:read",
-  "billing:write",
-  "tenant:admin",
-  "automation:read",
-  "automation:write",
-  "automation:manage",
-] as const;
-export type Permission = (typeof PERMISSIONS)[number];
-
-const USE = [
-  "session:create",
-  "session:read",
-  "session:write",
-  "session:archive",
-  "session:steer",
-  "automation:read",
-  "automation:write",
-] as const;
-
-export const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
-  owner: PERMISSIONS,
-  admin: [
-    ...USE,
-    "session:delete",
-    "member:read",
-    "member:write",
-    "billing:read",
-    "automation:manage",
-  ],
-  billing_admin: [...USE, "billing:read", "billing:write"],
-  member: USE,
-  viewer: ["session:read", "automation:read"],
-};
+export type { Permission };
 
 export function mayDo(actor: Actor, permission: Permission): boolean {
   return actor.roles.some((role) => isRole(role) && GRANTS[role].includes(permission));

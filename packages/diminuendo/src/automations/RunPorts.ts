@@ -5,11 +5,12 @@
 import type { Actor } from "@concert/service-kit/identity";
 import * as Context from "effect/Context";
 import type * as Effect from "effect/Effect";
-import type { StoredRun } from "../db/stored-automations.ts";
+import type { StoredDelivery, StoredRun } from "../db/stored-automations.ts";
 import type { StorageError, WorkerManager } from "../db/WorkerManager.ts";
 import type { ServerMessage } from "../protocol/index.ts";
 import type { Refusal } from "../security/Refusal.ts";
 import type { SessionGone } from "../session/session-log.ts";
+import type { Sent } from "./core/delivery-attempts.ts";
 import type { AttemptEnd } from "./core/endings.ts";
 
 export interface BegunTurn {
@@ -32,6 +33,8 @@ export class RunPorts extends Context.Service<
     readonly stop: (run: StoredRun) => Effect.Effect<void, StorageError>;
     /** Tells the session that the automation delivers to, once for each run. */
     readonly deliver: (run: StoredRun, end: AttemptEnd) => Effect.Effect<void, StorageError>;
+    /** Tells somebody outside: one attempt. */
+    readonly send: (delivery: StoredDelivery) => Effect.Effect<Sent, StorageError>;
     readonly tellTenant: (tenantId: string, notice: ServerMessage) => void;
   }
 >()("diminuendo/automations/RunPorts") {}

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Queue from "effect/Queue";
 import { TurnNews } from "../session/TurnNews.ts";
+import { deliveriesUnderWay } from "./deliveries-under-way.ts";
 import { IsOurs } from "./own-tenants.ts";
 import { RunPorts } from "./RunPorts.ts";
 import { tenantRound, type Wake } from "./tenant-round.ts";
@@ -26,6 +27,8 @@ const AT_ONCE = 4;
 interface Plan extends Wake {
   readonly lookAtMs: number;
 }
+
+const NOTHING: Wake = { atMs: null, openRuns: 0, deliverAtMs: null };
 
 export class Scheduler extends Context.Service<
   Scheduler,
@@ -50,7 +53,7 @@ export class Scheduler extends Context.Service<
       let lastLookMs = Number.NEGATIVE_INFINITY;
 
       const poke = (tenantId: string) => {
-        const known = plans.get(tenantId) ?? { atMs: null, openRuns: 0 };
+        const known = plans.get(tenantId) ?? NOTHING;
         plans.set(tenantId, { ...known, lookAtMs: Number.NEGATIVE_INFINITY });
         Queue.offerUnsafe(pokes, undefined);
       };
@@ -58,17 +61,19 @@ export class Scheduler extends Context.Service<
         if (sessionId === null || (plans.get(tenantId)?.openRuns ?? 0) > 0) poke(tenantId);
       });
 
+      const deliveries = yield* deliveriesUnderWay(poke);
+
       const survey = Effect.fnUntraced(function* (nowMs: number) {
         const tenants = yield* ports.read({ kind: "tenants", ofTenant: null });
         for (const tenantId of tenants) {
           const wake = yield* ports.read({ kind: "automation_wake", tenantId });
-          plans.set(tenantId, planOf(wake, nowMs));
+          plans.set(tenantId, planOf(wake, nowMs, deliveries.has(tenantId)));
         }
         surveyAtMs = nowMs + SURVEY_MS;
       });
 
       const lookAtTenant = Effect.fnUntraced(function* (tenantId: string, nowMs: number) {
-        const known = plans.get(tenantId) ?? { atMs: null, openRuns: 0 };
+        const known = plans.get(tenantId) ?? NOTHING;
         // A poke that comes during the look must not be forgotten after it.
         plans.delete(tenantId);
         if (!(yield* isOurs(tenantId))) {
@@ -79,11 +84,13 @@ export class Scheduler extends Context.Service<
         }
         yield* tenantRound(tenantId, nowMs).pipe(
           Effect.provideService(RunPorts, ports),
+          Effect.tap((wake) => deliveries.begin(tenantId, wake, nowMs)),
           Effect.tap((wake) =>
             Effect.sync(() => {
               const poked = plans.has(tenantId);
-              const plan = planOf(wake, nowMs);
-              if (wake.atMs === null && wake.openRuns === 0 && !poked) return;
+              const plan = planOf(wake, nowMs, deliveries.has(tenantId));
+              const isIdle = wake.atMs === null && wake.openRuns === 0;
+              if (isIdle && wake.deliverAtMs === null && !poked) return;
               plans.set(tenantId, poked ? { ...plan, lookAtMs: Number.NEGATIVE_INFINITY } : plan);
             }),
           ),
@@ -129,8 +136,10 @@ export class Scheduler extends Context.Service<
   );
 }
 
-function planOf(wake: Wake, nowMs: number): Plan {
+/** While deliveries are under way their end is waited for, not their time. */
+function planOf(wake: Wake, nowMs: number, isDelivering: boolean): Plan {
   const dueMs = wake.atMs ?? Number.POSITIVE_INFINITY;
+  const deliverMs = (isDelivering ? null : wake.deliverAtMs) ?? Number.POSITIVE_INFINITY;
   const openMs = wake.openRuns > 0 ? nowMs + OPEN_RUNS_MS : Number.POSITIVE_INFINITY;
-  return { ...wake, lookAtMs: Math.min(dueMs, openMs) };
+  return { ...wake, lookAtMs: Math.min(dueMs, openMs, deliverMs) };
 }

@@ -21,6 +21,7 @@ import { SocketServer } from "../transport/SocketServer.ts";
 import type { PodiumClient } from "../upstream/PodiumClient.ts";
 import { type AttemptEnd, summaryOf } from "./core/endings.ts";
 import { deliveryKey, sessionKey, turnKey, turnOf } from "./core/ids.ts";
+import { Outside } from "./Outside.ts";
 import { ownerNow } from "./owner-now.ts";
 import { RunPorts } from "./RunPorts.ts";
 
@@ -41,6 +42,7 @@ export const RunPortsLayer = Layer.effect(
     const workers = yield* WorkerManager;
     const broadcaster = yield* Broadcaster;
     const { devIdentity } = yield* Authenticator;
+    const outside = yield* Outside;
     return RunPorts.of({
       read: (query) => workers.read(query),
       write: (command) => workers.write(command),
@@ -52,6 +54,7 @@ export const RunPortsLayer = Layer.effect(
       begin: (run, owner) => Effect.provideContext(begin(run, owner), needs),
       stop: (run) => Effect.provideContext(stop(run), needs),
       deliver: (run, end) => Effect.provideContext(deliver(run, end), needs),
+      send: (delivery) => outside.send(delivery),
       tellTenant: (tenantId, notice) => broadcaster.toTenant(tenantId, notice),
     });
   }),
@@ -70,11 +73,13 @@ const begin = Effect.fnUntraced(function* (run: StoredRun, owner: Actor) {
       whenBusy: "enqueue",
       idempotencyKey: turnKey(runId, attempt),
     },
-    { turnId, cause: { automationId, runId, dueAt } },
+    { turnId, cause: { automationId, runId, dueAt, ...toolsOf(run) } },
   );
   // Asked for before, it has the id under which it was kept.
   return { sessionId, turnId: "turnId" in told ? told.turnId : turnId };
 });
+
+const toolsOf = ({ plan: { tools } }: StoredRun) => (tools === undefined ? {} : { tools });
 
 /** Credits are put aside once under a turn's id: a process that died right after that has used the id up. */
 const freshTurn = Effect.fnUntraced(function* ({ runId, attempt, plan }: StoredRun) {

@@ -11,6 +11,8 @@ export interface Wake {
   /** When the next tick is due. */
   readonly atMs: number | null;
   readonly openRuns: number;
+  /** When somebody outside is to be told of a run. */
+  readonly deliverAtMs: number | null;
 }
 
 export const tenantRound = Effect.fn("automations.round")(function* (
@@ -33,7 +35,7 @@ export const tenantRound = Effect.fn("automations.round")(function* (
 });
 
 /** One that fails does not keep the others down; it is looked at again. */
-const alone = <A, E, R>(work: Effect.Effect<A, E, R>, what: string) =>
+export const alone = <A, E, R>(work: Effect.Effect<A, E, R>, what: string) =>
   work.pipe(
     Effect.catchCause((cause) =>
       Effect.as(Effect.logError(`automation: ${what} could not be looked at`, cause), undefined),

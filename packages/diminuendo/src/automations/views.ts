@@ -1,6 +1,17 @@
 /** Owns how stored automations look to clients. Pure. */
-import type { RunChanged, StoredAutomation, StoredRun } from "../db/stored-automations.ts";
-import type { Automation, AutomationRun, InboxItem, ServerMessage } from "../protocol/index.ts";
+import type {
+  RunChanged,
+  StoredAutomation,
+  StoredDelivery,
+  StoredRun,
+} from "../db/stored-automations.ts";
+import type {
+  Automation,
+  AutomationDelivery,
+  AutomationRun,
+  InboxItem,
+  ServerMessage,
+} from "../protocol/index.ts";
 
 export function automationView(stored: StoredAutomation): Automation {
   const { owner: _, anchorAt: __, cursorAt: ___, ...automation } = stored;
@@ -20,6 +31,16 @@ export const automationNotice = (stored: StoredAutomation) => ({
 export const runNotice = (stored: StoredRun) => ({
   type: "automation_run" as const,
   run: runView(stored),
+});
+
+export function deliveryView(stored: StoredDelivery): AutomationDelivery {
+  const { message: _, ...delivery } = stored;
+  return delivery;
+}
+
+export const deliveryNotice = (stored: StoredDelivery) => ({
+  type: "automation_delivery" as const,
+  delivery: deliveryView(stored),
 });
 
 /** What an item says is for its owner only; others hear that there is one. */

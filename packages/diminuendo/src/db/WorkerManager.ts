@@ -7,12 +7,12 @@ import * as Context from "effect/Context";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import * as Schema from "effect/Schema";
 import { AppConfig } from "../app-config.ts";
+import { Conversation } from "./conversation.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
+import type { Committed } from "./event-post.ts";
+import { type PackedPage, unpacked } from "./events-page.ts";
 import type {
-  Answer,
-  Ask,
   ReaderQueries,
   ReaderQuery,
   ReplicaCommand,
@@ -20,13 +20,11 @@ import type {
   WriterCommand,
   WriterCommands,
 } from "./storage.ts";
+import { StorageError } from "./storage-error.ts";
+import type { Commit } from "./stored-session.ts";
+import { WriterConversation } from "./WriterConversation.ts";
 
-export class StorageError extends Schema.TaggedError<StorageError>()("StorageError", {
-  doing: Schema.String,
-  reason: Schema.String,
-  /** Another gateway writes for this tenant now; nothing was written. */
-  superseded: Schema.optionalKey(Schema.Boolean),
-}) {}
+export { StorageError } from "./storage-error.ts";
 
 export class WorkerManager extends Context.Service<
   WorkerManager,
@@ -36,6 +34,8 @@ export class WorkerManager extends Context.Service<
       command: C,
       claim?: number,
     ) => Effect.Effect<WriterCommands[C["kind"]][1], StorageError>;
+    /** `write` of a commit for who has no fiber to wait in. */
+    readonly commit: (commit: Commit, claim: number | undefined, done: Committed) => void;
     readonly read: <Q extends ReaderQuery>(
       query: Q,
     ) => Effect.Effect<ReaderQueries[Q["kind"]][1], StorageError>;
@@ -65,99 +65,30 @@ export class WorkerManager extends Context.Service<
         catch: (error) => new StorageError({ doing: "lock", reason: messageOf(error) }),
       });
       const onDeath = (error: StorageError) => Deferred.doneUnsafe(died, Effect.fail(error));
-      const writer = new Conversation<WriterCommand | ReplicaCommand>(
-        "sqlite-writer",
-        dataDir,
-        onDeath,
-      );
+      const writer = new WriterConversation(dataDir, onDeath);
       const reader = new Conversation<ReaderQuery>("sqlite-reader", dataDir, onDeath);
       const stop = Effect.all([writer.stop, reader.stop], { concurrency: 2, discard: true });
       yield* Effect.addFinalizer(() => Effect.andThen(stop, Effect.sync(unlock)));
       return WorkerManager.of({
         write: (command, claim) => writer.ask(command, claim),
+        commit: (commit, claim, done) => writer.commit(commit, claim, done),
         claimOf: () => undefined,
         replica: (command) => writer.ask(command),
-        read: (query) => reader.ask(query),
+        read: <Q extends ReaderQuery>(query: Q) => {
+          if (query.kind !== "events") return reader.ask<ReaderQueries[Q["kind"]][1]>(query);
+          // Where the newest event lies is asked anew each time that this is run.
+          const page = Effect.suspend(() => reader.ask<PackedPage>(writer.withPlace(query)));
+          return Effect.map(page, unpacked) as Effect.Effect<
+            ReaderQueries[Q["kind"]][1],
+            StorageError
+          >;
+        },
         flush: writer.ask({ kind: "flush" }),
         stop,
         died: Deferred.await(died),
       });
     }),
   );
-}
-
-class Conversation<Q extends { readonly kind: string }> {
-  readonly #worker: Worker;
-  readonly #name: string;
-  readonly #pending = new Map<
-    number,
-    { readonly doing: string; readonly done: (a: Answer) => void }
-  >();
-  /** Asked in this turn of the event loop: they cross the thread together. */
-  #outbox: Ask<Q>[] = [];
-  #nextId = 1;
-  #stopping = false;
-  #closed: string | null = null;
-
-  constructor(name: string, dataDir: string, onDeath: (error: StorageError) => void) {
-    this.#name = name;
-    this.#worker = new Worker(new URL(`./${name}.worker.ts`, import.meta.url), {
-      env: { DIMINUENDO_WORKER_DATA_DIR: dataDir },
-    });
-    this.#worker.onmessage = (event: MessageEvent<readonly Answer[]>) => {
-      for (const answer of event.data) {
-        const waiting = this.#pending.get(answer.id);
-        this.#pending.delete(answer.id);
-        waiting?.done(answer);
-      }
-    };
-    this.#worker.onerror = (event) => {
-      this.#close(event.message);
-      onDeath(new StorageError({ doing: name, reason: event.message }));
-    };
-  }
-
-  /** Not interruptible: an answer nobody waits for would leave memory and disk apart. */
-  ask<A>(ask: Ask<Q>["ask"], claim?: number): Effect.Effect<A, StorageError> {
-    return Effect.uninterruptible(
-      Effect.callback<A, StorageError>((resume) => {
-        const fail = (reason: string, superseded = false) =>
-          resume(Effect.fail(new StorageError({ doing: ask.kind, reason, superseded })));
-        if (this.#closed !== null) return fail(this.#closed);
-        const id = this.#nextId++;
-        const done = (answer: Answer) =>
-          answer.ok
-            ? resume(Effect.succeed(answer.value as A))
-            : fail(answer.error, answer.superseded);
-        this.#pending.set(id, { doing: ask.kind, done });
-        if (this.#outbox.push({ id, ask, claim }) === 1) setImmediate(() => this.#post());
-      }),
-    );
-  }
-
-  #post(): void {
-    const asks = this.#outbox;
-    this.#outbox = [];
-    this.#worker.postMessage(asks);
-  }
-
-  get stop(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (this.#stopping || this.#closed !== null) return Effect.void;
-      this.#stopping = true;
-      const end = Effect.sync(() => {
-        this.#close(`${this.#name} has stopped`);
-        this.#worker.terminate();
-      });
-      return Effect.ignore(this.ask<void>({ kind: "stop" })).pipe(Effect.andThen(end));
-    });
-  }
-
-  #close(reason: string): void {
-    this.#closed = reason;
-    for (const [id, { done }] of this.#pending) done({ id, ok: false, error: reason });
-    this.#pending.clear();
-  }
 }
 
 function messageOf(error: unknown): string {

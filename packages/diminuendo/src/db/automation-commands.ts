@@ -1,6 +1,6 @@
 /**
  * Owns what commands do to automations, each in one transaction: the definition and the record of its change, the
- * cursor and the runs it brings, the end of a run and the word of it in the inbox.
+ * cursor and the runs it brings, the end of a run, the word of it in the inbox, and what is to be told outside.
  */
 import type { Database } from "bun:sqlite";
 import { remember } from "./answers-table.ts";
@@ -22,6 +22,14 @@ import {
   pauseAfter,
   replaceAutomation,
 } from "./automation-tables.ts";
+import { deleteBlueprint, saveBlueprint } from "./blueprint-table.ts";
+import {
+  changeDelivery,
+  dropDeliveries,
+  forgetOldDeliveries,
+  insertDelivery,
+  redeliver,
+} from "./delivery-table.ts";
 import { finishItem, putItem, triageItem } from "./inbox-table.ts";
 import type {
   AddRun,
@@ -49,6 +57,14 @@ export function performAutomation(database: Database, command: AutomationCommand
       return triageItem(database, command);
     case "delete_automation":
       return deleteAutomation(database, command);
+    case "change_delivery":
+      return changeDelivery(database, command);
+    case "redeliver":
+      return redeliver(database, command);
+    case "save_blueprint":
+      return saveBlueprint(database, command);
+    case "delete_blueprint":
+      return deleteBlueprint(database, command);
   }
 }
 
@@ -89,7 +105,11 @@ function changeRun(database: Database, command: ChangeRun): RunChanged | null {
   const items = item === null ? [] : [putItem(database, item)];
   if (counts !== "neither") countEnd(database, automationId, counts);
   const pauseItem = pauseIfNeeded(database, command, automationId);
-  if (run.endedAt !== null) forgetOldRuns(database, automationId);
+  for (const delivery of command.deliveries ?? []) insertDelivery(database, delivery);
+  if (run.endedAt !== null) {
+    forgetOldRuns(database, automationId);
+    forgetOldDeliveries(database, automationId);
+  }
   const automation = getAutomation(database, automationId);
   return { run, automation, items: pauseItem === null ? items : [...items, pauseItem] };
 }
@@ -100,11 +120,12 @@ function pauseIfNeeded(database: Database, { pause, nowMs }: ChangeRun, automati
   return putItem(database, pause.item);
 }
 
-/** What its runs have left in inboxes stays. */
+/** What its runs have left in inboxes stays; what is still on its way outside is not sent any more. */
 function deleteAutomation(database: Database, command: DeleteAutomation): boolean {
   const { automationId, nowMs } = command;
   if (!dropAutomation(database, automationId)) return false;
   dropRuns(database, automationId);
+  dropDeliveries(database, automationId);
   logChange(database, command.log);
   if (command.remembered !== null) remember(database, command.remembered, nowMs);
   return true;

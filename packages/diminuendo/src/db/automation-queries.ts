@@ -16,6 +16,8 @@ import {
   listAutomations,
 } from "./automation-tables.ts";
 import { isReservationClosed } from "./billing-tables.ts";
+import { getBlueprint, listBlueprints } from "./blueprint-table.ts";
+import { dueDeliveries, earliestDelivery, getDelivery, listDeliveries } from "./delivery-table.ts";
 import { getItem, listInbox } from "./inbox-table.ts";
 import type { RegistryAutomationQuery } from "./stored-automations.ts";
 
@@ -45,6 +47,16 @@ export function answerAutomation(database: Database, ask: RegistryAutomationQuer
       return isReservationClosed(database, ask.turnId);
     case "automation_log":
       return automationLog(database, ask);
+    case "due_deliveries":
+      return dueDeliveries(database, ask);
+    case "get_delivery":
+      return getDelivery(database, ask.deliveryId);
+    case "list_deliveries":
+      return listDeliveries(database, ask);
+    case "get_blueprint":
+      return getBlueprint(database, ask.blueprintId);
+    case "list_blueprints":
+      return listBlueprints(database, ask);
   }
 }
 
@@ -52,7 +64,7 @@ export function answerAutomation(database: Database, ask: RegistryAutomationQuer
 function wakeOf(database: Database) {
   const times = [earliestDue(database), earliestAttempt(database)].filter((at) => at !== null);
   const atMs = times.length === 0 ? null : Math.min(...times);
-  return { atMs, openRuns: countOpenRuns(database) };
+  return { atMs, openRuns: countOpenRuns(database), deliverAtMs: earliestDelivery(database) };
 }
 
 const NO_PAGE = new Set<RegistryAutomationQuery["kind"]>([
@@ -61,12 +73,15 @@ const NO_PAGE = new Set<RegistryAutomationQuery["kind"]>([
   "open_runs",
   "list_runs",
   "automation_log",
+  "due_deliveries",
+  "list_deliveries",
+  "list_blueprints",
 ]);
 
 /** What a tenant without a registry answers. */
 export function noAutomations({ kind }: RegistryAutomationQuery): unknown {
   if (NO_PAGE.has(kind)) return [];
-  if (kind === "automation_wake") return { atMs: null, openRuns: 0 };
+  if (kind === "automation_wake") return { atMs: null, openRuns: 0, deliverAtMs: null };
   if (kind === "run_history") return { open: 0, begun: 0, lastResult: "" };
   if (kind === "reservation_closed") return false;
   return kind === "list_inbox" ? { items: [], unread: 0 } : null;

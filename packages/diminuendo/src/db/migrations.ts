@@ -83,6 +83,19 @@ const REGISTRY = [
      BEGIN SELECT RAISE(ABORT, 'the log of automations is only added to'); END;
    CREATE TRIGGER automation_log_is_fixed BEFORE UPDATE ON automation_log
      BEGIN SELECT RAISE(ABORT, 'the log of automations is only added to'); END;`,
+  `CREATE TABLE automation_deliveries (
+     place INTEGER PRIMARY KEY AUTOINCREMENT, delivery_id TEXT NOT NULL UNIQUE, automation_id TEXT NOT NULL,
+     run_id TEXT NOT NULL, receiver TEXT NOT NULL, target TEXT NOT NULL, message TEXT NOT NULL,
+     created_at INTEGER NOT NULL, status TEXT NOT NULL, attempts INTEGER NOT NULL, next_attempt_at INTEGER,
+     response_code INTEGER, command_id TEXT, error TEXT, ended_at INTEGER
+   );
+   CREATE INDEX automation_deliveries_of ON automation_deliveries (automation_id, place);
+   CREATE INDEX automation_deliveries_due ON automation_deliveries (next_attempt_at) WHERE status = 'pending';
+   CREATE TABLE automation_blueprints (
+     place INTEGER PRIMARY KEY AUTOINCREMENT, blueprint_id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL,
+     name TEXT NOT NULL UNIQUE, description TEXT NOT NULL, template TEXT NOT NULL, needs TEXT NOT NULL,
+     created_by TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
+   );`,
 ];
 
 const SESSION = [
@@ -135,6 +148,16 @@ const JOURNAL = [
      frame TEXT NOT NULL, delta_of TEXT, status TEXT NOT NULL, podium_event_id INTEGER NOT NULL,
      PRIMARY KEY (session_id, seq)
    ) WITHOUT ROWID;`,
+  `CREATE TABLE journaled (
+     place INTEGER PRIMARY KEY, before INTEGER, session_id TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL,
+     turn_id TEXT, ts INTEGER NOT NULL, frame TEXT NOT NULL, delta_of TEXT, status TEXT NOT NULL,
+     podium_event_id INTEGER NOT NULL
+   );
+   INSERT INTO journaled
+     SELECT row_number() OVER one, iif(lag(session_id) OVER one = session_id, row_number() OVER one - 1, NULL),
+       session_id, seq, type, turn_id, ts, frame, delta_of, status, podium_event_id
+     FROM events WINDOW one AS (ORDER BY session_id, seq);
+   DROP TABLE events;`,
 ];
 
 const STEPS = { registry: REGISTRY, session: SESSION, journal: JOURNAL } as const;

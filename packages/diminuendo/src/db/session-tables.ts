@@ -67,7 +67,7 @@ export function loadSnapshot(database: Database, epoch: string): SessionSnapshot
     waiting: loadWaiting(database),
     steers: openTurn === null ? [] : loadSteers(database, openTurn.turnId),
     deltas: loadDeltas(database),
-    pendingApprovals: openTurn === null ? [] : loadPending(database, openTurn.turnId),
+    pendingRequests: openTurn === null ? [] : loadPending(database, openTurn.turnId),
   };
 }
 

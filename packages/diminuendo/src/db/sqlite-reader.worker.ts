@@ -6,13 +6,14 @@ import { answerAutomation, noAutomations } from "./automation-queries.ts";
 import { balanceOf, heldReservations, ledgerPage } from "./billing-tables.ts";
 import { databasePath, openForReading, openForWriting, tenantIds } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
-import { type Framed, JournalReader, type PageBounds } from "./event-journal.ts";
+import { packed } from "./events-page.ts";
+import { type Framed, JournalReader, type PageBounds } from "./journal-reader.ts";
 import { people, standingOf } from "./member-tables.ts";
 import { isCurrent, isEmpty, migrate } from "./migrations.ts";
 import { activeSessions, doomedSessions, getSession, listSessions } from "./registry-tables.ts";
 import { fateOf, lastSeqOf, loadHistory } from "./session-tables.ts";
 import { spendingOf } from "./spending-tables.ts";
-import type { Answer, Ask, EventsPage, ReaderQueries, ReaderQuery } from "./storage.ts";
+import type { Answer, Ask, EventsPage, LeftOver, ReaderQueries, ReaderQuery } from "./storage.ts";
 import { turnOutcome } from "./turn-outcome.ts";
 
 declare const self: Worker;
@@ -46,20 +47,14 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
       return withRegistry(ask.tenantId, (db) => getSession(db, ask.sessionId), null);
     case "list_sessions":
       return withRegistry(ask.tenantId, (db) => listSessions(db, ask), []);
-    case "active_sessions":
-      return wanted(ask.ofTenant).flatMap((tenantId) =>
-        withRegistry(tenantId, activeSessions, []).map((row) => ({ tenantId, row })),
-      );
-    case "doomed_sessions":
-      return wanted(ask.ofTenant).flatMap((tenantId) =>
-        withRegistry(tenantId, doomedSessions, []).map((sessionId) => ({ tenantId, sessionId })),
-      );
+    case "left_over":
+      return leftOver(ask.ofTenant);
     case "events":
-      return eventsPage(ask);
+      return packed(eventsPage(ask));
     case "turn_by_key":
       return turnByKey(ask);
-    case "has_approval":
-      return hasApproval(ask);
+    case "asking_command":
+      return askingCommand(ask);
     case "history":
       return loadHistory(session(ask.sessionId), ask.beforePlace, ask.limit);
     case "remembered":
@@ -72,10 +67,6 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
       return withRegistry(ask.tenantId, (db) => spendingOf(db, ask.userId, ask.nowMs), NO_SPENDING);
     case "ledger":
       return withRegistry(ask.tenantId, (db) => ledgerPage(db, ask.beforePlace, ask.limit), []);
-    case "held_reservations":
-      return wanted(ask.ofTenant).flatMap((tenantId) =>
-        withRegistry(tenantId, heldReservations, []).map((held) => ({ tenantId, ...held })),
-      );
     case "turn_fate": {
       const path = databasePath(dataDir, { shape: "session", id: ask.sessionId });
       return existsSync(path) ? fateOf(session(ask.sessionId), ask.turnId) : { kind: "unknown" };
@@ -116,8 +107,23 @@ function withRegistry<T>(tenantId: string, query: (db: Handle) => T, whenNone: T
   return whenNone;
 }
 
-const wanted = (ofTenant: string | null): readonly string[] =>
-  ofTenant === null ? tenantIds(dataDir) : [ofTenant];
+/** Each registry is opened once for it: at a start there may be thousands. */
+function leftOver(ofTenant: string | null): LeftOver {
+  const tenants = ofTenant === null ? tenantIds(dataDir) : [ofTenant];
+  const each = tenants.map((tenantId) => {
+    const of = (db: Handle): LeftOver => ({
+      active: activeSessions(db).map((row) => ({ tenantId, row })),
+      doomed: doomedSessions(db).map((sessionId) => ({ tenantId, sessionId })),
+      held: heldReservations(db).map((held) => ({ tenantId, ...held })),
+    });
+    return withRegistry(tenantId, of, { active: [], doomed: [], held: [] });
+  });
+  return {
+    active: each.flatMap(({ active }) => active),
+    doomed: each.flatMap(({ doomed }) => doomed),
+    held: each.flatMap(({ held }) => held),
+  };
+}
 
 type Handle = ReturnType<typeof openForReading>;
 
@@ -179,9 +185,11 @@ function turnByKey(ask: ReaderQueries["turn_by_key"][0]): ReaderQueries["turn_by
   return row === null ? null : { turnId: row.turn_id, text: row.text, waits: row.waits === 1 };
 }
 
-function hasApproval(ask: ReaderQueries["has_approval"][0]): boolean {
+function askingCommand(ask: ReaderQueries["asking_command"][0]): string | null {
   const row = session(ask.sessionId)
-    .query("SELECT 1 FROM approvals WHERE approval_id = ?")
-    .get(ask.approvalId);
-  return row !== null;
+    .query<{ command_id: string }, [string]>(
+      "SELECT command_id FROM approvals WHERE approval_id = ?",
+    )
+    .get(ask.requestId);
+  return row?.command_id ?? null;
 }

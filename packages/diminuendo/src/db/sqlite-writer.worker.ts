@@ -11,6 +11,7 @@ import { closeReservation, reserve, topUp } from "./billing-tables.ts";
 import { assertClaim, claimTenant, Superseded } from "./claims.ts";
 import { databasePath, nameOf, openForWriting, SAFE_NAME } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
+import { type BatchAnswer, decodeBatch } from "./event-batch.ts";
 import { EventJournal } from "./event-journal.ts";
 import { changeMembers } from "./member-tables.ts";
 import { migrate } from "./migrations.ts";
@@ -24,7 +25,7 @@ import {
 import { applyEntry, positionOf, putFile } from "./replica.ts";
 import { loadSnapshot, storeCommit } from "./session-tables.ts";
 import { setSpendingLimit } from "./spending-tables.ts";
-import type { Answer, Ask, DatabaseName, ReplicaCommand, WriterCommand } from "./storage.ts";
+import type { Answer, Ask, DatabaseName, Moved, ReplicaCommand, WriterCommand } from "./storage.ts";
 import type { Commit, SessionSnapshot } from "./stored-session.ts";
 
 declare const self: Worker;
@@ -63,11 +64,33 @@ const groups = new Map<string, Waiting[]>();
 /** Committed, and not told yet. */
 let answers: Answer[] = [];
 let timer: ReturnType<typeof setTimeout> | null = null;
+let next: ReturnType<typeof setImmediate> | null = null;
+let isClosed = false;
 
-self.onmessage = (message: MessageEvent<readonly Ask<WriterCommand | ReplicaCommand>[]>) => {
-  for (const one of message.data) receive(one);
+self.onmessage = ({
+  data,
+}: MessageEvent<string | readonly Ask<WriterCommand | ReplicaCommand>[]>) => {
+  if (typeof data === "string") return self.postMessage(stored(data));
+  for (const one of data) receive(one);
   tellAnswers();
 };
+
+/** A batch of events gathered on the other side: it has waited long enough. */
+function stored(text: string): BatchAnswer {
+  const { number, commits } = decodeBatch(text);
+  const untaken: number[] = [];
+  const taken = commits.filter((commit, index) => {
+    const goesOn = journal.goesOn(commit);
+    if (!goesOn) untaken.push(index);
+    return goesOn;
+  });
+  try {
+    const place = taken.length === 0 ? 0 : journal.append(taken, Date.now());
+    return { batch: number, place, untaken };
+  } catch (error) {
+    return { batch: number, place: 0, untaken, error: String(error) };
+  }
+}
 
 function receive({ id, ask, claim }: Ask<WriterCommand | ReplicaCommand>): void {
   if (ask.kind === "flush" || ask.kind === "stop") {
@@ -121,7 +144,13 @@ function work(): void {
   takeIn();
   const [path] = groups.keys();
   if (path !== undefined) commitNext(path);
-  if (groups.size > 0) timer = setTimeout(work, 0);
+  // Messages that have arrived come first.
+  if (groups.size > 0 && next === null) {
+    next = setImmediate(() => {
+      next = null;
+      work();
+    });
+  }
 }
 
 function commitNext(path: string): void {
@@ -138,8 +167,11 @@ function journalAll(group: readonly Waiting<Commit>[]): void {
   if (group.length === 0) return;
   try {
     const commits = group.map(({ command }) => command);
-    journal.append(commits, Date.now());
-    for (const { id } of group) answers.push({ id, ok: true, value: null });
+    let end = journal.append(commits, Date.now()) - 1;
+    for (const { id, command } of group) {
+      end += command.events.length;
+      answers.push({ id, ok: true, value: end });
+    }
   } catch (error) {
     for (const { id } of group) answers.push({ id, ok: false, error: String(error) });
   }
@@ -154,14 +186,14 @@ function commitGroup(path: string, group: readonly Waiting[]): void {
     const done = database
       .transaction(() =>
         group.map((one) => {
-          if (isOfSession(one.command)) journal.foldInto(database, one.command.sessionId);
+          if (isFolded(one)) journal.foldInto(database, one.command.sessionId);
           return { ...one, value: guarded(database, one) };
         }),
       )
       .immediate();
-    for (const { id, command, value } of done) {
-      noteInJournal(command, value);
-      answers.push({ id, ok: true, value });
+    for (const one of done) {
+      if (isFolded(one)) noteFolded(one.command, one.value);
+      answers.push({ id: one.id, ok: true, value: one.value });
     }
   } catch (error) {
     const superseded = error instanceof Superseded;
@@ -170,35 +202,45 @@ function commitGroup(path: string, group: readonly Waiting[]): void {
   tellAnswers();
 }
 
-/** Commands that need everything of the session in one place. */
-const isOfSession = (command: WriterCommand) =>
-  command.kind === "open_session" || command.kind === "commit";
+type OfSession = Extract<WriterCommand, { readonly kind: "open_session" | "commit" }>;
+
+/**
+ * What needs everything of the session in one place: a commit, and opening under a claim, because another gateway may
+ * write from here on, to the session's own database. Otherwise a session is opened from both places, and nothing written.
+ */
+const isFolded = (one: Waiting): one is Waiting<OfSession> =>
+  one.command.kind === "commit" || (one.command.kind === "open_session" && one.claim !== undefined);
 
 /** What was committed to a session's own database: where its log ends, and that nothing of it is left elsewhere. */
-function noteInJournal(command: WriterCommand, value: unknown): void {
-  if (command.kind === "open_session") {
-    journal.folded(command.sessionId, (value as SessionSnapshot).lastSeq);
-  } else if (command.kind === "commit") {
-    journal.folded(command.sessionId, command.events.at(-1)?.seq);
-  }
+function noteFolded(command: OfSession, value: unknown): void {
+  const end =
+    command.kind === "commit" ? command.events.at(-1)?.seq : (value as SessionSnapshot).lastSeq;
+  journal.folded(command.sessionId, end);
 }
 
-/** Moves events of quiet sessions, a little at a time. */
+/** Moves events of sessions that are quiet or have many, one after the other; what came meanwhile goes first. */
 function tidy(): void {
+  tidyUntil(performance.now() + TIDY_MS_MAX);
+}
+
+function tidyUntil(endMs: number): void {
   const nowMs = Date.now();
-  const endMs = performance.now() + TIDY_MS_MAX;
-  while (waiting.length + groups.size === 0 && performance.now() < endMs) {
-    const sessionId = journal.quietest(journal.hotCount > HOT_MAX ? nowMs : nowMs - QUIET_MS);
-    if (sessionId === null) break;
-    const path = databasePath(dataDir, { shape: "session", id: sessionId });
-    const database = handles.session.get(path, () => openMigrated(path, "session"));
-    database.transaction(() => journal.foldInto(database, sessionId)).immediate();
-    journal.folded(sessionId, undefined);
+  const quietMs = journal.hotCount > HOT_MAX ? 0 : QUIET_MS;
+  const sessionId = waiting.length + groups.size === 0 ? journal.nextToMove(nowMs - quietMs) : null;
+  if (sessionId === null || performance.now() > endMs) {
+    journal.sweep();
+    return;
   }
-  journal.sweep();
+  const path = databasePath(dataDir, { shape: "session", id: sessionId });
+  const database = handles.session.get(path, () => openMigrated(path, "session"));
+  database.transaction(() => journal.foldInto(database, sessionId)).immediate();
+  journal.folded(sessionId, undefined);
+  self.postMessage({ moved: [sessionId] } satisfies Moved);
+  setTimeout(() => isClosed || tidyUntil(endMs), 0);
 }
 
 function closeAll(): void {
+  isClosed = true;
   clearInterval(tidying);
   handles.registry.closeAll();
   handles.session.closeAll();
@@ -247,9 +289,10 @@ function guarded(
 function perform(database: Database, command: WriterCommand): unknown {
   switch (command.kind) {
     case "open_session":
-      return loadSnapshot(database, command.epoch);
+      return journal.upToDate(command.sessionId, loadSnapshot(database, command.epoch));
     case "commit":
-      return storeCommit(database, command);
+      storeCommit(database, command);
+      return null;
     case "create_session":
       return createSession(database, command);
     case "update_session":

@@ -42,7 +42,8 @@ export interface WriterCommands extends AutomationCommands {
     },
     SessionSnapshot,
   ];
-  readonly commit: [Commit, null];
+  /** Where in the journal its newest event lies; null when it went to the session's own database. */
+  readonly commit: [Commit, number | null];
   readonly create_session: [CreateSession, Created];
   readonly update_session: [UpdateSession, null];
   /** The row as it now is; null when there is no such session. */
@@ -102,6 +103,15 @@ export interface ReplicaCommands {
 }
 export type ReplicaCommand = ReplicaCommands[keyof ReplicaCommands][0];
 
+export interface LeftOver {
+  /** Sessions in another state than `inactive`. */
+  readonly active: readonly { readonly tenantId: string; readonly row: RegistryRow }[];
+  /** Sessions that were deleted, and whose directory may still be there. */
+  readonly doomed: readonly { readonly tenantId: string; readonly sessionId: string }[];
+  /** Reservations that nobody has closed. */
+  readonly held: readonly HeldReservation[];
+}
+
 export interface EventsPage {
   readonly events: readonly { readonly seq: number; readonly frame: string }[];
 }
@@ -123,16 +133,8 @@ export interface ReaderQueries extends AutomationQueries {
     },
     readonly RegistryRow[],
   ];
-  /** Sessions of one tenant, or with null of every tenant, that a process left in another state than `inactive`. */
-  readonly active_sessions: [
-    { readonly kind: "active_sessions"; readonly ofTenant: string | null },
-    readonly { readonly tenantId: string; readonly row: RegistryRow }[],
-  ];
-  /** As before, sessions that were deleted, and whose directory may still be there. */
-  readonly doomed_sessions: [
-    { readonly kind: "doomed_sessions"; readonly ofTenant: string | null },
-    readonly { readonly tenantId: string; readonly sessionId: string }[],
-  ];
+  /** What a process left, of one tenant or with null of every tenant. */
+  readonly left_over: [{ readonly kind: "left_over"; readonly ofTenant: string | null }, LeftOver];
   /** Events with `afterSeq` < seq ≤ `throughSeq`: at least one, then until `limit` or `bytesMax` is reached. */
   readonly events: [
     {
@@ -145,6 +147,8 @@ export interface ReaderQueries extends AutomationQueries {
       readonly from: "oldest" | "newest";
       readonly limit: number;
       readonly bytesMax: number;
+      /** Where in the journal the session's newest event lies, if any does: whoever asks need not say. */
+      readonly journalPlace?: number | undefined;
     },
     EventsPage,
   ];
@@ -157,9 +161,10 @@ export interface ReaderQueries extends AutomationQueries {
     },
     { readonly turnId: string; readonly text: string; readonly waits: boolean } | null,
   ];
-  readonly has_approval: [
-    { readonly kind: "has_approval"; readonly sessionId: string; readonly approvalId: string },
-    boolean,
+  /** The command that asked a person this in this session; null if none did. */
+  readonly asking_command: [
+    { readonly kind: "asking_command"; readonly sessionId: string; readonly requestId: string },
+    string | null,
   ];
   /** The newest messages before `beforePlace` (null: of all), oldest first. */
   readonly history: [
@@ -201,11 +206,6 @@ export interface ReaderQueries extends AutomationQueries {
     },
     readonly LedgerLine[],
   ];
-  /** As before, reservations that nobody has closed. */
-  readonly held_reservations: [
-    { readonly kind: "held_reservations"; readonly ofTenant: string | null },
-    readonly HeldReservation[],
-  ];
   /** What became of a turn; `unknown` too when the session is no more. */
   readonly turn_fate: [
     { readonly kind: "turn_fate"; readonly sessionId: string; readonly turnId: string },
@@ -227,6 +227,11 @@ export interface ReaderQueries extends AutomationQueries {
 
 export type WriterCommand = WriterCommands[keyof WriterCommands][0];
 export type ReaderQuery = ReaderQueries[keyof ReaderQueries][0];
+
+/** Sessions that the writer moved out of the journal of its own accord. */
+export interface Moved {
+  readonly moved: readonly string[];
+}
 
 /** One question to a worker. */
 export interface Ask<Q> {

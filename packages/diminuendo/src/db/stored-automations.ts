@@ -3,8 +3,11 @@ import type { Actor } from "@concert/service-kit/identity";
 import type {
   Automation,
   AutomationDefinition,
+  AutomationDelivery,
   AutomationLogEntry,
   AutomationRun,
+  Blueprint,
+  DeliveryStatus,
   InboxItem,
   InboxView,
   RunStatus,
@@ -21,7 +24,8 @@ export interface StoredAutomation extends Automation {
 }
 
 /** What a run does, as it was when it came to be: a later change of the automation does not change it. */
-export interface RunPlan extends Pick<AutomationDefinition, "name" | "execution" | "delivery"> {
+export interface RunPlan
+  extends Pick<AutomationDefinition, "name" | "execution" | "delivery" | "tools"> {
   readonly prompt: string;
   readonly retries: AutomationDefinition["retries"];
   readonly limits: AutomationDefinition["limits"];
@@ -33,6 +37,20 @@ export interface StoredRun extends AutomationRun {
   /** While it runs: when it is stopped. Time in which it waits for a person does not count. */
   readonly deadlineAt: number | null;
   readonly createdAt: number;
+}
+
+/** What a receiver is told, the same at every attempt. */
+export type DeliveryMessage =
+  | { readonly secretRef: string; readonly body: string }
+  | {
+      readonly payload: Readonly<Record<string, unknown>>;
+      /** In whose name Concord is asked. */
+      readonly owner: Actor;
+      readonly dueAt: number;
+    };
+
+export interface StoredDelivery extends AutomationDelivery {
+  readonly message: DeliveryMessage;
 }
 
 /** Where a page of a list ends; lists are in the order things came to be. */
@@ -97,6 +115,8 @@ export interface ChangeRun extends OfTenant {
     readonly item: InboxItem;
     readonly log: AutomationLogEntry;
   } | null;
+  /** Told outside, with the end of the run. Absent in what an older gateway has written. */
+  readonly deliveries?: readonly StoredDelivery[];
   readonly nowMs: number;
 }
 export interface RunChanged {
@@ -118,6 +138,40 @@ export interface DeleteAutomation extends OfTenant, Keyed {
   readonly automationId: string;
 }
 
+/** What came of an attempt; nothing happens unless it is pending and so many attempts had been made. */
+export interface ChangeDelivery extends OfTenant {
+  readonly kind: "change_delivery";
+  readonly deliveryId: string;
+  readonly attempts: number;
+  readonly patch: Partial<Omit<AutomationDelivery, "deliveryId" | "automationId" | "runId">>;
+  readonly item: InboxItem | null;
+}
+export interface DeliveryChanged {
+  readonly delivery: StoredDelivery;
+  readonly item: InboxItem | null;
+}
+
+export interface Redeliver extends OfTenant {
+  readonly kind: "redeliver";
+  readonly deliveryId: string;
+  readonly remembered: Remembered | null;
+  readonly nowMs: number;
+}
+
+export interface SaveBlueprint extends OfTenant, Keyed {
+  readonly kind: "save_blueprint";
+  readonly blueprint: Blueprint;
+  /** The version it replaces; null for a new one. */
+  readonly replaces: number | null;
+  readonly countMax: number;
+}
+export type BlueprintSaved = AutomationSaved | "name_taken";
+
+export interface DeleteBlueprint extends OfTenant, Keyed {
+  readonly kind: "delete_blueprint";
+  readonly blueprintId: string;
+}
+
 /** Commands of the writer, with what each answers. */
 export interface AutomationCommands {
   readonly save_automation: [SaveAutomation, AutomationSaved];
@@ -128,6 +182,11 @@ export interface AutomationCommands {
   readonly change_run: [ChangeRun, RunChanged | null];
   readonly triage_item: [TriageItem, InboxItem | null];
   readonly delete_automation: [DeleteAutomation, boolean];
+  /** Null when somebody else was first. */
+  readonly change_delivery: [ChangeDelivery, DeliveryChanged | null];
+  readonly redeliver: [Redeliver, StoredDelivery | null];
+  readonly save_blueprint: [SaveBlueprint, BlueprintSaved];
+  readonly delete_blueprint: [DeleteBlueprint, boolean];
 }
 
 /** What became of a turn that an automation asked for. */
@@ -165,7 +224,42 @@ export interface AutomationQueries {
   /** When the tenant has to be looked at next; `openRuns` are looked at again and again. */
   readonly automation_wake: [
     Query<"automation_wake">,
-    { readonly atMs: number | null; readonly openRuns: number },
+    {
+      readonly atMs: number | null;
+      readonly openRuns: number;
+      /** When somebody outside has to be told of a run. */
+      readonly deliverAtMs: number | null;
+    },
+  ];
+  /** Pending, those that have waited longest first. */
+  readonly due_deliveries: [
+    Query<"due_deliveries", { readonly nowMs: number; readonly limit: number }>,
+    readonly StoredDelivery[],
+  ];
+  readonly get_delivery: [
+    Query<"get_delivery", { readonly deliveryId: string }>,
+    StoredDelivery | null,
+  ];
+  /** The newest first. */
+  readonly list_deliveries: [
+    Query<
+      "list_deliveries",
+      Paging & {
+        readonly automationId: string | null;
+        readonly runId: string | null;
+        readonly status: DeliveryStatus | null;
+      }
+    >,
+    readonly Placed<StoredDelivery>[],
+  ];
+  readonly get_blueprint: [
+    Query<"get_blueprint", { readonly blueprintId: string }>,
+    Blueprint | null,
+  ];
+  /** In the order they were made. */
+  readonly list_blueprints: [
+    Query<"list_blueprints", { readonly afterPlace: number; readonly limit: number }>,
+    readonly Placed<Blueprint>[],
   ];
   /** Oldest first. */
   readonly open_runs: [Query<"open_runs">, readonly StoredRun[]];

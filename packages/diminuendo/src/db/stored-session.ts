@@ -123,8 +123,10 @@ export interface SessionSnapshot {
   readonly openTurn: StoredTurn | null;
   readonly waiting: readonly WaitingTurn[];
   readonly steers: readonly PendingSteer[];
-  readonly pendingApprovals: readonly string[];
+  readonly pendingRequests: readonly string[];
   readonly deltas: readonly (readonly [messageId: string, range: DeltaRange])[];
+  /** Where in the journal the newest event lies, if any of the session does. */
+  readonly journalPlace?: number;
 }
 
 export interface Commit {

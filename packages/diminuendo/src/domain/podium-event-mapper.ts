@@ -43,9 +43,15 @@ const TRANSLATIONS: Readonly<Record<string, readonly [EventDraft["type"], Transl
     "tool_call_delta",
     (c) => ({ toolCallId: c["call_id"], argumentsDelta: c["arguments_delta"] }),
   ],
-  "tool.question_requested": [
-    "question_requested",
-    (c) => ({ requestId: c["request_id"], questions: c["questions"] ?? null }),
+  "tool.question_requested": ["question_requested", question],
+  "tool.question_resolved": [
+    "question_resolved",
+    (c) => ({
+      requestId: c["request_id"],
+      ...given("commandId", c["command_id"]),
+      outcome: c["outcome"],
+      answeredBy: c["answered_by"] ?? null,
+    }),
   ],
   "terminal.stream": [
     "terminal.stream",
@@ -183,6 +189,18 @@ function permission(c: Content) {
     reviewPacket: c["review_packet"] ?? {},
     expiresAt: epochMs(c["expires_at"]),
     ...given("toolCallId", c["call_id"]),
+  };
+}
+
+function question(c: Content) {
+  return {
+    requestId: c["request_id"],
+    questions: c["questions"] ?? null,
+    ...given("answerSchema", c["answer_schema"]),
+    ...given("commandId", c["command_id"]),
+    ...given("toolCallId", c["call_id"]),
+    ...given("askedBy", c["asked_by"]),
+    ...given("expiresAt", epochMs(c["expires_at"])),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
+import { commitByWrite } from "../db/commit-by-write.ts";
 import type { ReaderQueries, ReaderQuery, WriterCommand, WriterCommands } from "../db/storage.ts";
 import { StorageError, WorkerManager } from "../db/WorkerManager.ts";
 import { Owners } from "./Owners.ts";
@@ -56,16 +57,19 @@ export const fleetStore = Layer.effect(
       }
     });
 
+    const write: WorkerManager["Service"]["write"] = (command, claim) => {
+      if ("tenantId" in command) return writeOfTenant(command.tenantId, command);
+      // Its name is in the registry as doomed, which was the owner's decision.
+      if (command.kind === "drop_session") return here.write(command);
+      if (claim === undefined || claim === 0) return Effect.fail(notOurs(command.kind));
+      return writeHere(command.ofTenant, command, claim);
+    };
+
     return WorkerManager.of({
       ...here,
       claimOf: owners.claimOf,
-      write: (command, claim) => {
-        if ("tenantId" in command) return writeOfTenant(command.tenantId, command);
-        // Its name is in the registry as doomed, which was the owner's decision.
-        if (command.kind === "drop_session") return here.write(command);
-        if (claim === undefined || claim === 0) return Effect.fail(notOurs(command.kind));
-        return writeHere(command.ofTenant, command, claim);
-      },
+      write,
+      commit: yield* commitByWrite(write),
       read: (query) =>
         "tenantId" in query && query.kind !== "automation_wake"
           ? readOfTenant(query.tenantId, query)

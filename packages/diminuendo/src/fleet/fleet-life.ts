@@ -11,7 +11,7 @@ import { WorkerManager } from "../db/WorkerManager.ts";
 import { Attachments } from "../session/Attachments.ts";
 import type { Billing } from "../session/Billing.ts";
 import { Life } from "../session/life.ts";
-import { recoverSessions } from "../session/recovery.ts";
+import { recovery } from "../session/recovery.ts";
 import { Sessions } from "../session/Sessions.ts";
 import { TurnNews } from "../session/TurnNews.ts";
 import { Broadcaster } from "../transport/Broadcaster.ts";
@@ -46,7 +46,7 @@ export const fleetLife = Layer.effect(
     const { withdraw } = yield* Owners;
     return {
       // Nothing is ours before the others know of us.
-      beforeClients: Effect.void,
+      beforeClients: Effect.succeed(Effect.void),
       withClients: (port) => Effect.provideContext(begin(port), needs),
       afterClients: withdraw,
     };
@@ -87,7 +87,7 @@ const won = Effect.fnUntraced(function* (tenantId: string) {
       return Effect.logError(`what ${tenantId} has not heard could not be read: ${reason}`);
     }),
   );
-  yield* recoverSessions(tenantId).pipe(
+  yield* Effect.flatten(recovery(tenantId)).pipe(
     Effect.catch(({ reason }) => Effect.logError(`${tenantId} is not recovered: ${reason}`)),
   );
   yield* (yield* TenantNews).doubt(tenantId);
@@ -144,13 +144,8 @@ const lookAt = Effect.fnUntraced(
 const takeLeftOver = Effect.gen(function* () {
   const workers = yield* WorkerManager;
   const owners = yield* Owners;
-  const ofTenant = null;
-  const left = yield* Effect.all([
-    workers.read({ kind: "active_sessions", ofTenant }),
-    workers.read({ kind: "doomed_sessions", ofTenant }),
-    workers.read({ kind: "held_reservations", ofTenant }),
-  ]);
-  const tenants = new Set(left.flat().map(({ tenantId }) => tenantId));
+  const { active, doomed, held } = yield* workers.read({ kind: "left_over", ofTenant: null });
+  const tenants = new Set([...active, ...doomed, ...held].map(({ tenantId }) => tenantId));
   yield* Effect.forEach(tenants, (tenantId) => Effect.ignore(owners.ownerOf(tenantId, "ready")), {
     concurrency: AT_ONCE,
     discard: true,

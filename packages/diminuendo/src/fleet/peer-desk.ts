@@ -68,7 +68,7 @@ const answer = Effect.fnUntraced(function* (actor: Actor, request: PeerRequest) 
     Effect.catchCause((cause) =>
       wentElsewhere(cause)
         ? Effect.succeed(notOwner)
-        : Effect.map(asRefusal(cause, traceId, `${request.kind} of a gateway`), refused),
+        : Effect.map(asRefusal(cause, { traceId }, `${request.kind} of a gateway`), refused),
     ),
   );
 });

@@ -32,6 +32,8 @@ export class Metrics extends Context.Service<
   Metrics,
   {
     readonly count: (name: CounterName, by?: number) => Effect.Effect<void>;
+    /** `count` for who has no fiber. */
+    readonly add: (name: CounterName, by: number) => void;
     readonly gauge: (name: GaugeName, read: () => number) => Effect.Effect<void>;
     /** Every value by name, for `/api/health`. */
     readonly values: Effect.Effect<Readonly<Record<string, number>>>;
@@ -46,9 +48,12 @@ export class Metrics extends Context.Service<
       ...Object.fromEntries(counters),
       ...Object.fromEntries([...gauges].map(([name, read]) => [name, read()])),
     }));
+    const add = (name: CounterName, by: number): void => {
+      counters.set(name, (counters.get(name) ?? 0) + by);
+    };
     return Metrics.of({
-      count: (name, by = 1) =>
-        Effect.sync(() => void counters.set(name, (counters.get(name) ?? 0) + by)),
+      add,
+      count: (name, by = 1) => Effect.sync(() => add(name, by)),
       gauge: (name, read) => Effect.sync(() => void gauges.set(name, read)),
       values,
       text: Effect.map(values, prometheusText),

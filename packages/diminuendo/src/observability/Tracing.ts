@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect";
 import { FetchHttpClient } from "effect/http";
 import * as Layer from "effect/Layer";
 import { OtlpSerialization, OtlpTracer } from "effect/observability";
+import * as References from "effect/References";
 import { AppConfig } from "../app-config.ts";
 
 const BATCH_SPANS_MAX = 512;
@@ -28,8 +29,7 @@ export class Tracing extends Context.Service<Tracing, { readonly state: () => Tr
 export const TracingLayer = Layer.unwrap(
   Effect.gen(function* () {
     const { otlp } = yield* AppConfig;
-    if (otlp === null)
-      return Layer.succeed(Tracing, Tracing.of({ state: () => ({ state: "off" }) }));
+    if (otlp === null) return off;
     const context = yield* Effect.context<never>();
     const collector = new Collector((line) => Effect.runForkWith(context)(Effect.logWarning(line)));
     const tracer = OtlpTracer.layer({
@@ -50,6 +50,12 @@ export const TracingLayer = Layer.unwrap(
     const state = Layer.succeed(Tracing, Tracing.of({ state: () => collector.state }));
     return Layer.merge(tracer, state);
   }),
+);
+
+/** Spans that go nowhere are not made. */
+const off = Layer.merge(
+  Layer.succeed(Tracing, Tracing.of({ state: () => ({ state: "off" }) })),
+  Layer.succeed(References.TracerEnabled, false),
 );
 
 /** Knows how the collector has been of late, and bounds what waits for it. */

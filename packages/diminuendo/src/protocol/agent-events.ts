@@ -1,10 +1,10 @@
 /**
  * Owns the durable events of what an agent does beside talking and calling tools: its questions, terminal, sandbox,
- * files, plan and memory. The gateway carries them; none of them moves the session.
+ * files, plan and memory. The gateway carries them; only a question that can be answered moves the session.
  */
 import * as Schema from "effect/Schema";
 import { event } from "./event-envelope.ts";
-import { Carried, Count, Id } from "./values.ts";
+import { Carried, CarriedObject, Count, EpochMs, Id } from "./values.ts";
 
 const text = Schema.String;
 const optionalText = Schema.optionalKey(text);
@@ -12,7 +12,25 @@ const sandbox = { sandboxId: Schema.optionalKey(Id), detail: optionalText };
 const step = { planId: Id, stepId: Id, title: optionalText };
 
 export const ToolCallDelta = event("tool_call_delta", { toolCallId: Id, argumentsDelta: text });
-export const QuestionRequested = event("question_requested", { requestId: Id, questions: Carried });
+/** With a `commandId` the session waits, and `answer_question` answers it. */
+export const QuestionRequested = event("question_requested", {
+  requestId: Id,
+  /** Concord's: `[{text, fields}]`, the fields by their names in `answerSchema`. */
+  questions: Carried,
+  /** JSON Schema of the answer. */
+  answerSchema: Schema.optionalKey(CarriedObject),
+  commandId: Schema.optionalKey(Id),
+  toolCallId: Schema.optionalKey(Id),
+  askedBy: optionalText,
+  expiresAt: Schema.optionalKey(EpochMs),
+});
+export const QuestionResolved = event("question_resolved", {
+  requestId: Id,
+  commandId: Schema.optionalKey(Id),
+  /** `answered`, or how else it ended: `expired`, `cancelled`. */
+  outcome: text,
+  answeredBy: Schema.NullOr(Schema.String),
+});
 export const TerminalStream = event("terminal.stream", {
   terminalId: Id,
   stream: Schema.Literals(["stdout", "stderr"]),
@@ -45,6 +63,7 @@ export const SubagentFinished = event("subagent.finished", { subagentId: Id, sta
 export const AGENT_EVENTS = [
   ToolCallDelta,
   QuestionRequested,
+  QuestionResolved,
   TerminalStream,
   TerminalComplete,
   SandboxProvisioning,

@@ -1,12 +1,15 @@
 /**
- * Owns the messages about automations and inboxes, in both directions (docs/automations.md). The three notices,
+ * Owns the messages about automations, blueprints, deliveries and inboxes, in both directions (docs/automations.md). The three notices,
  * `automation`, `automation_run` and `inbox_changed`, also come unasked, when something has changed.
  */
 import * as Schema from "effect/Schema";
 import {
   Automation,
+  AutomationDelivery,
   AutomationLogEntry,
   AutomationRun,
+  Blueprint,
+  DeliveryStatus,
   InboxItem,
   InboxView,
   RunStatus,
@@ -33,7 +36,13 @@ const definition = CarriedObject;
 
 export const ListAutomations = message("list_automations", page);
 export const GetAutomation = message("get_automation", { automationId: Id });
-export const CreateAutomation = message("create_automation", { definition, idempotencyKey });
+/** A template that gives what the definition leaves out. */
+const blueprintId = Schema.optionalKey(Id);
+export const CreateAutomation = message("create_automation", {
+  definition,
+  blueprintId,
+  idempotencyKey,
+});
 export const UpdateAutomation = message("update_automation", {
   automationId: Id,
   /** The whole definition; whoever saves it is its owner from then on. */
@@ -50,7 +59,7 @@ export const ControlAutomation = message("control_automation", {
   idempotencyKey,
 });
 /** What a definition would do: its problems, or its next ticks. Nothing is kept. */
-export const PreviewAutomation = message("preview_automation", { definition });
+export const PreviewAutomation = message("preview_automation", { definition, blueprintId });
 export const ListAutomationRuns = message("list_automation_runs", {
   /** Absent: of every automation of the tenant. */
   automationId: Schema.optionalKey(Id),
@@ -61,6 +70,31 @@ export const GetAutomationLog = message("get_automation_log", {
   automationId: Schema.optionalKey(Id),
   ...page,
 });
+export const ListAutomationDeliveries = message("list_automation_deliveries", {
+  automationId: Schema.optionalKey(Id),
+  runId: Schema.optionalKey(Id),
+  status: Schema.optionalKey(DeliveryStatus),
+  ...page,
+});
+/** Sends it again from the first attempt on, whatever became of it, under the same id. */
+export const RedeliverAutomation = message("redeliver_automation", {
+  deliveryId: Id,
+  idempotencyKey,
+});
+export const ListBlueprints = message("list_blueprints", page);
+export const GetBlueprint = message("get_blueprint", { blueprintId: Id });
+/** `{name, description?, template}`; every problem of it is answered at once. */
+const blueprint = CarriedObject;
+export const CreateBlueprint = message("create_blueprint", { blueprint, idempotencyKey });
+export const UpdateBlueprint = message("update_blueprint", {
+  blueprintId: Id,
+  blueprint,
+  /** The version it is made from: a newer one is not overwritten. */
+  version: Count,
+  idempotencyKey,
+});
+/** Automations that were made from it stay as they are. */
+export const DeleteBlueprint = message("delete_blueprint", { blueprintId: Id, idempotencyKey });
 export const ListInbox = message("list_inbox", {
   /** Absent: `open`. */
   view: Schema.optionalKey(InboxView),
@@ -88,6 +122,13 @@ export const AUTOMATION_MESSAGES = [
   PreviewAutomation,
   ListAutomationRuns,
   GetAutomationLog,
+  ListAutomationDeliveries,
+  RedeliverAutomation,
+  ListBlueprints,
+  GetBlueprint,
+  CreateBlueprint,
+  UpdateBlueprint,
+  DeleteBlueprint,
   ListInbox,
   TriageInbox,
 ] as const;
@@ -112,6 +153,21 @@ export const AutomationLog = message("automation_log", {
   ...next,
 });
 /** The newest first. */
+export const AutomationDeliveries = message("automation_deliveries", {
+  deliveries: Schema.Array(AutomationDelivery),
+  ...next,
+});
+export const AutomationDeliveryTold = message("automation_delivery", {
+  delivery: AutomationDelivery,
+});
+/** In the order they were made. */
+export const BlueprintList = message("blueprint_list", {
+  blueprints: Schema.Array(Blueprint),
+  ...next,
+});
+export const BlueprintTold = message("blueprint", { blueprint: Blueprint });
+export const BlueprintDeleted = message("blueprint_deleted", { blueprintId: Id });
+/** The newest first. */
 export const Inbox = message("inbox", {
   items: Schema.Array(InboxItem),
   /** Items nobody has looked at and that are not snoozed, on all pages. */
@@ -130,6 +186,11 @@ export const AUTOMATION_ANSWERS = [
   AutomationRuns,
   AutomationRunTold,
   AutomationLog,
+  AutomationDeliveries,
+  AutomationDeliveryTold,
+  BlueprintList,
+  BlueprintTold,
+  BlueprintDeleted,
   Inbox,
   InboxItemTold,
   InboxChanged,

@@ -3,7 +3,7 @@
  * definition that a client sends is checked whole by automations/core/check-definition.ts, not here.
  */
 import * as Schema from "effect/Schema";
-import { Count, EpochMs, Id } from "./values.ts";
+import { CarriedObject, Count, EpochMs, Id } from "./values.ts";
 
 const nullable = <S extends Schema.Top>(schema: S) => Schema.NullOr(schema);
 
@@ -27,6 +27,18 @@ export const AutomationExecution = Schema.Union([
 ]);
 export type AutomationExecution = typeof AutomationExecution.Type;
 
+/** Which ends of runs go there. */
+const when = Schema.Literals(["always", "problems"]);
+export const WebhookTarget = Schema.Struct({ url: Schema.String, secretRef: Schema.String, when });
+export type WebhookTarget = typeof WebhookTarget.Type;
+export const TaskTarget = Schema.Struct({
+  name: Schema.String,
+  /** What the task is given; in its texts `{{name}}` stands for what is known of the run. */
+  payload: CarriedObject,
+  when,
+});
+export type TaskTarget = typeof TaskTarget.Type;
+
 export const AutomationDefinition = Schema.Struct({
   name: Schema.String,
   schedule: AutomationSchedule,
@@ -35,11 +47,17 @@ export const AutomationDefinition = Schema.Struct({
   /** Values for the prompt's own variables. */
   variables: Schema.Record(Schema.String, Schema.String),
   execution: AutomationExecution,
+  /** The only tools that its agent may use; absent: all that its owner's rights allow. */
+  tools: Schema.optionalKey(Schema.Array(Schema.String)),
   delivery: Schema.Struct({
     /** Which ends of runs become items of the owner's inbox. */
     inbox: Schema.Literals(["always", "problems", "never"]),
     /** A session that is told how each run ended. */
     sessionId: nullable(Id),
+    /** An address that is told, signed with the secret that `secretRef` names. */
+    webhook: Schema.optionalKey(WebhookTarget),
+    /** A task of Concord's that is asked for, e.g. one that notifies somebody. */
+    task: Schema.optionalKey(TaskTarget),
   }),
   /** A failed run is tried again, first after `backoffSeconds`, then after twice as long, and so on. */
   retries: Schema.Struct({ max: Count, backoffSeconds: Count }),
@@ -123,6 +141,51 @@ export const AutomationRun = Schema.Struct({
   microcredits: Count,
 });
 export type AutomationRun = typeof AutomationRun.Type;
+
+export const DELIVERY_STATUSES = ["pending", "delivered", "failed"] as const;
+export const DeliveryStatus = Schema.Literals(DELIVERY_STATUSES);
+export type DeliveryStatus = typeof DeliveryStatus.Type;
+
+/** How a run ended, on its way to somebody outside. */
+export const AutomationDelivery = Schema.Struct({
+  /** Of a webhook also the `webhook-id`: the same however often it is sent. */
+  deliveryId: Id,
+  automationId: Id,
+  runId: Id,
+  to: Schema.Literals(["webhook", "task"]),
+  /** The address, or the task's name. */
+  target: Schema.String,
+  status: DeliveryStatus,
+  attempts: Count,
+  /** Of `pending`. */
+  nextAttemptAt: nullable(EpochMs),
+  /** What the receiver answered last. */
+  responseCode: nullable(Count),
+  /** What Concord made of it; what became of that, its timeline tells. */
+  commandId: nullable(Id),
+  error: nullable(Schema.String),
+  createdAt: EpochMs,
+  endedAt: nullable(EpochMs),
+});
+export type AutomationDelivery = typeof AutomationDelivery.Type;
+
+/** A template of automations: what a definition that is made from it need not say. */
+export const Blueprint = Schema.Struct({
+  blueprintId: Id,
+  /** Grows with each change. */
+  version: Count,
+  /** One of a kind in the tenant. */
+  name: Schema.String,
+  description: Schema.String,
+  /** Fields of a definition, each whole. */
+  template: CarriedObject,
+  /** Names in the prompt that a definition made from it has to bring as variables. */
+  needs: Schema.Array(Schema.String),
+  createdBy: Id,
+  createdAt: EpochMs,
+  updatedAt: EpochMs,
+});
+export type Blueprint = typeof Blueprint.Type;
 
 export const InboxItem = Schema.Struct({
   itemId: Id,

@@ -10,7 +10,7 @@ import {
   SESSIONS_PAGE_MAX,
   TURN_TEXT_CHARS_MAX,
 } from "./limits.ts";
-import { Count, Decision, Id, LogCursor, Role, WhenBusy } from "./values.ts";
+import { CarriedObject, Count, Decision, Id, LogCursor, Role, WhenBusy } from "./values.ts";
 import { Words } from "./well-formed.ts";
 
 /** The client's own mark on a message; the direct answer or error repeats it. */
@@ -85,13 +85,20 @@ export const Steer = Schema.Struct({
 export const AnswerQuestion = Schema.Struct({
   type: Schema.tag("answer_question"),
   sessionId: Id,
-  /** The approval that is answered; it is this message's request id as well. */
+  /** The approval or question that is answered; it is this message's request id as well. */
   requestId: Id,
-  answers: Schema.Struct({
-    decision: Decision,
-    reason: Schema.optionalKey(Words.check(Schema.isMaxLength(2_000))),
-  }),
-  /** The person closed the question: counts as a rejection, whatever `answers` says. */
+  answers: Schema.Union([
+    Schema.Struct({
+      decision: Decision,
+      reason: Schema.optionalKey(Words.check(Schema.isMaxLength(2_000))),
+    }),
+    /** To a question: what fits its `answerSchema`. */
+    Schema.Struct({ input: CarriedObject }),
+  ]),
+  /**
+   * The person closed it, whatever `answers` says: an approval is rejected, and what a question was asked for is
+   * cancelled.
+   */
   dismissed: Schema.optionalKey(Schema.Boolean),
   idempotencyKey,
 });

@@ -7,6 +7,7 @@ export * from "./client-messages.ts";
 export * from "./codec.ts";
 export * from "./config-rpc.ts";
 export * from "./limits.ts";
+export * from "./permissions.ts";
 export * from "./server-messages.ts";
 export * from "./session-events.ts";
 export * from "./values.ts";

@@ -30,6 +30,11 @@ export const AUTOMATION_LIMITS = {
   runMinutes: 1_440,
   runsPerDay: 1_440,
   failuresInARow: 100,
+  tools: 100,
+  urlChars: 2_048,
+  payloadChars: 16_000,
+  blueprints: 200,
+  descriptionChars: 1_000,
 } as const;
 export const HEARTBEAT_INTERVAL_MS = 30_000;
 /** Unless the gateway is told otherwise (`--messages-max`). */
@@ -55,6 +60,9 @@ export const ERROR_CODES = [
   "ApprovalAlreadyDecided",
   "ApprovalNotFound",
   "NotApprover",
+  "QuestionClosed",
+  "QuestionNotFound",
+  "InvalidAnswer",
   "FileNotFound",
   "MemberNotFound",
   "LastOwner",
@@ -63,6 +71,8 @@ export const ERROR_CODES = [
   "AutomationConflict",
   "TooManyAutomations",
   "InboxItemNotFound",
+  "DeliveryNotFound",
+  "BlueprintNotFound",
   "UpstreamUnavailable",
   "IdempotencyConflict",
   "NotSupported",

@@ -7,8 +7,8 @@ import { AUTOMATION_ANSWERS } from "./automation-messages.ts";
 import { ERROR_CODES } from "./limits.ts";
 import { SESSION_EVENTS, SessionEvent } from "./session-events.ts";
 import {
+  Answered,
   Count,
-  Decision,
   EpochMs,
   FileContent,
   FileEntry,
@@ -81,7 +81,7 @@ export const TurnAccepted = message("turn_accepted", {
 });
 export const SteerAccepted = message("steer_accepted", { sessionId: Id, steerId: Id, turnId: Id });
 export const StopAccepted = message("stop_accepted", { sessionId: Id, turnId: Id });
-export const AnswerAccepted = message("answer_accepted", { sessionId: Id, decision: Decision });
+export const AnswerAccepted = message("answer_accepted", { sessionId: Id, decision: Answered });
 export const Events = message("events", {
   sessionId: Id,
   events: Schema.Array(SessionEvent),
@@ -120,7 +120,7 @@ export const ErrorMessage = message("error", {
   message: Schema.String,
   /** With `AUTH_RATE_LIMITED`: how long to wait. */
   retryAfterMs: Schema.optionalKey(Count),
-  /** With `InvalidAutomation`: everything that is wrong, and where. */
+  /** With `InvalidAutomation` and `InvalidAnswer`: everything that is wrong, and where. */
   problems: Schema.optionalKey(Schema.Array(Problem)),
 });
 

@@ -25,7 +25,7 @@ export const SessionStatus = Schema.Literals(SESSION_STATUSES);
 export type SessionStatus = typeof SessionStatus.Type;
 
 /** What a `waiting` session waits for. */
-export const WaitingFor = Schema.Literal("approval");
+export const WaitingFor = Schema.Literals(["approval", "question"]);
 export type WaitingFor = typeof WaitingFor.Type;
 
 export const SessionMeta = Schema.Struct({
@@ -53,6 +53,10 @@ export type Identity = typeof Identity.Type;
 
 export const Decision = Schema.Literals(["approved", "rejected"]);
 export type Decision = typeof Decision.Type;
+
+/** How a request was answered: an approval is decided, a question answered or left unanswered for good. */
+export const Answered = Schema.Literals([...Decision.literals, "answered", "dismissed"]);
+export type Answered = typeof Answered.Type;
 
 /** A place in one session's log. `epoch` names the log; it changes only if the log was lost or rewritten. */
 export const LogCursor = Schema.Struct({ epoch: Id, seq: Count });
@@ -88,7 +92,13 @@ export const Invitation = Schema.Struct({
 export type Invitation = typeof Invitation.Type;
 
 /** The run of an automation that asked for a turn; nobody typed it. */
-export const TurnCause = Schema.Struct({ automationId: Id, runId: Id, dueAt: EpochMs });
+export const TurnCause = Schema.Struct({
+  automationId: Id,
+  runId: Id,
+  dueAt: EpochMs,
+  /** The only tools that its agent may use; absent: all. */
+  tools: Schema.optionalKey(Schema.Array(Schema.String)),
+});
 export type TurnCause = typeof TurnCause.Type;
 
 /** Something wrong in what a client sent: `path` e.g. `schedule.cron`. */
@@ -124,6 +134,9 @@ export const FileIteration = Schema.Struct({
   iteration: Count,
   timestamp: EpochMs,
   size: Count,
+  /** SHA-256 of the content in hex; empty for a deletion. */
   hash: Schema.String,
+  /** From here on the file was no more. */
+  deleted: Schema.optionalKey(Schema.Boolean),
 });
 export type FileIteration = typeof FileIteration.Type;

@@ -14,6 +14,7 @@ import type { LiveSession } from "./LiveSession.ts";
 import { keepBond, releaseIdle } from "./podium-bond.ts";
 import { sendOpenTurn } from "./podium-outbox.ts";
 import { Sessions } from "./Sessions.ts";
+import { StreamIntake } from "./StreamIntake.ts";
 import type { SessionGone } from "./session-log.ts";
 
 export class Attachments extends Context.Service<
@@ -37,7 +38,7 @@ export class Attachments extends Context.Service<
       const sessions = yield* Sessions;
       const podium = yield* PodiumClient;
       const metrics = yield* Metrics;
-      const needs = { sessions, podium, metrics };
+      const needs = { sessions, podium, metrics, intake: yield* StreamIntake };
       const fork = yield* FiberSet.makeRuntime<never>();
       const linked = () => sessions.loaded().filter(({ link }) => link !== null).length;
       yield* metrics.gauge("diminuendo_podium_links", linked);

@@ -9,7 +9,13 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { AppConfig } from "../app-config.ts";
-import type { Balance, LedgerLine, SetSpendingLimit, Spending } from "../db/stored-billing.ts";
+import type {
+  Balance,
+  HeldReservation,
+  LedgerLine,
+  SetSpendingLimit,
+  Spending,
+} from "../db/stored-billing.ts";
 import { type StorageError, WorkerManager } from "../db/WorkerManager.ts";
 import { closingOf } from "../domain/ledger.ts";
 import { type Price, priceOf } from "../domain/prices.ts";
@@ -32,8 +38,11 @@ export class Billing extends Context.Service<
     ) => Effect.Effect<Price, Refusal | StorageError>;
     /** The turn did not come to be after all. */
     readonly release: (tenantId: string, turnId: string) => Effect.Effect<void, StorageError>;
-    /** Closes what a dead process left open, of one tenant or with null of all. */
-    readonly recover: (ofTenant: string | null) => Effect.Effect<void, StorageError>;
+    /** Closes what a dead process left open, but for turns that are known to be alive. */
+    readonly releaseDead: (
+      left: readonly HeldReservation[],
+      isAlive: (held: HeldReservation) => boolean,
+    ) => Effect.Effect<void, StorageError>;
     readonly account: (
       tenantId: string,
       page: { readonly beforePlace: number | null; readonly limit: number },
@@ -88,8 +97,9 @@ export class Billing extends Context.Service<
           if (answer.kind === "limited") return yield* LIMITED[answer.of];
           return answer.kind === "reserved" ? price : yield* insufficient;
         }),
-        recover: Effect.fnUntraced(function* (ofTenant) {
-          for (const held of yield* workers.read({ kind: "held_reservations", ofTenant })) {
+        releaseDead: Effect.fnUntraced(function* (left, isAlive) {
+          for (const held of left) {
+            if (isAlive(held)) continue;
             const { tenantId, sessionId, turnId } = held;
             const fate = yield* workers.read({ kind: "turn_fate", sessionId, turnId });
             const closing = closingOf(fate);

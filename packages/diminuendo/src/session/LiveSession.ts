@@ -3,17 +3,24 @@
  * Sessions.ts, in the same turn of the event loop in which the change is published.
  */
 import type * as Fiber from "effect/Fiber";
-import * as Semaphore from "effect/Semaphore";
 import type { RegistryRow } from "../db/stored-registry.ts";
 import type { DeltaRange, SessionSnapshot } from "../db/stored-session.ts";
-import type { SessionMeta } from "../protocol/index.ts";
+import type { SessionMeta, SessionStatus } from "../protocol/index.ts";
 import type { PodiumLink } from "../upstream/PodiumClient.ts";
 import { instanceIdOf } from "./ids.ts";
+import { SessionLock } from "./SessionLock.ts";
 import type { SessionView } from "./SessionView.ts";
 import { type SessionModel, waitingFor } from "./session-model.ts";
 
 /** `moved`: another gateway has it now. */
 export type Gone = "deleted" | "moved";
+
+/** What a session's registry keeps up with. */
+export interface Mark {
+  readonly status: SessionStatus;
+  readonly lastSeq: number;
+  readonly updatedAt: number;
+}
 
 export class LiveSession implements SessionView {
   readonly tenantId: string;
@@ -24,7 +31,7 @@ export class LiveSession implements SessionView {
   /** What it was opened under: what is written under another is refused. */
   readonly claim: number | undefined;
   /** One change at a time: decide, commit, publish. */
-  readonly lock = Semaphore.makeUnsafe(1);
+  readonly lock = new SessionLock();
   model: SessionModel;
   /** `seq` of the newest published event. */
   lastSeq: number;
@@ -34,6 +41,10 @@ export class LiveSession implements SessionView {
   deltas: ReadonlyMap<string, DeltaRange>;
   /** What became of it while somebody still held on to it: nothing may be written any more. */
   gone: Gone | null = null;
+  /** As a dead process left it: it has to be recovered before anybody has it (Sessions.ts). */
+  isLeft: boolean;
+  /** What its registry says of it. */
+  marked: Mark;
   updatedAt: number;
   lastUsedAt: number;
   /** The open socket to Podium, while there is one. */
@@ -62,12 +73,15 @@ export class LiveSession implements SessionView {
     this.updatedAt = row.updatedAt;
     this.lastUsedAt = nowMs;
     this.#row = row;
+    // Only an inactive session ever leaves memory.
+    this.isLeft = snapshot.status !== "inactive";
+    this.marked = { status: row.status, lastSeq: row.lastSeq, updatedAt: row.updatedAt };
     this.model = {
       status: snapshot.status,
       openTurn: snapshot.openTurn,
       waiting: snapshot.waiting,
       steers: snapshot.steers,
-      pendingApprovals: new Set(snapshot.pendingApprovals),
+      pendingRequests: new Set(snapshot.pendingRequests),
       podiumEventId: snapshot.podiumEventId,
     };
   }

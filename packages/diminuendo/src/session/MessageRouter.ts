@@ -11,6 +11,7 @@ import type { Members } from "../auth/Members.ts";
 import { type AutomationNeeds, aboutAutomations } from "../automations/messages/index.ts";
 import type { WorkerManager } from "../db/WorkerManager.ts";
 import type { Metrics } from "../observability/Metrics.ts";
+import { provideNeeds } from "../observability/trace.ts";
 import type { ClientMessage, ServerMessage } from "../protocol/index.ts";
 import { refuse } from "../security/Refusal.ts";
 import { Broadcaster } from "../transport/Broadcaster.ts";
@@ -58,7 +59,7 @@ type Needs =
 export const MessageRouterLayer = Layer.effect(
   Router,
   Effect.gen(function* () {
-    const needs = yield* Effect.context<Needs>();
+    const provided = provideNeeds(yield* Effect.context<Needs>());
     const authenticator = yield* Authenticator;
     const broadcaster = yield* Broadcaster;
     const listeners = yield* ConfigListeners;
@@ -69,21 +70,14 @@ export const MessageRouterLayer = Layer.effect(
       );
 
     return Router.of({
-      route: (connection, actor, message) =>
-        Effect.provideContext(dispatch(connection, actor, message), needs),
-      ask: (cause, actor, message) => Effect.provideContext(ask(cause, actor, message), needs),
+      route: (connection, actor, message) => provided(dispatch(connection, actor, message)),
+      ask: (cause, actor, message) => provided(ask(cause, actor, message)),
       session: (actor, sessionId) =>
-        viewFor(actor, "session:read", sessionId).pipe(
-          Effect.map(({ meta }) => meta),
-          Effect.provideContext(needs),
-        ),
-      follow: (reader, actor, place) =>
-        Effect.provideContext(followLog(reader, actor, place), needs),
-      seek: (actor, sessionId, isWanted) =>
-        Effect.provideContext(seekInLog(actor, sessionId, isWanted), needs),
-      log: (actor, sessionId) => Effect.provideContext(logOf(actor, sessionId), needs),
-      config: (connection, actor, request) =>
-        Effect.provideContext(handleConfig(connection, actor, request), needs),
+        provided(Effect.map(viewFor(actor, "session:read", sessionId), ({ meta }) => meta)),
+      follow: (reader, actor, place) => provided(followLog(reader, actor, place)),
+      seek: (actor, sessionId, isWanted) => provided(seekInLog(actor, sessionId, isWanted)),
+      log: (actor, sessionId) => provided(logOf(actor, sessionId)),
+      config: (connection, actor, request) => provided(handleConfig(connection, actor, request)),
       closed: leaveEverything,
       authenticate: Effect.fn("authenticate")(function* (connection, token) {
         const { actor, expiresAt } = yield* authenticator

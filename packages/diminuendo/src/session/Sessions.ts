@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer";
 import { type StorageError, WorkerManager } from "../db/WorkerManager.ts";
 import { Metrics } from "../observability/Metrics.ts";
 import type { SessionMeta } from "../protocol/index.ts";
-import type { Refusal } from "../security/Refusal.ts";
+import { type Refusal, refuse } from "../security/Refusal.ts";
 import { Broadcaster } from "../transport/Broadcaster.ts";
 import type { Unreachable } from "../upstream/upstream-http.ts";
 import { type Gone, type LiveSession, metaOfRow } from "./LiveSession.ts";
@@ -17,6 +17,7 @@ import { Elsewhere, type SessionView } from "./SessionView.ts";
 import { type Decision, type SessionGone, SessionLog } from "./session-log.ts";
 import type { SessionModel, Step } from "./session-model.ts";
 import { SessionShelf } from "./session-shelf.ts";
+import { recovered } from "./session-steps.ts";
 import { TurnNews } from "./TurnNews.ts";
 
 /** Where a page of the list ends. */
@@ -33,7 +34,7 @@ export interface SessionsPage {
 export class Sessions extends Context.Service<
   Sessions,
   {
-    /** The session if it is the tenant's, else `SessionNotFound`. */
+    /** The session if it is the tenant's, else `SessionNotFound`. One that a dead process left is recovered first. */
     readonly find: (
       tenantId: string,
       sessionId: string,
@@ -53,6 +54,8 @@ export class Sessions extends Context.Service<
       session: LiveSession,
       step: Step,
     ) => Effect.Effect<void, StorageError | SessionGone>;
+    /** A change of events alone, at once and without a fiber; false if it is none, or somebody is at it. */
+    readonly quickly: SessionLog["quickly"];
     /** The sessions used last first; `next` is where the following page begins, null on the last one. */
     readonly list: (
       tenantId: string,
@@ -80,15 +83,23 @@ export class Sessions extends Context.Service<
       const metrics = yield* Metrics;
       const elsewhere = yield* Elsewhere;
       const shelf = new SessionShelf(workers);
-      const log = new SessionLog({ workers, broadcaster, metrics, news: yield* TurnNews });
+      const clock = yield* Clock.Clock;
+      const news = yield* TurnNews;
+      const log = new SessionLog({ workers, broadcaster, metrics, news, clock });
       yield* metrics.gauge("diminuendo_sessions_loaded", () => shelf.size);
+      const find = Effect.fnUntraced(function* (tenantId: string, sessionId: string) {
+        const session = yield* shelf.find(tenantId, sessionId);
+        if (session.isLeft) yield* recoverLeft(log, session);
+        return session;
+      });
       return Sessions.of({
-        find: (tenantId, sessionId) => shelf.find(tenantId, sessionId),
+        find,
         view: Effect.fnUntraced(function* (tenantId, sessionId) {
           const view = elsewhere === null ? null : yield* elsewhere.view(tenantId, sessionId);
-          return view ?? (yield* shelf.find(tenantId, sessionId));
+          return view ?? (yield* find(tenantId, sessionId));
         }),
         change: (session, decide) => log.change(session, decide),
+        quickly: (session, decide, done) => log.quickly(session, decide, done),
         take: (session, step) =>
           log.change(session, () => Effect.succeed({ answer: undefined, step })),
         list: Effect.fn("Sessions.list")(function* (tenantId, { includeArchived, after, limit }) {
@@ -100,7 +111,7 @@ export class Sessions extends Context.Service<
             next: rows.length > limit ? (page.at(-1) ?? null) : null,
           };
         }),
-        reconcile: (session) => log.mark(session, session.model.status),
+        reconcile: (session) => log.reconcile(session),
         forget: (session, gone) => {
           session.gone = gone;
           shelf.remove(session.sessionId);
@@ -114,3 +125,22 @@ export class Sessions extends Context.Service<
     }),
   );
 }
+
+/** Once, whoever comes first: what is decided after it sees a session that goes on from a legal place. */
+const recoverLeft = (log: SessionLog, session: LiveSession) =>
+  log
+    .change(session, () => {
+      const step = session.isLeft ? { step: recovered } : {};
+      session.isLeft = false;
+      return Effect.succeed({ answer: undefined, ...step });
+    })
+    .pipe(
+      Effect.tapError(() =>
+        Effect.sync(() => {
+          session.isLeft = true;
+        }),
+      ),
+      Effect.catchTag("SessionGone", () =>
+        refuse("SessionNotFound", `There is no session ${session.sessionId} here any more.`),
+      ),
+    );

@@ -1,7 +1,7 @@
 /** Owns the identifiers that the gateway makes: a prefix and a UUIDv7 in hex. Not pure: new ones are random. */
 import { v7 as uuidv7 } from "uuid";
 
-export type IdPrefix = "sess" | "turn" | "msg" | "steer" | "epoch" | "gw" | "auto";
+export type IdPrefix = "sess" | "turn" | "msg" | "steer" | "epoch" | "gw" | "auto" | "blue";
 
 export function newId(prefix: IdPrefix): string {
   return `${prefix}_${uuidv7().replaceAll("-", "")}`;

@@ -8,13 +8,18 @@ import type { Scope } from "effect/Scope";
 import type { StorageError, WorkerManager } from "../db/WorkerManager.ts";
 import type { Attachments } from "./Attachments.ts";
 import type { Billing } from "./Billing.ts";
-import { recoverSessions } from "./recovery.ts";
+import { recovery } from "./recovery.ts";
 import type { Sessions } from "./Sessions.ts";
 
 type Needs = WorkerManager | Billing | Sessions | Attachments;
 
 export interface Life {
-  readonly beforeClients: Effect.Effect<void, StorageError, Needs>;
+  /** Answers what is done beside the first clients, and before automations run. */
+  readonly beforeClients: Effect.Effect<
+    Effect.Effect<void, StorageError, Needs>,
+    StorageError,
+    Needs
+  >;
   /** We listen on `port`. */
   readonly withClients: (port: number) => Effect.Effect<void, StorageError, Scope>;
   readonly afterClients: Effect.Effect<void>;
@@ -22,7 +27,7 @@ export interface Life {
 
 export const Life = Context.Reference<Life>("diminuendo/session/Life", {
   defaultValue: () => ({
-    beforeClients: recoverSessions(null),
+    beforeClients: recovery(null),
     withClients: () => Effect.void,
     afterClients: Effect.void,
   }),

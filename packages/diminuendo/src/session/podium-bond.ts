@@ -5,18 +5,17 @@
 import { continueTrace } from "@concert/service-kit/trace";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
-import * as Stream from "effect/Stream";
 import type { Metrics } from "../observability/Metrics.ts";
 import { traced } from "../observability/trace.ts";
 import { persist } from "../resilience/retry-policy.ts";
 import { sanitizeMessage } from "../security/error-message.ts";
 import type { PodiumClient, PodiumLink } from "../upstream/PodiumClient.ts";
-import type { PodiumFrame } from "../upstream/podium-frames.ts";
 import { Unreachable } from "../upstream/upstream-http.ts";
 import type { LiveSession } from "./LiveSession.ts";
-import { ingest } from "./podium-intake.ts";
+import { eventsIn, ingest, understood } from "./podium-intake.ts";
 import { sendOpenTurn } from "./podium-outbox.ts";
 import type { Sessions } from "./Sessions.ts";
+import { endsInMidSentence, type StreamIntake } from "./StreamIntake.ts";
 import { moveTo, type OpenTurn, type SessionModel, type Step } from "./session-model.ts";
 import { attached, failTurn, idled, podiumLogReset } from "./session-steps.ts";
 
@@ -24,6 +23,7 @@ export interface BondNeeds {
   readonly sessions: Sessions["Service"];
   readonly podium: PodiumClient["Service"];
   readonly metrics: Metrics["Service"];
+  readonly intake: StreamIntake["Service"];
 }
 
 /** Keeps the bond until no turn needs it. Never fails; interruption closes the link. */
@@ -73,7 +73,7 @@ const attempt = Effect.fnUntraced(function* (
 });
 
 const follow = Effect.fnUntraced(function* (
-  { sessions, podium }: BondNeeds,
+  { sessions, podium, intake }: BondNeeds,
   session: LiveSession,
   working: () => void,
 ) {
@@ -84,25 +84,16 @@ const follow = Effect.fnUntraced(function* (
   yield* sessions.take(session, attached);
   yield* holdLink(session, link);
   yield* sendOpenTurn(podium, session, link);
-  yield* Stream.runForEachArray(
-    link.frames,
-    Effect.fnUntraced(function* (frames) {
-      if (yield* ingest(sessions, session, frames)) yield* sendOpenTurn(podium, session, link);
-      if (endsInMidSentence(frames)) yield* Effect.sleep(GATHER);
-    }),
+  const inlet = yield* Effect.acquireRelease(
+    Effect.sync(() => intake.follow(session, link)),
+    ({ end }) => Effect.sync(end),
   );
+  for (;;) {
+    const frames = yield* understood(yield* link.inbox.take);
+    if (yield* ingest(sessions, session, frames)) yield* sendOpenTurn(podium, session, link);
+    if (endsInMidSentence(eventsIn(frames))) inlet.gather();
+  }
 });
-
-/**
- * While text streams, what arrives within this time after a run was stored becomes the next run, and its deltas one
- * event of at most 4 KB: people see no difference, the log and the sockets do.
- */
-const GATHER = "20 millis";
-
-const endsInMidSentence = (frames: readonly PodiumFrame[]): boolean => {
-  const last = frames.at(-1);
-  return last?.kind === "event" && last.event.eventType === "stream_update";
-};
 
 /** Podium is told of the same instance each time; one that it makes anew has an empty log. */
 const ensureInstance = Effect.fnUntraced(function* (

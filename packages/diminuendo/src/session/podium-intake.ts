@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect";
 import type { PodiumEvent } from "../domain/podium-event.ts";
 import { sanitizeMessage } from "../security/error-message.ts";
-import type { PodiumFrame } from "../upstream/podium-frames.ts";
+import { decodePodiumFrame, type PodiumFrame } from "../upstream/podium-frames.ts";
 import { Unreachable } from "../upstream/upstream-http.ts";
 import { podiumEventsArrived } from "./handlers/index.ts";
 import type { LiveSession } from "./LiveSession.ts";
@@ -27,7 +27,7 @@ export const ingest = Effect.fnUntraced(function* (
   frames: readonly PodiumFrame[],
 ) {
   const before = session.model.openTurn;
-  const events = frames.flatMap((frame) => (frame.kind === "event" ? [frame.event] : []));
+  const events = eventsIn(frames);
   if (events.length > 0) yield* store(sessions, session, events);
   const steered = events.filter(({ eventType }) => eventType === "steered").length;
   session.unansweredSteers = Math.max(0, session.unansweredSteers - steered);
@@ -46,11 +46,33 @@ const store = (
   events: readonly PodiumEvent[],
 ) =>
   sessions.change(session, ({ podiumEventId }) => {
-    const fresh = events.filter(({ eventId }) => eventId > podiumEventId);
-    return followsOn(fresh, podiumEventId)
-      ? Effect.succeed({ answer: undefined, step: podiumEventsArrived(fresh) })
-      : Effect.fail(new Unreachable({ service: "podium", reason: "its event ids have a hole" }));
+    const fresh = freshEvents(events, podiumEventId);
+    return fresh === null
+      ? Effect.fail(new Unreachable({ service: "podium", reason: "its event ids have a hole" }))
+      : Effect.succeed({ answer: undefined, step: podiumEventsArrived(fresh) });
   });
+
+/** Those after `lastId`; null if they do not follow it without a hole. */
+export function freshEvents(
+  events: readonly PodiumEvent[],
+  lastId: number,
+): readonly PodiumEvent[] | null {
+  const fresh = events.filter(({ eventId }) => eventId > lastId);
+  return fresh.every(({ eventId }, index) => eventId === lastId + index + 1) ? fresh : null;
+}
+
+export const eventsIn = (frames: readonly PodiumFrame[]): readonly PodiumEvent[] =>
+  frames.flatMap((frame) => (frame.kind === "event" ? [frame.event] : []));
+
+/** A frame we cannot read would leave a hole: the link ends, and the cursor stays before it. */
+export function understood(
+  texts: readonly string[],
+): Effect.Effect<readonly PodiumFrame[], Unreachable> {
+  const frames = texts.map(decodePodiumFrame).filter((frame) => frame !== undefined);
+  return frames.length === texts.length
+    ? Effect.succeed(frames)
+    : Effect.fail(new Unreachable({ service: "podium", reason: "sent an unreadable frame" }));
+}
 
 const refused = Effect.fnUntraced(function* (
   sessions: Sessions["Service"],
@@ -72,8 +94,3 @@ const refused = Effect.fnUntraced(function* (
   if (!concerns || turn.commandId !== null) return;
   yield* sessions.take(session, failTurn(code, sanitizeMessage(message)));
 });
-
-/** Whether `fresh` goes on right after `lastId`, without a hole. */
-function followsOn(fresh: readonly PodiumEvent[], lastId: number): boolean {
-  return fresh.every(({ eventId }, index) => eventId === lastId + index + 1);
-}

@@ -39,10 +39,11 @@ const sendSteers = Effect.fnUntraced(function* (
   }
 });
 
-const causeOf = ({ automationId, runId, dueAt }: TurnCause) => ({
+const causeOf = ({ automationId, runId, dueAt, tools }: TurnCause) => ({
   automation_id: automationId,
   run_id: runId,
   due_at: new Date(dueAt).toISOString(),
+  ...(tools === undefined ? {} : { tools }),
 });
 
 const processMessage = (podium: PodiumClient["Service"], sessionId: string, turn: OpenTurn) =>

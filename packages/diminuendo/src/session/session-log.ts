@@ -5,16 +5,16 @@
  * Order between the two databases: a session is marked active in its registry before its own database says
  * so, and inactive after. Whatever a crash cuts, the registry names every session that needs recovery.
  */
-import * as Clock from "effect/Clock";
+import type * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Schema from "effect/Schema";
-import type { Row } from "../db/stored-session.ts";
+import type { Commit, Row } from "../db/stored-session.ts";
 import type { StorageError, WorkerManager } from "../db/WorkerManager.ts";
 import type { Metrics } from "../observability/Metrics.ts";
 import type { SessionStatus } from "../protocol/index.ts";
 import type { Broadcaster } from "../transport/Broadcaster.ts";
-import type { Gone, LiveSession } from "./LiveSession.ts";
-import { numbered } from "./numbering.ts";
+import type { Gone, LiveSession, Mark } from "./LiveSession.ts";
+import { type Numbered, numbered } from "./numbering.ts";
 import type { Change, SessionModel, Step } from "./session-model.ts";
 import type { TurnNews } from "./TurnNews.ts";
 
@@ -35,6 +35,7 @@ export interface LogNeeds {
   readonly broadcaster: Broadcaster["Service"];
   readonly metrics: Metrics["Service"];
   readonly news: TurnNews["Service"];
+  readonly clock: Clock.Clock;
 }
 
 export class SessionLog {
@@ -59,18 +60,60 @@ export class SessionLog {
         return Effect.as(this.#commitWhole(session, change), answer);
       }),
     );
-    return session.lock.withPermits(1)(alone);
+    return session.lock.alone(alone);
+  }
+
+  /**
+   * `change` without a fiber, for a change that is events alone, and only while nobody else is changing the session.
+   * False: nothing has happened and nothing will. True: `done` is called once it is stored and published, or failed.
+   */
+  quickly(
+    session: LiveSession,
+    decide: (model: SessionModel) => Change | null,
+    done: (error: StorageError | null) => void,
+  ): boolean {
+    if (session.gone !== null || !session.lock.tryTake()) return false;
+    const change = decide(session.model);
+    if (change === null || !isTellingAlone(change, session.model)) {
+      session.lock.release();
+      return false;
+    }
+    const { workers, broadcaster, metrics, clock } = this.#needs;
+    const nowMs = clock.currentTimeMillisUnsafe();
+    const written = writtenOf(session, change, nowMs);
+    workers.commit(written.commit, session.claim, (error) => {
+      if (error === null) {
+        advance(session, change, written, nowMs);
+        broadcaster.toSession(session.sessionId, written.commit.events);
+        metrics.add("diminuendo_events_committed_total", written.commit.events.length);
+      } else {
+        metrics.add("diminuendo_storage_failures_total", 1);
+      }
+      session.lock.release();
+      done(error);
+    });
+    return true;
   }
 
   /** Makes the registry say what the session's own database says. */
   mark(session: LiveSession, status: SessionStatus, updatedAt = session.updatedAt) {
-    return this.#needs.workers.write({
-      kind: "update_session",
-      tenantId: session.tenantId,
-      sessionId: session.sessionId,
-      status,
-      lastSeq: session.lastSeq,
-      updatedAt,
+    const { tenantId, sessionId, lastSeq } = session;
+    const mark: Mark = { status, lastSeq, updatedAt };
+    return Effect.map(
+      this.#needs.workers.write({ kind: "update_session", tenantId, sessionId, ...mark }),
+      () => {
+        session.marked = mark;
+      },
+    );
+  }
+
+  /** `mark`, if the registry says anything else. */
+  reconcile(session: LiveSession): Effect.Effect<void, StorageError> {
+    return Effect.suspend(() => {
+      const { marked, lastSeq, updatedAt } = session;
+      const { status } = session.model;
+      const same = marked.lastSeq === lastSeq && marked.updatedAt === updatedAt;
+      return same && marked.status === status ? Effect.void : this.mark(session, status);
     });
   }
 
@@ -82,27 +125,22 @@ export class SessionLog {
   }
 
   #commit = Effect.fnUntraced(function* (this: SessionLog, session: LiveSession, change: Change) {
-    const { workers } = this.#needs;
-    const { model, drafts, rows } = change;
-    const { sessionId, tenantId: ofTenant } = session;
-    const { status, podiumEventId } = model;
-    const nowMs = yield* Clock.currentTimeMillis;
+    const { workers, broadcaster, metrics, clock } = this.#needs;
+    const { rows } = change;
+    const { status } = change.model;
+    const nowMs = clock.currentTimeMillisUnsafe();
     const before = session.model.status;
     const updatedAt = isUse(change) ? nowMs : session.updatedAt;
     if (before === "inactive" && status !== before) yield* this.mark(session, status, updatedAt);
-    const { events, deltas, compacted } = numbered(drafts, session, nowMs);
-    const place = { kind: "commit", ofTenant, sessionId, nowMs } as const;
-    const written = { ...place, events, compacted, rows, status, podiumEventId };
-    yield* workers.write(written, session.claim);
-    session.model = model;
-    session.lastSeq += events.length;
-    session.deltas = deltas;
-    session.updatedAt = updatedAt;
-    this.#needs.broadcaster.toSession(sessionId, events);
-    yield* this.#needs.metrics.count("diminuendo_events_committed_total", events.length);
+    const written = writtenOf(session, change, nowMs);
+    const { events } = written.commit;
+    yield* workers.write(written.commit, session.claim);
+    advance(session, change, written, nowMs);
+    broadcaster.toSession(session.sessionId, events);
+    yield* metrics.count("diminuendo_events_committed_total", events.length);
     if (status !== before) yield* this.#tellTenant(session);
     if (status !== before || rows.some(isTurnNews))
-      this.#needs.news.tell(session.tenantId, sessionId);
+      this.#needs.news.tell(session.tenantId, session.sessionId);
     for (const row of rows) {
       if (row.kind === "turn_accounted") yield* this.#closeReservation(session, row, nowMs);
     }
@@ -130,6 +168,35 @@ export class SessionLog {
     );
   }
 }
+
+interface Written extends Pick<Numbered, "deltas"> {
+  readonly commit: Commit;
+}
+
+function writtenOf(session: LiveSession, { model, drafts, rows }: Change, nowMs: number): Written {
+  const { sessionId, tenantId: ofTenant } = session;
+  const { status, podiumEventId } = model;
+  const { events, deltas, compacted } = numbered(drafts, session, nowMs);
+  const place = { kind: "commit", ofTenant, sessionId, nowMs } as const;
+  return { commit: { ...place, events, compacted, rows, status, podiumEventId }, deltas };
+}
+
+/** What is stored is what is so, from here on. */
+function advance(
+  session: LiveSession,
+  change: Change,
+  { commit, deltas }: Written,
+  nowMs: number,
+): void {
+  session.model = change.model;
+  session.lastSeq += commit.events.length;
+  session.deltas = deltas;
+  if (isUse(change)) session.updatedAt = nowMs;
+}
+
+/** Nothing but events: no row, no change of state, and so nobody else to be told. */
+const isTellingAlone = ({ model, drafts, rows }: Change, before: SessionModel): boolean =>
+  rows.length === 0 && drafts.length > 0 && model.status === before.status;
 
 const goneOf = ({ sessionId }: LiveSession, gone: Gone) =>
   new SessionGone({ reason: `session ${sessionId} is ${gone}`, gone });

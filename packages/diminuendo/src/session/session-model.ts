@@ -4,6 +4,7 @@
  */
 import type { PendingSteer, Row, StoredTurn, WaitingTurn } from "../db/stored-session.ts";
 import type { EventDraft } from "../domain/podium-event.ts";
+import { isQuestion } from "../domain/request-ids.ts";
 import type { SessionStatus, WaitingFor } from "../protocol/index.ts";
 import { applySessionTransition } from "./session-state.ts";
 
@@ -16,8 +17,8 @@ export interface SessionModel {
   readonly waiting: readonly WaitingTurn[];
   /** Said into the open turn and not read yet, oldest first. */
   readonly steers: readonly PendingSteer[];
-  /** Undecided approvals that the open turn waits for. */
-  readonly pendingApprovals: ReadonlySet<string>;
+  /** Approvals and questions that the open turn waits for a person about. */
+  readonly pendingRequests: ReadonlySet<string>;
   /** The newest Podium event whose consequences are stored. */
   readonly podiumEventId: number;
 }
@@ -35,13 +36,15 @@ export const EMPTY_MODEL: SessionModel = {
   openTurn: null,
   waiting: [],
   steers: [],
-  pendingApprovals: new Set(),
+  pendingRequests: new Set(),
   podiumEventId: 0,
 };
 
 /** What a session waits for, seen from its state. */
 export function waitingFor(model: SessionModel): WaitingFor | null {
-  return model.status === "waiting" ? "approval" : null;
+  if (model.status !== "waiting") return null;
+  const pending = [...model.pendingRequests];
+  return pending.length > 0 && pending.every(isQuestion) ? "question" : "approval";
 }
 
 /** Happens, and leaves no trace by itself. */

@@ -46,6 +46,21 @@ test("D4 with two approvals open the session waits for the last one", () => {
   );
 });
 
+test("D4 a question makes the session wait like an approval does; one that nobody can answer does not", () => {
+  const question = (id: string, more = {}) =>
+    arrived("tool.question_requested", { request_id: id, questions: [], ...more });
+  const ofCommand = question("inp_1", { command_id: "c" });
+  const over = arrived("tool.question_resolved", { request_id: "inp_1", outcome: "answered" });
+  const start = [open("t1"), attached];
+  const waits = inOrder(...start, podiumEventsArrived([ofCommand]))(EMPTY_MODEL);
+  expect(waits.drafts.at(-1)).toMatchObject({ status: "waiting", waitingFor: "question" });
+  expect(statusAfter(...start, podiumEventsArrived([ofCommand, asked("a1"), over]))).toBe(
+    "waiting",
+  );
+  expect(statusAfter(...start, podiumEventsArrived([ofCommand, over]))).toBe("running");
+  expect(statusAfter(...start, podiumEventsArrived([question("q1")]))).toBe("running");
+});
+
 test("the end of another turn does not end the open one", () => {
   const end = arrived("error", { code: "x", message: "y" }, "t0");
   const { model, drafts } = inOrder(open("t1"), attached, podiumEventsArrived([end]))(EMPTY_MODEL);
@@ -62,7 +77,7 @@ test("a turn that ends while an approval is open leaves nothing to wait for", ()
     podiumEventsArrived([asked("a1"), end]),
   )(EMPTY_MODEL);
   expect(model).toMatchObject({ status: "ready", openTurn: null });
-  expect(model.pendingApprovals.size).toBe(0);
+  expect(model.pendingRequests.size).toBe(0);
   expect(rows).toContainEqual({
     kind: "approval_closed",
     approvalId: "a1",
@@ -118,7 +133,7 @@ test("D4 whatever happens in whatever order, every told move is in the table and
           model = change.model;
           // An open turn is never forgotten by a session at rest.
           if (model.status === "inactive") expect(model.openTurn).toBeNull();
-          if (model.status === "waiting") expect(model.pendingApprovals.size).toBeGreaterThan(0);
+          if (model.status === "waiting") expect(model.pendingRequests.size).toBeGreaterThan(0);
         }
       },
     ),

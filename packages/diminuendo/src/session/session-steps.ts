@@ -55,7 +55,7 @@ export const attached: Step = inOrder(
   moveIf("activating", "ready"),
   (model) => (model.openTurn === null ? unchanged(model) : moveIf("ready", "running")(model)),
   (model) =>
-    model.pendingApprovals.size === 0 ? unchanged(model) : moveIf("running", "waiting")(model),
+    model.pendingRequests.size === 0 ? unchanged(model) : moveIf("running", "waiting")(model),
 );
 
 /** What a dead process left behind: down the legal way, and up again if a turn is open. */
@@ -92,11 +92,11 @@ export function failTurn(code: string, message: string): Step {
   };
 }
 
-/** The turn is over: neither it nor its approvals are waited for any longer. */
+/** The turn is over: neither it nor what it asks of people is waited for any longer. */
 export function closeTurn(turnId: string, outcome: TurnOutcome): Step {
   return (model) => {
     if (model.openTurn?.turnId !== turnId) return unchanged(model);
-    const lapsed = [...model.pendingApprovals].map((approvalId) => ({
+    const lapsed = [...model.pendingRequests].map((approvalId) => ({
       kind: "approval_closed" as const,
       approvalId,
       decision: "turn_ended",
@@ -106,7 +106,7 @@ export function closeTurn(turnId: string, outcome: TurnOutcome): Step {
       settleSteers(outcome),
       keep([{ kind: "turn_closed", turnId, outcome }, ...lapsed], {
         openTurn: null,
-        pendingApprovals: new Set(),
+        pendingRequests: new Set(),
       }),
     )(model);
   };

@@ -35,6 +35,7 @@ export interface Replay {
 const MISSED_BYTES_MAX = 262_144;
 
 interface Audience {
+  readonly topic: string;
   readonly live: Set<Reader>;
   readonly replaying: Set<Replay>;
 }
@@ -100,8 +101,9 @@ export class Broadcaster extends Context.Service<
         if (audience === undefined) return;
         for (const replay of audience.replaying) collect(replay, events);
         if (audience.live.size === 0) return;
-        for (const { frame } of events) publish(sessionTopic(sessionId), frame);
-        for (const connection of [...audience.live]) connection.closeIfSlow();
+        for (const { frame } of events) publish(audience.topic, frame);
+        // Who is closed leaves the set under our hands, which a set allows.
+        for (const connection of audience.live) connection.closeIfSlow();
       };
       return Broadcaster.of({
         deliver,
@@ -177,7 +179,9 @@ class Audiences {
   beginReplay(connection: Reader, sessionId: string): Replay {
     this.leave(connection, sessionId);
     const replay = { connection, sessionId, missed: [], missedBytes: 0, overflowed: false };
-    const audience = this.#bySession.get(sessionId) ?? { live: new Set(), replaying: new Set() };
+    const topic = sessionTopic(sessionId);
+    const none = { topic, live: new Set<Reader>(), replaying: new Set<Replay>() };
+    const audience = this.#bySession.get(sessionId) ?? none;
     this.#bySession.set(sessionId, audience);
     audience.replaying.add(replay);
     const joined = this.#byConnection.get(connection) ?? new Set();

@@ -5,6 +5,7 @@
  */
 import type { Actor } from "@concert/service-kit/identity";
 import type { ServerWebSocket } from "bun";
+import * as Effect from "effect/Effect";
 import {
   CLOSE_CODES,
   type ConfigFrame,
@@ -39,7 +40,7 @@ export class Connection implements Reader, Cause {
   /** Messages that are being answered. */
   inFlight = 0;
   /** A sign-in under way: what came after it waits to know who is speaking. */
-  signingIn: Promise<void> = Promise.resolve();
+  signingIn: Promise<void> | null = null;
   /** Heartbeats that passed without anybody authenticating. */
   beatsAsNobody = 0;
   #socket: Socket;
@@ -69,6 +70,12 @@ export class Connection implements Reader, Cause {
     this.actor = actor;
     this.expiresAt = expiresAt;
     this.isWarned = false;
+  }
+
+  /** Whoever signs in now has done so when this is over. */
+  get untilSignedIn(): Effect.Effect<void> {
+    const { signingIn } = this;
+    return signingIn === null ? Effect.void : Effect.promise(() => signingIn);
   }
 
   get waitingBytes(): number {

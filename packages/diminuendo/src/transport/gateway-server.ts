@@ -16,7 +16,7 @@ import { Broadcaster } from "./Broadcaster.ts";
 import type { Connection } from "./Connection.ts";
 import type { RouteNeeds } from "./http/routes.ts";
 import { handleHttp } from "./http-api.ts";
-import { receive } from "./inbound.ts";
+import { receiver } from "./inbound.ts";
 import { Router } from "./Router.ts";
 import { SocketServer } from "./SocketServer.ts";
 
@@ -45,7 +45,7 @@ export const startServer = Effect.gen(function* () {
           ? null
           : new Response("This origin is not allowed here.", { status: 403 }),
       opened: greet,
-      received: (connection, frame) => void fork(receive(connection, frame)),
+      received: yield* receiver,
       closed: (connection) => void fork(router.closed(connection)),
       slow: () => void fork(metrics.count("diminuendo_slow_readers_total")),
     },

@@ -3,10 +3,11 @@
  * Whatever goes wrong is told to that connection only, and the process lives on.
  */
 import type { Actor } from "@concert/service-kit/identity";
-import { newTrace } from "@concert/service-kit/trace";
+import { newTrace, type TraceContext } from "@concert/service-kit/trace";
 import * as Cause from "effect/Cause";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
+import * as FiberSet from "effect/FiberSet";
 import { Metrics } from "../observability/Metrics.ts";
 import { traced } from "../observability/trace.ts";
 import {
@@ -27,44 +28,71 @@ import type { Connection } from "./Connection.ts";
 import { type ConfigRefusal, type RouteError, Router } from "./Router.ts";
 
 /** Handles one frame; null stands for a binary one. Never fails. */
-export const receive = Effect.fnUntraced(function* (connection: Connection, text: string | null) {
-  const metrics = yield* Metrics;
-  yield* metrics.count("diminuendo_messages_total");
-  const verdict = connection.rate.judge(yield* Clock.currentTimeMillis);
-  if (verdict === "disconnect") {
-    return connection.close(CLOSE_CODES.rateLimited, "too many messages: pause, then reconnect");
-  }
-  const refusal = verdict === "refuse" ? tooMany : unacceptable(text);
-  if (refusal !== null || text === null) return yield* refuseUnread(connection, text, refusal);
-  if (connection.inFlight >= IN_FLIGHT_MAX) {
-    return connection.close(CLOSE_CODES.rateLimited, "too many unanswered messages: pause");
-  }
-  connection.inFlight += 1;
-  yield* Effect.ensuring(
-    inTurn(connection, decodeClientFrame(text)),
-    Effect.sync(() => {
-      connection.inFlight -= 1;
-    }),
-  );
+export type Receive = (connection: Connection, text: string | null) => void;
+
+/** What stands at the door: most of a frame's way is plain, and only an answer needs a fiber. */
+interface Door {
+  readonly router: Router["Service"];
+  readonly add: Metrics["Service"]["add"];
+  readonly fork: (answer: Effect.Effect<void>) => void;
+}
+
+export const receiver = Effect.gen(function* () {
+  const router = yield* Router;
+  const { add } = yield* Metrics;
+  const clock = yield* Clock.Clock;
+  const run = yield* FiberSet.makeRuntime<never>();
+  const door: Door = { router, add, fork: (answer) => void run(answer) };
+  const receive: Receive = (connection, text) => {
+    add("diminuendo_messages_total", 1);
+    const verdict = connection.rate.judge(clock.currentTimeMillisUnsafe());
+    if (verdict === "disconnect") {
+      connection.close(CLOSE_CODES.rateLimited, "too many messages: pause, then reconnect");
+      return;
+    }
+    const refusal = verdict === "refuse" ? tooMany : unacceptable(text);
+    if (refusal !== null || text === null) refuseUnread(door, connection, text, refusal);
+    else if (connection.inFlight >= IN_FLIGHT_MAX) {
+      connection.close(CLOSE_CODES.rateLimited, "too many unanswered messages: pause");
+    } else inTurn(door, connection, decodeClientFrame(text));
+  };
+  return receive;
 });
 
 /** Messages of one connection that may wait for their answers. */
 const IN_FLIGHT_MAX = 64;
 
 /** Nothing overtakes a sign-in: what comes after it is said by whom it brings. */
-const inTurn = Effect.fnUntraced(function* (connection: Connection, frame: ClientFrame) {
-  if (frame.kind !== "message" || frame.message.type !== "authenticate") {
-    yield* Effect.promise(() => connection.signingIn);
-    return yield* handle(connection, frame);
+function inTurn(door: Door, connection: Connection, frame: ClientFrame): void {
+  if (frame.kind === "message" && frame.message.type === "authenticate") {
+    const { token, requestId } = frame.message;
+    const before = connection.untilSignedIn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    connection.signingIn = promise;
+    const over = Effect.sync(() => {
+      if (connection.signingIn === promise) connection.signingIn = null;
+      resolve();
+    });
+    const signIn = Effect.andThen(before, authenticate(door, connection, token, requestId));
+    answer(door, connection, Effect.ensuring(signIn, over));
+    return;
   }
-  const before = connection.signingIn;
-  let done = () => {};
-  connection.signingIn = new Promise((resolve) => {
-    done = resolve;
+  if (connection.signingIn === null) {
+    const now = handle(door, connection, frame);
+    if (now !== null) answer(door, connection, now);
+    return;
+  }
+  const later = Effect.suspend(() => handle(door, connection, frame) ?? Effect.void);
+  answer(door, connection, Effect.andThen(connection.untilSignedIn, later));
+}
+
+function answer(door: Door, connection: Connection, work: Effect.Effect<void>): void {
+  connection.inFlight += 1;
+  const over = Effect.sync(() => {
+    connection.inFlight -= 1;
   });
-  yield* Effect.promise(() => before);
-  yield* Effect.ensuring(handle(connection, frame), Effect.sync(done));
-});
+  door.fork(Effect.ensuring(work, over));
+}
 
 const tooMany = refuse("RATE_LIMITED", "Too many messages in 10 seconds; wait a little.");
 const binary = refuse("INVALID_MESSAGE", "Send text frames; this one is binary.");
@@ -82,65 +110,66 @@ function unacceptable(text: string | null): Refusal | null {
 }
 
 /** Whoever waits for an answer to this very frame gets it, where the frame still says which it is. */
-const refuseUnread = (connection: Connection, text: string | null, refusal: Refusal | null) => {
+function refuseUnread(
+  door: Door,
+  connection: Connection,
+  text: string | null,
+  refusal: Refusal | null,
+): void {
   const mark = markOf(text);
   const { message } = refusal ?? binary;
-  return mark.kind === "message"
-    ? tell(connection, refusal ?? binary, mark.requestId)
-    : tellRpc(connection, mark.id, {
-        _tag: "ConfigRefusal",
-        code: RPC_ERRORS.invalidRequest,
-        message,
-      });
-};
+  if (mark.kind === "message") tell(door, connection, refusal ?? binary, mark.requestId);
+  else tellRpc(door, connection, mark.id, rpcRefusal(RPC_ERRORS.invalidRequest, message));
+}
 
-const handle = (connection: Connection, frame: ClientFrame) => {
+const rpcRefusal = (code: number, message: string): ConfigRefusal => ({
+  _tag: "ConfigRefusal",
+  code,
+  message,
+});
+
+/** What is still to be done; null if the frame is answered already. */
+function handle(
+  door: Door,
+  connection: Connection,
+  frame: ClientFrame,
+): Effect.Effect<void> | null {
+  const { actor } = connection;
   switch (frame.kind) {
     case "bad_message":
-      return tell(connection, refuse(frame.code, frame.reason), frame.requestId);
-    case "bad_config":
-      return tellRpc(connection, frame.id, {
-        _tag: "ConfigRefusal",
-        code: frame.unknownMethod ? RPC_ERRORS.methodNotFound : RPC_ERRORS.invalidParams,
-        message: frame.reason,
-      });
+      tell(door, connection, refuse(frame.code, frame.reason), frame.requestId);
+      return null;
+    case "bad_config": {
+      const code = frame.unknownMethod ? RPC_ERRORS.methodNotFound : RPC_ERRORS.invalidParams;
+      tellRpc(door, connection, frame.id, rpcRefusal(code, frame.reason));
+      return null;
+    }
     case "message":
-      return frame.message.type === "authenticate"
-        ? authenticate(connection, frame.message.token, frame.message.requestId)
-        : asActor(connection, frame.message.requestId, (actor) =>
-            onMessage(connection, actor, frame.message),
-          );
-    case "config":
-      return connection.actor === null
-        ? tellRpc(connection, frame.request.id, {
-            _tag: "ConfigRefusal",
-            code: RPC_ERRORS.permissionDenied,
-            message: unauthenticated.message,
-          })
-        : onConfig(connection, connection.actor, frame.request);
+      if (actor !== null) return onMessage(door, connection, actor, frame.message);
+      tell(door, connection, unauthenticated, frame.message.requestId);
+      return null;
+    case "config": {
+      if (actor !== null) return onConfig(door, connection, actor, frame.request);
+      const denied = rpcRefusal(RPC_ERRORS.permissionDenied, unauthenticated.message);
+      tellRpc(door, connection, frame.request.id, denied);
+      return null;
+    }
   }
-};
+}
 
-const asActor = <R>(
-  connection: Connection,
-  requestId: string | undefined,
-  use: (actor: Actor) => Effect.Effect<void, never, R>,
-): Effect.Effect<void, never, R | Metrics> =>
-  connection.actor === null ? tell(connection, unauthenticated, requestId) : use(connection.actor);
-
-const authenticate = Effect.fnUntraced(function* (
+const authenticate = (
+  door: Door,
   connection: Connection,
   token: string,
   requestId: string | undefined,
-) {
-  const router = yield* Router;
+): Effect.Effect<void> => {
   const mark = requestId === undefined ? {} : { requestId };
-  yield* router.authenticate(connection, token).pipe(
+  return door.router.authenticate(connection, token).pipe(
     Effect.map((signedIn) => connection.send({ type: "authenticated", ...signedIn, ...mark })),
     Effect.catchCause((cause) =>
       Effect.gen(function* () {
-        const refusal = yield* asRefusal(cause, newTrace().traceId, "authenticate");
-        yield* tell(connection, refusal, requestId);
+        const refusal = yield* asRefusal(cause, newTrace(), "authenticate");
+        tell(door, connection, refusal, requestId);
         // A provider that is away is no reason to go and fetch another token.
         if (refusal.code === "AUTH_FAILED") {
           connection.close(CLOSE_CODES.authentication, "authentication failed");
@@ -150,48 +179,48 @@ const authenticate = Effect.fnUntraced(function* (
       }),
     ),
   );
-});
+};
 
-const onMessage = Effect.fnUntraced(function* (
+const onMessage = (
+  door: Door,
   connection: Connection,
   actor: Actor,
   message: ClientMessage,
-) {
-  const router = yield* Router;
+): Effect.Effect<void> => {
   const { requestId, type } = message;
   const mark = requestId === undefined ? {} : { requestId };
-  yield* traced({ name: type, attributes: ofPerson(actor) }, ({ traceId }) =>
-    router.route(connection, actor, message).pipe(
-      Effect.map((answer) =>
-        answer === null ? undefined : connection.send({ ...answer, ...mark }),
-      ),
-      Effect.catchCause((cause) =>
-        Effect.flatMap(asRefusal(cause, traceId, type), (refusal) =>
-          tell(connection, refusal, requestId),
+  return traced({ name: type, attributes: ofPerson(actor) }, (trace) =>
+    Effect.matchCauseEffect(door.router.route(connection, actor, message), {
+      onSuccess: (answered) => {
+        if (answered !== null) connection.send({ ...answered, ...mark });
+        return Effect.void;
+      },
+      onFailure: (cause) =>
+        Effect.map(asRefusal(cause, trace, type), (refusal) =>
+          tell(door, connection, refusal, requestId),
         ),
-      ),
-    ),
+    }),
   );
-});
+};
 
-const onConfig = Effect.fnUntraced(function* (
+const onConfig = (
+  door: Door,
   connection: Connection,
   actor: Actor,
   request: ConfigRequest,
-) {
-  const router = yield* Router;
+): Effect.Effect<void> => {
   const { id, method } = request;
-  yield* traced({ name: method, attributes: ofPerson(actor) }, ({ traceId }) =>
-    router.config(connection, actor, request).pipe(
+  return traced({ name: method, attributes: ofPerson(actor) }, (trace) =>
+    door.router.config(connection, actor, request).pipe(
       Effect.map((result) => connection.send({ jsonrpc: "2.0", id, result })),
       Effect.catchCause((cause) =>
-        Effect.flatMap(asConfigRefusal(cause, traceId, method), (refusal) =>
-          tellRpc(connection, id, refusal),
+        Effect.map(asConfigRefusal(cause, trace, method), (refusal) =>
+          tellRpc(door, connection, id, refusal),
         ),
       ),
     ),
   );
-});
+};
 
 /** Who a span is of; never what was said. */
 const ofPerson = ({ tenant, user }: Actor) => ({ "concert.tenant": tenant, "enduser.id": user });
@@ -199,7 +228,7 @@ const ofPerson = ({ tenant, user }: Actor) => ({ "concert.tenant": tenant, "endu
 /** What the client may hear of a failure; the rest goes to the log. */
 export const asRefusal = Effect.fnUntraced(function* (
   cause: Cause.Cause<RouteError>,
-  traceId: string,
+  trace: Pick<TraceContext, "traceId">,
   what: string,
 ) {
   const error = Cause.squash(cause);
@@ -214,22 +243,18 @@ export const asRefusal = Effect.fnUntraced(function* (
     );
   }
   yield* Effect.logError(`${what} failed`, cause);
-  return internalError(traceId);
+  return internalError(trace.traceId);
 });
 
 const asConfigRefusal = Effect.fnUntraced(function* (
   cause: Cause.Cause<ConfigRefusal | RouteError>,
-  traceId: string,
+  trace: Pick<TraceContext, "traceId">,
   what: string,
 ) {
   const error = Cause.squash(cause);
   if (isConfigRefusal(error)) return error;
-  const { code, message } = yield* asRefusal(cause as Cause.Cause<RouteError>, traceId, what);
-  return {
-    _tag: "ConfigRefusal" as const,
-    code: RPC_OF_CODE[code] ?? RPC_ERRORS.internal,
-    message,
-  };
+  const { code, message } = yield* asRefusal(cause as Cause.Cause<RouteError>, trace, what);
+  return rpcRefusal(RPC_OF_CODE[code] ?? RPC_ERRORS.internal, message);
 });
 
 const RPC_OF_CODE: Readonly<Record<string, number>> = {
@@ -243,21 +268,23 @@ const isConfigRefusal = (error: unknown): error is ConfigRefusal =>
 
 const isUnreachable = (error: unknown): error is Unreachable => error instanceof Unreachable;
 
-const tell = Effect.fnUntraced(function* (
+function tell(
+  { add }: Door,
   connection: Connection,
   refusal: Refusal,
   requestId: string | undefined,
-) {
+): void {
   connection.send(errorMessage(refusal, requestId));
-  yield* (yield* Metrics).count("diminuendo_messages_refused_total");
-});
+  add("diminuendo_messages_refused_total", 1);
+}
 
-const tellRpc = Effect.fnUntraced(function* (
+function tellRpc(
+  { add }: Door,
   connection: Connection,
   id: string | number | null,
   { code, message }: ConfigRefusal,
-) {
+): void {
   const error = { code, message: sanitizeMessage(message) };
   connection.send({ jsonrpc: "2.0", id, error });
-  yield* (yield* Metrics).count("diminuendo_messages_refused_total");
-});
+  add("diminuendo_messages_refused_total", 1);
+}

@@ -1,6 +1,6 @@
 /**
  * Owns what the gateway asks of Concord for a person, with failures in the gateway's words: deciding approvals,
- * and reads. Every request carries that person's signed token; Concord decides. The conversation itself is
+ * commands, and reads. Every request carries that person's signed token; Concord decides. The conversation itself is
  * `@concert/concord/client` (docs/wire.md §2).
  */
 import {
@@ -26,7 +26,15 @@ export interface Resolution {
   readonly reason?: string;
 }
 /** What may be asked again at will. */
-export type ConcordReads = Pick<Shared, "get" | "timeline" | "approvals" | "artifact">;
+export type ConcordReads = Pick<
+  Shared,
+  "get" | "timeline" | "approvals" | "artifact" | "inputs" | "incidents"
+>;
+/** What changes something. */
+export type ConcordActs = Pick<
+  Shared,
+  "provideInput" | "dismissInput" | "settleIncident" | "submit"
+>;
 
 export class ConcordClient extends Context.Service<
   ConcordClient,
@@ -36,6 +44,11 @@ export class ConcordClient extends Context.Service<
       actor: Actor,
       resolution: Resolution,
     ) => Effect.Effect<void, UpstreamError>;
+    /** What a person does in Concord; not repeated on failure either. */
+    readonly act: <A>(
+      actor: Actor,
+      work: (concord: ConcordActs) => Promise<A>,
+    ) => Effect.Effect<A, UpstreamError>;
     readonly read: <A>(
       actor: Actor,
       ask: (concord: ConcordReads) => Promise<A>,
@@ -63,6 +76,7 @@ export class ConcordClient extends Context.Service<
       return ConcordClient.of({
         resolveApproval: (actor, { approvalId, decision, reason }) =>
           Effect.asVoid(ask(actor, (one) => one.resolve(approvalId, decision, reason))),
+        act: ask,
         read: (actor, request) =>
           ask(actor, request).pipe(
             Effect.retry({ schedule: readPolicy, while: (error) => error._tag === "Unreachable" }),

@@ -7,17 +7,18 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import type * as Scope from "effect/Scope";
-import * as Stream from "effect/Stream";
 import { AppConfig } from "../app-config.ts";
+import type { StorageError } from "../db/storage-error.ts";
 import { Breakers } from "../resilience/Breakers.ts";
+import type { FrameInbox } from "./FrameInbox.ts";
 import { openSocket } from "./json-socket.ts";
 import { PodiumAgentTypes } from "./podium-agent-types.ts";
-import { decodePodiumFrame, type PodiumFrame, type ToPodium } from "./podium-frames.ts";
-import { post, Unreachable, type UpstreamError } from "./upstream-http.ts";
+import type { ToPodium } from "./podium-frames.ts";
+import { post, type Unreachable, type UpstreamError } from "./upstream-http.ts";
 
 export interface PodiumLink {
-  /** Everything after the cursor the link was opened with, in runs of what has already arrived. */
-  readonly frames: Stream.Stream<PodiumFrame, Unreachable>;
+  /** Everything after the cursor the link was opened with; who stores it may fail it. */
+  readonly inbox: FrameInbox<Unreachable | StorageError>;
   readonly send: (frame: ToPodium) => boolean;
 }
 
@@ -67,25 +68,14 @@ export class PodiumClient extends Context.Service<
         connect: (instanceId, afterEventId) =>
           guard(
             "podium",
-            openSocket(
+            openSocket<StorageError>(
               "podium",
               `${socketUrl}/agent/${instanceId}?after=${afterEventId}`,
               podium.key,
             ),
-          ).pipe(Effect.map(({ frames, send }) => ({ frames: understood(frames), send }))),
+          ),
         sign,
       });
     }),
   );
 }
-
-/** A frame we cannot read would leave a hole: the link ends, and the cursor stays before it. */
-const understood = (frames: Stream.Stream<string, Unreachable>) =>
-  frames.pipe(
-    Stream.mapArrayEffect((texts) => {
-      const [first, ...rest] = texts.map(decodePodiumFrame).filter((frame) => frame !== undefined);
-      return first === undefined || rest.length + 1 < texts.length
-        ? Effect.fail(new Unreachable({ service: "podium", reason: "sent an unreadable frame" }))
-        : Effect.succeed([first, ...rest] as const);
-    }),
-  );

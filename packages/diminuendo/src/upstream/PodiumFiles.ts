@@ -40,7 +40,7 @@ export class PodiumFiles extends Context.Service<
         shape: Schema.Decoder<A>,
       ) {
         const actorToken = yield* Effect.promise(() => signActor(actor, "podium", internalSecret));
-        const url = `${podium.url}/api/v1/instances/${instanceId}/${route}`;
+        const url = `${podium.url}/api/v1/instances/${encodeURIComponent(instanceId)}/${route}`;
         const request = getJson({ service: "podium", url, key: podium.key, actorToken });
         const body = yield* guard("podium", request).pipe(
           Effect.retry({ schedule: readPolicy, while: (error) => error._tag === "Unreachable" }),
@@ -51,8 +51,8 @@ export class PodiumFiles extends Context.Service<
           ),
         );
       });
-      const file = ({ path }: FilePlace) =>
-        `files/${path.split("/").filter(Boolean).map(encodeURIComponent).join("/")}`;
+      // One segment: a file may be called `history`.
+      const file = ({ path }: FilePlace) => `files/${encodeURIComponent(path)}`;
       return PodiumFiles.of({
         list: (place, depth) =>
           Effect.map(

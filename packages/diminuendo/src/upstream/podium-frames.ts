@@ -15,7 +15,7 @@ const Failure = Schema.Struct({
   turn_id: Schema.optionalKey(Schema.String),
   error: Schema.Struct({ code: Schema.String, message: Schema.String }),
 });
-const decode = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Union([Update, Failure])));
+const decode = Schema.decodeUnknownResult(Schema.Union([Update, Failure]));
 
 export type PodiumFrame =
   | { readonly kind: "event"; readonly event: PodiumEvent }
@@ -30,13 +30,33 @@ export type PodiumFrame =
 
 /** Undefined for text that is no frame of this socket. */
 export function decodePodiumFrame(text: string): PodiumFrame | undefined {
-  const frame = decode(text);
-  if (Result.isFailure(frame)) return undefined;
-  if (frame.success.type === "error") {
-    return { kind: "refused", turnId: frame.success.turn_id ?? null, ...frame.success.error };
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  const { event_id: eventId, event_type: eventType, turn_id: turnId, content } = frame.success;
-  return { kind: "event", event: { eventId, eventType, turnId: turnId ?? null, content } };
+  if (isUpdate(json)) return { kind: "event", event: eventOf(json) };
+  const frame = decode(json);
+  if (Result.isFailure(frame)) return undefined;
+  if (frame.success.type === "update") return { kind: "event", event: eventOf(frame.success) };
+  return { kind: "refused", turnId: frame.success.turn_id ?? null, ...frame.success.error };
+}
+
+const eventOf = ({
+  event_id: eventId,
+  event_type: eventType,
+  turn_id: turnId,
+  content,
+}: typeof Update.Type): PodiumEvent => ({ eventId, eventType, turnId: turnId ?? null, content });
+
+/** What the schema would say, by plain checks: nearly every frame is one, and there are many. */
+function isUpdate(json: unknown): json is typeof Update.Type {
+  if (typeof json !== "object" || json === null) return false;
+  const { type, event_id, event_type, turn_id } = json as Readonly<Record<string, unknown>>;
+  const hasTurn = turn_id === undefined || turn_id === null || typeof turn_id === "string";
+  const hasId = Number.isSafeInteger(event_id) && (event_id as number) >= 1;
+  return type === "update" && hasId && typeof event_type === "string" && hasTurn;
 }
 
 export interface ProcessMessage {
@@ -53,6 +73,7 @@ export interface ProcessMessage {
       readonly automation_id: string;
       readonly run_id: string;
       readonly due_at: string;
+      readonly tools?: readonly string[];
     };
   };
 }

@@ -5,8 +5,10 @@
 import { Database } from "bun:sqlite";
 import * as Effect from "effect/Effect";
 import * as Logger from "effect/Logger";
+import type { Sent } from "../../src/automations/core/delivery-attempts.ts";
 import { nextDue } from "../../src/automations/core/due.ts";
 import { turnOf } from "../../src/automations/core/ids.ts";
+import { deliveryRound } from "../../src/automations/delivery-round.ts";
 import { RunPorts } from "../../src/automations/RunPorts.ts";
 import { tenantRound } from "../../src/automations/tenant-round.ts";
 import { performAutomation } from "../../src/db/automation-commands.ts";
@@ -16,6 +18,7 @@ import type {
   AutomationCommand,
   AutomationQuery,
   StoredAutomation,
+  StoredDelivery,
   StoredRun,
   TurnOutcomeSeen,
 } from "../../src/db/stored-automations.ts";
@@ -49,6 +52,10 @@ export class AutomationWorld {
   readonly turns = new Map<string, Turn>();
   readonly delivered: string[] = [];
   readonly notices: ServerMessage[] = [];
+  /** What receivers outside were sent, by the id they know it under. */
+  readonly received = new Map<string, unknown[]>();
+  /** How they answer. */
+  receiver: (delivery: StoredDelivery) => Sent = () => ({ kind: "delivered" });
   /** Set to refuse turns, as a session would. */
   refusal: Refusal | null = null;
   ownerIsGone = false;
@@ -67,6 +74,23 @@ export class AutomationWorld {
     if (state.dead) return false;
     if (exit._tag === "Failure") throw new Error(`a round failed: ${exit.cause}`);
     return true;
+  }
+
+  /** One look at what is to be told outside. False when it was killed. */
+  async deliver(nowMs: number, life: Life = CALM): Promise<boolean> {
+    const state = { dead: false };
+    const round = deliveryRound(TENANT, nowMs).pipe(
+      Effect.provideService(RunPorts, this.#ports(life, state)),
+    );
+    await Effect.runPromiseExit(Effect.provide(round, Logger.layer([])));
+    return !state.dead;
+  }
+
+  deliveries(): readonly StoredDelivery[] {
+    const filter = { automationId: null, runId: null, status: null } as const;
+    const page = { beforePlace: null, limit: 100_000 };
+    const found = this.ask({ kind: "list_deliveries", tenantId: TENANT, ...filter, ...page });
+    return (found as { value: StoredDelivery }[]).map(({ value }) => value);
   }
 
   /** Runs an effect of the scheduler's own against these tables. */
@@ -165,8 +189,15 @@ export class AutomationWorld {
         mortal(() => this.#begin(run)).pipe(Effect.flatMap((begun) => asEffect(begun))),
       stop: () => Effect.void,
       deliver: (run) => mortal(() => void this.delivered.push(run.runId)),
+      send: (delivery) => mortal(() => this.#receive(delivery)),
       tellTenant: (_, notice) => void this.notices.push(notice),
     });
+  }
+
+  #receive(delivery: StoredDelivery): Sent {
+    const known = this.received.get(delivery.deliveryId) ?? [];
+    this.received.set(delivery.deliveryId, [...known, delivery.message]);
+    return this.receiver(delivery);
   }
 
   /** As a session does: the same turn again is the same turn, with another text it is refused. */

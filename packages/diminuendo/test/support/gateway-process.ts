@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { CONCORD_KEY, TestConcord } from "./test-concord.ts";
 import { CONCORDANCE_KEY, TestConcordance } from "./test-concordance.ts";
 import { INTERNAL_SECRET, PODIUM_KEY, TestPodium } from "./test-podium.ts";
+import { WEBHOOK_SECRET } from "./webhook-receiver.ts";
 
 export const TOKENS = {
   ann: "token-ann-0001",
@@ -37,6 +38,10 @@ export class World {
       this.concord.open(approvalId, commandId, tenant);
     this.concord.onResolved = ({ approvalId, decision }, actor) =>
       this.podium.resolved(approvalId.replace("appr_", ""), approvalId, decision ?? "", actor.user);
+    this.podium.onQuestion = (requestId, commandId, tenant) =>
+      this.concord.questions.set(commandId, { requestId, tenant, outcome: null });
+    this.concord.onAnswered = ({ requestId, outcome }, actor) =>
+      this.podium.questionOver(requestId.replace("inp_", ""), outcome ?? "", actor.user);
   }
 
   async start(...flags: string[]): Promise<GatewayProcess> {
@@ -96,6 +101,7 @@ export class GatewayProcess {
           CONCORD_SERVICE_KEY: CONCORD_KEY,
           CONCORDANCE_API_KEY: CONCORDANCE_KEY,
           CONCERT_INTERNAL_SECRET: INTERNAL_SECRET,
+          DIMINUENDO_WEBHOOK_ACME__TEST: WEBHOOK_SECRET,
         },
       },
     );

@@ -4,6 +4,25 @@ import { INTERNAL_SECRET } from "./test-podium.ts";
 
 export const CONCORD_KEY = "con_test_key";
 
+interface Submitted {
+  readonly commandId: string;
+  readonly actor: Actor;
+  readonly body: Readonly<Record<string, unknown>>;
+  asked: number;
+}
+
+interface Question {
+  readonly requestId: string;
+  readonly tenant: string;
+  outcome: string | null;
+}
+
+interface GivenInput {
+  readonly input?: Record<string, unknown>;
+  readonly input_request_id?: string;
+  readonly dismissed?: boolean;
+}
+
 interface Approval {
   readonly approvalId: string;
   readonly commandId: string;
@@ -17,6 +36,11 @@ export class TestConcord {
   readonly seenTraces: (string | null)[] = [];
   /** The tenant of everybody who asked. */
   readonly seenTenants: string[] = [];
+  /** Commands by idempotency key, and how often each was asked for. */
+  readonly commands = new Map<string, Submitted>();
+  /** By the command that asks. */
+  readonly questions = new Map<string, Question>();
+  onAnswered: (question: Question, actor: Actor) => void = () => {};
   onResolved: (approval: Approval, actor: Actor) => void = () => {};
 
   constructor() {
@@ -52,6 +76,13 @@ export class TestConcord {
     if (request.method === "POST" && approvalId !== undefined) {
       return this.#resolve(approvalId, actor, (await request.json()) as { decision: string });
     }
+    if (request.method === "POST" && url.pathname === "/commands") {
+      return this.#submit(actor, (await request.json()) as Record<string, unknown>);
+    }
+    const askedBy = /^\/commands\/([^/]+)\/input$/.exec(url.pathname)?.[1];
+    if (request.method === "POST" && askedBy !== undefined) {
+      return this.#answer(askedBy, actor, (await request.json()) as GivenInput);
+    }
     if (url.pathname === "/approvals") {
       const asked = Object.fromEntries(url.searchParams);
       const items = [...this.approvals.values()].filter((one) => one.tenant === actor.tenant);
@@ -65,6 +96,37 @@ export class TestConcord {
       });
     }
     return failure(404, "not_found");
+  }
+
+  /** It knows one task, `notify`, for which policy wants a `recipient` other than `nobody`. */
+  #submit(actor: Actor, body: Record<string, unknown>): Response {
+    if (body["task_name"] !== "notify") return failure(404, "unknown_task");
+    if ((body["payload"] as { recipient?: string }).recipient === "nobody") {
+      return failure(403, "policy_denied");
+    }
+    const key = String(body["idempotency_key"]);
+    const commandId = `cmd_told_${this.commands.size + 1}`;
+    const known = this.commands.get(key) ?? { commandId, actor, body, asked: 0 };
+    known.asked += 1;
+    this.commands.set(key, known);
+    return Response.json({ command_id: known.commandId, status: "queued" }, { status: 202 });
+  }
+
+  #answer(commandId: string, actor: Actor, body: GivenInput): Response {
+    const question = this.questions.get(commandId);
+    if (question?.tenant !== actor.tenant) return failure(404, "not_found");
+    if (!actor.roles.includes("owner")) return failure(403, "forbidden");
+    if (question.outcome !== null || body.input_request_id !== question.requestId) {
+      return failure(409, "illegal_transition");
+    }
+    if (body.dismissed !== true && typeof body.input?.["guest_name"] !== "string") {
+      const details = [{ path: "/guest_name", message: "must be string" }];
+      const error = { code: "validation_error", message: "does not fit", details, trace_id: "0" };
+      return Response.json({ error }, { status: 400 });
+    }
+    question.outcome = body.dismissed === true ? "cancelled" : "answered";
+    this.onAnswered(question, actor);
+    return Response.json({ command_id: commandId });
   }
 
   #resolve(approvalId: string, actor: Actor, body: { decision: string }): Response {

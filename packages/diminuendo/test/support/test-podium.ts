@@ -57,6 +57,7 @@ export class TestPodium {
   agentTypes: readonly string[] | null = null;
   /** Called when an agent asks for an approval. */
   onApprovalWanted: (approvalId: string, commandId: string, tenant: string) => void = () => {};
+  onQuestion: (requestId: string, commandId: string, tenant: string) => void = () => {};
   /** Whose instances have `files`; null: everybody's. */
   filesOf: string | null = null;
   /** What was asked of an instance of another tenant than the actor's; tests expect none. */
@@ -276,6 +277,8 @@ export class TestPodium {
         return this.#stream(turn, Number(turn.text.split(" ")[1]));
       case "approve":
         return this.#askApproval(turn);
+      case "question":
+        return this.#askQuestion(turn);
       case "fail":
         turn.ended = true;
         return this.emit(turn, "error", { code: "agent_failed", message: "It broke." });
@@ -326,6 +329,30 @@ export class TestPodium {
       },
       expires_at: "2030-01-01T00:00:00.000Z",
     });
+  }
+
+  #askQuestion(turn: Turn): void {
+    const command_id = `cmd_child_${turn.turnId}`;
+    const request_id = `inp_${turn.turnId}`;
+    this.onQuestion(request_id, command_id, turn.instance.tenant);
+    this.emit(turn, "tool.question_requested", {
+      request_id,
+      command_id,
+      questions: [{ text: "Who will stay there?", fields: ["guest_name"] }],
+      answer_schema: { type: "object", required: ["guest_name"] },
+      asked_by: "hotel.confirm",
+      expires_at: "2030-01-01T00:00:00.000Z",
+    });
+  }
+
+  /** The answer to a question, as Podium hears of it through Concord's feed. */
+  questionOver(turnId: string, outcome: string, answered_by: string): void {
+    const turn = this.turns.get(turnId);
+    if (turn === undefined) throw new Error(`no turn ${turnId}`);
+    const command_id = `cmd_child_${turnId}`;
+    const request_id = `inp_${turnId}`;
+    this.emit(turn, "tool.question_resolved", { request_id, command_id, outcome, answered_by });
+    this.#complete(turn, outcome === "answered" ? "Booked." : "As you like.");
   }
 
   #complete(turn: Turn, final_text: string, status = "succeeded"): void {

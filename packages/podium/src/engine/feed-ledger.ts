@@ -48,7 +48,7 @@ export function bindTurn(store: Store, turn: Turn, commandId: string): Turn {
 }
 
 function route(store: Store, event: FeedEvent): Turn | undefined {
-  noteApproval(store, event);
+  noteRequest(store, event);
   tellSharers(store, event);
   const turn = store.turns.ofCommand(event.root_command_id);
   if (turn === undefined) {
@@ -67,8 +67,8 @@ function route(store: Store, event: FeedEvent): Turn | undefined {
 }
 
 /**
- * A call may be served by a command that another conversation began and that waits for its approval already: that
- * approval is this turn's to show as well.
+ * A call may be served by a command that another conversation began and that waits for a person already: what it
+ * waits for is this turn's to show as well.
  */
 function noteProposal(store: Store, turn: Turn, learned: KnownCommand | undefined): void {
   if (learned === undefined || learned.callId === null) return;
@@ -76,19 +76,25 @@ function noteProposal(store: Store, turn: Turn, learned: KnownCommand | undefine
   const firstCall = store.feed.command(commandId)?.callId;
   if (firstCall === undefined || firstCall === null) store.feed.learn(learned);
   store.feed.serve(commandId, turn.turnSeq, callId);
-  for (const request of store.feed.openApprovalsOf(commandId)) {
+  for (const request of store.feed.openRequestsOf(commandId)) {
     if (request.root_command_id !== turn.commandId) tellSharer(store, turn, callId, request);
   }
 }
 
-function noteApproval(store: Store, { event_type, payload, ...event }: FeedEvent): void {
-  const approvalId = payload?.["approval_id"];
-  if (typeof approvalId !== "string") return;
-  if (event_type === "approval_requested") {
-    store.feed.openApproval(approvalId, { ...event, event_type, payload });
-  }
-  if (event_type === "approval_resolved") store.feed.closeApproval(approvalId);
+/** What waits for a person, by the id under which they answer. */
+function noteRequest(store: Store, { event_type, payload, ...event }: FeedEvent): void {
+  const requestId = payload?.["approval_id"] ?? payload?.["input_request_id"];
+  if (typeof requestId !== "string") return;
+  if (OPENS.has(event_type)) store.feed.openRequest(requestId, { ...event, event_type, payload });
+  if (CLOSES.has(event_type)) store.feed.closeRequest(requestId);
 }
+
+const OPENS: ReadonlySet<string> = new Set(["approval_requested", "input_requested"]);
+const CLOSES: ReadonlySet<string> = new Set([
+  "approval_resolved",
+  "input_provided",
+  "input_closed",
+]);
 
 /** What happens to a command is told in every conversation whose call it serves. */
 function tellSharers(store: Store, event: FeedEvent): void {

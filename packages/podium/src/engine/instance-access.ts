@@ -20,11 +20,20 @@ export function visibleInstance(
   instanceId: string,
   tenant: string | undefined,
 ): Instance {
+  const instance = ownedInstance(store, instanceId, tenant);
+  if (instance.status !== "running") throw unknownInstance(instanceId);
+  return instance;
+}
+
+/** Like `visibleInstance`, running or not: what an agent has left stays readable. */
+export function ownedInstance(
+  store: Store,
+  instanceId: string,
+  tenant: string | undefined,
+): Instance {
   const instance = store.instances.get(instanceId);
   const foreign = tenant !== undefined && instance?.tenantId !== tenant;
-  if (instance === undefined || foreign || instance.status !== "running") {
-    throw unknownInstance(instanceId);
-  }
+  if (instance === undefined || foreign) throw unknownInstance(instanceId);
   return instance;
 }
 

@@ -8,7 +8,7 @@
  * INVARIANT P12: the move, the end of its message and its calls are one transaction.
  */
 import { ApiError, continueTrace, type Logger, traceparent } from "@concert/service-kit";
-import type { Agent, Thought } from "../agents/agent.ts";
+import type { Agent, AgentWorkspace, Thought } from "../agents/agent.ts";
 import type { AgentTypes } from "../agents/agent-types.ts";
 import type { StepAnswer, StepRequest } from "../runs/agent-step.ts";
 import { messageIdOf } from "../runs/derived-ids.ts";
@@ -21,6 +21,8 @@ import type { Turn } from "../store/turns.ts";
 import { ModelFailure } from "../upstream/ensemble-client.ts";
 import { bindTurn } from "./feed-ledger.ts";
 import { MessageWriter } from "./message-writer.ts";
+import { refuseEnded, turnStopped } from "./open-turn.ts";
+import { doRound, mayUse } from "./workspace-desk.ts";
 
 const THOUGHTS_MAX = 256;
 const MESSAGE_CHARS_MAX = 200_000;
@@ -164,14 +166,17 @@ export class Thinker {
 
   async #listen(
     request: StepRequest,
-    { agent, instance, turn }: Subject,
+    subject: Subject,
     steers: readonly Steer[],
     writer: MessageWriter,
     signal: AbortSignal,
   ): Promise<Thought> {
+    const { agent, instance, turn } = subject;
     const stream = agent.think({
       step: request,
       steers,
+      workspace: this.#workspaceOf(request, subject, writer),
+      mayUse: (toolName) => mayUse(turn, toolName),
       tenantId: instance.tenantId,
       config: instance.config,
       askedAt: turn.createdAt,
@@ -186,6 +191,18 @@ export class Thinker {
       if (chars > MESSAGE_CHARS_MAX) throw tooMuch(`more than ${MESSAGE_CHARS_MAX} characters`);
       writer.push(next.value);
     }
+  }
+
+  #workspaceOf(request: StepRequest, subject: Subject, writer: MessageWriter): AgentWorkspace {
+    const { step_key: stepKey, step_index: stepIndex, command_id: commandId } = request;
+    const thinking = { ...subject, stepKey, stepIndex, commandId };
+    return {
+      rounds: this.#store.rounds.ofTurn(subject.turn.turnSeq),
+      act: (said) => {
+        if (said.calls.length > CALLS_MAX) throw tooMuch(`more than ${CALLS_MAX} calls at once`);
+        return doRound(this.#store, thinking, said, writer.finish());
+      },
+    };
   }
 
   #commit(turn: Turn, drafts: readonly EventDraft[]): void {
@@ -242,14 +259,6 @@ function tooMuch(what: string): ModelFailure {
   return new ModelFailure(false, "answer_too_large", `The model's answer has ${what}.`);
 }
 
-function refuseEnded(turn: Turn): void {
-  if (turn.stopActor !== null || turn.status !== "open") throw turnStopped(turn.turnId);
-}
-
 function endingError(): ApiError {
   return new ApiError(503, "ending", "Podium is ending; ask again when it is back.");
-}
-
-function turnStopped(turnId: string): ApiError {
-  return new ApiError(409, "turn_stopped", `Turn ${turnId} was stopped or has ended.`);
 }

@@ -24,4 +24,7 @@ export const FOLDED_EVENT_TYPES = [
   "tool_call_proposed",
   "approval_requested",
   "approval_resolved",
+  "input_requested",
+  "input_provided",
+  "input_closed",
 ] as const;

@@ -113,6 +113,49 @@ test("an approval of a command without a call carries no call_id", () => {
   });
 });
 
+test("what a command asks of a person is a question, and is over once, however it ends", () => {
+  const questions = [{ text: "Who?", fields: ["guest_name"] }];
+  const asking = {
+    input_request_id: "inp_1",
+    question: "Who?",
+    questions,
+    answer_schema: { type: "object" },
+    asked_by: "hotel.confirm",
+    expires_at: "2030-01-01T00:00:00Z",
+  };
+  const told = (type: string, payload: Record<string, unknown>) =>
+    foldFeedEvent(event(type, "cmd_2", { payload }), facts({ known: [CHILD] })).drafts;
+  expect(told("input_requested", asking)).toEqual([
+    {
+      type: "tool.question_requested",
+      content: {
+        request_id: "inp_1",
+        command_id: "cmd_2",
+        call_id: "call_1",
+        questions,
+        answer_schema: { type: "object" },
+        asked_by: "hotel.confirm",
+        expires_at: "2030-01-01T00:00:00Z",
+      },
+      dedupKey: "feed:evt_7:0",
+    },
+  ]);
+  const over = { request_id: "inp_1", command_id: "cmd_2" };
+  const answered = { input_request_id: "inp_1", fields: ["guest_name"], provided_by: "ann" };
+  expect(told("input_provided", answered)[0]?.content).toEqual({
+    ...over,
+    outcome: "answered",
+    answered_by: "ann",
+  });
+  const closed = { input_request_id: "inp_1", outcome: "expired" };
+  expect(told("input_closed", closed)[0]?.content).toEqual({
+    ...over,
+    outcome: "expired",
+    answered_by: null,
+  });
+  expect(told("input_requested", { question: "from before", asked_by: "policy" })).toEqual([]);
+});
+
 test("moves of the turn's own command that do not end it say nothing", () => {
   for (const to of ["validated", "queued", "running", "cancelling", "compensating"]) {
     const outcome = foldFeedEvent(

@@ -75,6 +75,12 @@ function fold(event: FeedEvent, facts: FeedFacts): FeedOutcome {
       return { drafts: [permissionRequested(event, facts)] };
     case "approval_resolved":
       return { drafts: [approvalResolved(event)] };
+    case "input_requested":
+      return { drafts: questionRequested(event, facts) };
+    case "input_provided":
+      return { drafts: questionResolved(event, "answered") };
+    case "input_closed":
+      return { drafts: questionResolved(event, textOf(event.payload?.["outcome"]) ?? "cancelled") };
     default:
       return NOTHING;
   }
@@ -163,6 +169,31 @@ function approvalResolved(event: FeedEvent): EventDraft {
       ...(reason === undefined ? {} : { reason }),
     },
   };
+}
+
+/** A question without an id is from before questions had one: nobody could answer it from here. */
+function questionRequested(event: FeedEvent, facts: FeedFacts): EventDraft[] {
+  const payload = event.payload ?? {};
+  const request_id = textOf(payload["input_request_id"]);
+  if (request_id === undefined) return [];
+  const content = {
+    request_id,
+    command_id: event.command_id,
+    ...callOf(describe(event, facts)),
+    questions: payload["questions"] ?? [],
+    answer_schema: payload["answer_schema"] ?? {},
+    asked_by: textOf(payload["asked_by"]) ?? "",
+    expires_at: textOf(payload["expires_at"]) ?? null,
+  };
+  return [{ type: "tool.question_requested", content }];
+}
+
+function questionResolved(event: FeedEvent, outcome: string): EventDraft[] {
+  const request_id = textOf(event.payload?.["input_request_id"]);
+  if (request_id === undefined) return [];
+  const answered_by = textOf(event.payload?.["provided_by"]) ?? null;
+  const content = { request_id, command_id: event.command_id, outcome, answered_by };
+  return [{ type: "tool.question_resolved", content }];
 }
 
 function foldTurnState(event: FeedEvent, facts: FeedFacts): FeedOutcome {

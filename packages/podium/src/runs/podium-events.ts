@@ -41,6 +41,21 @@ export interface EventContents {
     decided_by: string | null;
     reason?: string;
   };
+  readonly "tool.question_requested": {
+    request_id: string;
+    command_id: string;
+    call_id?: string;
+    questions: unknown;
+    answer_schema: unknown;
+    asked_by: string;
+    expires_at: string | null;
+  };
+  readonly "tool.question_resolved": {
+    request_id: string;
+    command_id: string;
+    outcome: string;
+    answered_by: string | null;
+  };
   readonly "command.status": {
     command_id: string;
     call_id?: string;
@@ -60,6 +75,11 @@ export interface EventContents {
     command_id: string;
     status: string;
     error: CallError;
+  };
+  readonly file_change: {
+    path: string;
+    change: "created" | "modified" | "deleted";
+    iteration: number;
   };
   readonly steered: { steer_id: string };
   readonly usage: Usage;

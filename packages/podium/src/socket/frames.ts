@@ -6,6 +6,7 @@ import { TEXT_CHARS_MAX } from "../runs/agent-step.ts";
 export const FRAME_BYTES_MAX = 1_048_576;
 const ID_CHARS_MAX = 128;
 const TOKEN_CHARS_MAX = 8_192;
+const TOOLS_MAX = 100;
 
 const id = z.string().min(1).max(ID_CHARS_MAX);
 const token = z.string().min(1).max(TOKEN_CHARS_MAX);
@@ -22,7 +23,13 @@ const frameSchema = z.discriminatedUnion("type", [
       traceparent: z.string().max(100).optional(),
       /** The run of an automation that asks, where no person does. */
       cause: z
-        .object({ automation_id: id, run_id: id, due_at: z.iso.datetime({ offset: true }) })
+        .object({
+          automation_id: id,
+          run_id: id,
+          due_at: z.iso.datetime({ offset: true }),
+          /** The only tools that its agent may use; absent: all. */
+          tools: z.array(id).max(TOOLS_MAX).optional(),
+        })
         .optional(),
     }),
   }),

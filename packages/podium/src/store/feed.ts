@@ -60,18 +60,19 @@ export class Feed {
       .all(commandId);
   }
 
-  openApproval(approvalId: string, event: FeedEvent): void {
+  /** `open_approvals` keeps questions as well: whatever waits for a person. */
+  openRequest(requestId: string, event: FeedEvent): void {
     this.#db
       .query("INSERT INTO open_approvals VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
-      .run(approvalId, event.command_id, JSON.stringify(event));
+      .run(requestId, event.command_id, JSON.stringify(event));
   }
 
-  closeApproval(approvalId: string): void {
-    this.#db.query("DELETE FROM open_approvals WHERE approval_id = ?").run(approvalId);
+  closeRequest(requestId: string): void {
+    this.#db.query("DELETE FROM open_approvals WHERE approval_id = ?").run(requestId);
   }
 
-  /** The requests for approvals of a command that nobody has answered. */
-  openApprovalsOf(commandId: string): FeedEvent[] {
+  /** What a command asks of people and nobody has answered. */
+  openRequestsOf(commandId: string): FeedEvent[] {
     return this.#db
       .query<{ event: string }, [string]>(
         "SELECT event FROM open_approvals WHERE command_id = ? ORDER BY approval_id",

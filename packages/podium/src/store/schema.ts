@@ -7,7 +7,7 @@
  */
 import { Database } from "bun:sqlite";
 
-const SCHEMA_VERSION = 4;
+const SCHEMA_VERSION = 5;
 
 const TABLES = `
 CREATE TABLE instances (
@@ -73,7 +73,33 @@ CREATE INDEX steers_of_turn ON steers (turn_seq, position);
 /** Format 4: the run of an automation that asked for a turn. */
 const CAUSES = "ALTER TABLE turns ADD COLUMN cause TEXT;";
 
-const STEPS = [TABLES, SHARED, STEERS, CAUSES] as const;
+/** Format 5: files that agents write, each as it was, and the calls by which a thought wrote them. */
+const WORKSPACES = `
+CREATE TABLE workspaces (
+  instance_id TEXT PRIMARY KEY REFERENCES instances, iteration INTEGER NOT NULL, kept_bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE objects (
+  tenant_id TEXT NOT NULL, hash TEXT NOT NULL, content BLOB NOT NULL, UNIQUE (tenant_id, hash)
+) STRICT;
+CREATE TABLE file_iterations (
+  instance_id TEXT NOT NULL REFERENCES instances, iteration INTEGER NOT NULL, path TEXT NOT NULL,
+  at_ms INTEGER NOT NULL, size INTEGER NOT NULL, hash TEXT NOT NULL,
+  PRIMARY KEY (instance_id, iteration)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX file_iterations_of_path ON file_iterations (instance_id, path, iteration);
+CREATE TABLE files (
+  instance_id TEXT NOT NULL REFERENCES instances, path TEXT NOT NULL, size INTEGER NOT NULL,
+  PRIMARY KEY (instance_id, path)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE workspace_rounds (
+  turn_seq INTEGER NOT NULL REFERENCES turns, step_index INTEGER NOT NULL, round INTEGER NOT NULL,
+  text TEXT NOT NULL, calls TEXT NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+  PRIMARY KEY (turn_seq, step_index, round)
+) STRICT, WITHOUT ROWID;
+`;
+
+const STEPS = [TABLES, SHARED, STEERS, CAUSES, WORKSPACES] as const;
 
 /** Opens (and on first use creates) the database at `path`. Throws when another process holds it. */
 export function openDatabase(path: string): Database {

@@ -15,6 +15,8 @@ import { openDatabase } from "./schema.ts";
 import { Steers } from "./steers.ts";
 import { Thoughts } from "./thoughts.ts";
 import { Turns } from "./turns.ts";
+import { WorkspaceRounds } from "./workspace-rounds.ts";
+import { Workspaces } from "./workspaces.ts";
 
 /** Told which instance's log grew. Must not throw. */
 export type AppendListener = (instanceId: string) => void;
@@ -29,6 +31,8 @@ export class Store {
   readonly steers: Steers;
   readonly feed: Feed;
   readonly events: EventLog;
+  readonly workspaces: Workspaces;
+  readonly rounds: WorkspaceRounds;
   readonly #db: Database;
   readonly #now: () => string;
   readonly #listeners = new Set<AppendListener>();
@@ -43,6 +47,8 @@ export class Store {
     this.steers = new Steers(db);
     this.feed = new Feed(db);
     this.events = new EventLog(db);
+    this.workspaces = new Workspaces(db);
+    this.rounds = new WorkspaceRounds(db);
   }
 
   /** Opens the store in `dataDir`, creating both on first use. `now` gives ISO 8601 UTC. */

@@ -13,6 +13,8 @@ export interface TurnCause {
   readonly run_id: string;
   /** ISO 8601. */
   readonly due_at: string;
+  /** The only tools that its agent may use; absent: all. */
+  readonly tools?: readonly string[] | undefined;
 }
 
 export interface NewTurn {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { PolicyInput } from "../policy.ts";
+import { PLAIN_INPUT } from "../../../test/support/policy-input.ts";
 import { POLICY_CATEGORIES } from "../vocabulary.ts";
 import { BUILT_IN_POLICIES } from "./built-in.ts";
 import {
@@ -11,21 +11,7 @@ import {
 } from "./care.ts";
 import { DATA_CLASSES, DATA_OUTCOMES, dataSafetyPolicy, findSensitive } from "./data-safety.ts";
 
-const INPUT: PolicyInput = {
-  requester: { tenant: "t", user: "u", roles: [], permissions: [] },
-  action: {
-    taskName: "x",
-    commandType: "x",
-    ingress: "api_request",
-    payload: {},
-    riskLevel: "low",
-  },
-  connectors: [],
-  dataTouched: [],
-  sideEffects: [],
-  approvalAlwaysRequired: false,
-  facts: {},
-};
+const INPUT = PLAIN_INPUT;
 const APPROVAL = {
   approvalType: "care",
   approver: { kind: "group", name: "guardians" },

@@ -1,24 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { PLAIN_INPUT } from "../../../test/support/policy-input.ts";
 import { combineDecisions, evaluatePolicies, type Policy, type PolicyInput } from "../policy.ts";
 import { POLICY_OUTCOMES } from "../vocabulary.ts";
 import { maskAt, pointerTo } from "./pointers.ts";
 import { type RecordedCase, whatIf } from "./what-if.ts";
 
 const INPUT: PolicyInput = {
-  requester: { tenant: "t", user: "u", roles: [], permissions: [] },
-  action: {
-    taskName: "pay",
-    commandType: "pay",
-    ingress: "api_request",
-    payload: {},
-    riskLevel: "low",
-  },
-  connectors: [],
-  dataTouched: [],
-  sideEffects: [],
-  approvalAlwaysRequired: false,
-  facts: {},
+  ...PLAIN_INPUT,
+  action: { ...PLAIN_INPUT.action, taskName: "pay", commandType: "pay" },
 };
 const limitOf = (limit: number, name = "limit"): Policy => ({
   name,

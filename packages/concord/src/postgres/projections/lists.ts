@@ -84,6 +84,7 @@ export function olderThan(
     | "command_id"
     | "approval_id"
     | "incident_id"
+    | "input_request_id"
     | "notification_id"
     | "endpoint_id"
     | "delivery_id",

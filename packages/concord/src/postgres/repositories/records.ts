@@ -5,7 +5,7 @@ import type { Failure } from "../../core/errors.ts";
 import { asId } from "../../core/ids.ts";
 import { canMoveArtifact } from "../../core/transitions.ts";
 import { ARTIFACT_STATUSES, type ArtifactStatus, type ErrorClass } from "../../core/vocabulary.ts";
-import type { Artifact } from "../../domain/artifacts.ts";
+import type { Artifact, ArtifactVisibility } from "../../domain/artifacts.ts";
 import type {
   ArtifactRepository,
   InvocationRepository,
@@ -37,6 +37,7 @@ export function artifactOf(row: Selectable<ArtifactTable>): Artifact {
       row.parent_artifact_id === null ? null : asId("artifact", row.parent_artifact_id),
     title: row.title,
     status: row.status as ArtifactStatus,
+    visibility: row.visibility as ArtifactVisibility,
     content: row.content,
     location: row.location,
     checksum: row.checksum,
@@ -62,6 +63,7 @@ export function artifactRepository(db: Db): ArtifactRepository {
           location: artifact.location,
           title: artifact.title,
           status: artifact.status,
+          visibility: artifact.visibility,
           content: jsonb(artifact.content),
           checksum: artifact.checksum,
           lineage: jsonb(artifact.lineage),

@@ -42,7 +42,11 @@ const TABLES: Readonly<Record<string, TableOf>> = {
   agent_calls: { key: ["command_id", "call_id"], json: ["refusal"], text: [] },
   notifications: { key: ["notification_id"], json: [], text: ["title", "body"] },
   incidents: { key: ["incident_id"], json: ["detail"], text: ["message", "note"] },
-  input_requests: { key: ["input_request_id"], json: [], text: ["question"] },
+  input_requests: {
+    key: ["input_request_id"],
+    json: ["questions", "answer_schema"],
+    text: ["question"],
+  },
   policy_decisions: { key: ["policy_decision_id"], json: ["reasons"], text: [] },
   domain_events: { key: ["event_id"], json: ["payload"], text: [] },
 };

@@ -1,11 +1,12 @@
 /** Owns SQL on what a command waits for: questions to its requester, and other commands. */
-import { sql } from "kysely";
+import { type Selectable, sql } from "kysely";
 import { asId } from "../../core/ids.ts";
 import { type CommandStatus, RESTING_STATUSES } from "../../core/vocabulary.ts";
 import type { Dependency } from "../../domain/dependencies.ts";
+import type { InputRequest } from "../../domain/input.ts";
 import type { DependencyRepository, InputRepository } from "../../domain/store.ts";
 import type { HeldRows } from "../held-rows.ts";
-import { type Db, isoOf } from "../schema.ts";
+import { type Db, type InputRequestTable, isoOf } from "../schema.ts";
 import { commandOf } from "./commands.ts";
 
 /** A literal: a plan that is made once for all parameters cannot use the index over open questions alone. */
@@ -21,6 +22,8 @@ export function inputRepository(db: Db): InputRepository {
           tenant_id: command.tenantId,
           command_id: command.commandId,
           question: request.question,
+          questions: JSON.stringify(request.questions),
+          answer_schema: JSON.stringify(request.answerSchema),
           asked_by: request.askedBy,
           expires_at: request.expiresAt,
         })
@@ -33,22 +36,29 @@ export function inputRepository(db: Db): InputRepository {
         .where("command_id", "=", commandId)
         .where("status", "=", OPEN)
         .executeTakeFirst();
-      if (row === undefined) return undefined;
-      return {
-        inputRequestId: row.input_request_id,
-        question: row.question,
-        askedBy: row.asked_by,
-        expiresAt: isoOf(row.expires_at),
-      };
+      return row === undefined ? undefined : inputRequestOf(row);
     },
     close: async (commandId, as, by) => {
-      await db
+      const closed = await db
         .updateTable("concord.input_requests")
         .set({ status: as, answered_by: by, closed_at: sql`now()` })
         .where("command_id", "=", commandId)
         .where("status", "=", OPEN)
-        .execute();
+        .returning("input_request_id")
+        .executeTakeFirst();
+      return closed === undefined ? undefined : asId("input", closed.input_request_id);
     },
+  };
+}
+
+export function inputRequestOf(row: Selectable<InputRequestTable>): InputRequest {
+  return {
+    inputRequestId: asId("input", row.input_request_id),
+    question: row.question,
+    questions: row.questions,
+    answerSchema: row.answer_schema,
+    askedBy: row.asked_by,
+    expiresAt: isoOf(row.expires_at),
   };
 }
 

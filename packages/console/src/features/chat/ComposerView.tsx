@@ -1,5 +1,5 @@
 /** Where people write. Enter sends, Shift+Enter breaks the line, Escape stops what runs. */
-import { ActionIcon, Textarea, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Textarea, Tooltip } from "@mantine/core";
 import { IconArrowUp, IconPlayerStopFilled } from "@tabler/icons-react";
 import type { KeyboardEvent } from "react";
 import classes from "./chat.module.css";
@@ -8,6 +8,11 @@ interface Props {
   readonly draft: string;
   readonly onDraft: (text: string) => void;
   readonly onSend: (text: string) => void;
+  /** What can be done with words while the agent works; null: nothing, they wait in the field. */
+  readonly meanwhile?: {
+    readonly onSteer: (text: string) => void;
+    readonly onEnqueue: (text: string) => void;
+  } | null;
   readonly running: boolean;
   readonly stopping: boolean;
   readonly onStop: () => void;
@@ -23,11 +28,13 @@ export function ComposerView(props: Props) {
   const text = draft.trim();
   const tooLong = text.length > TEXT_CHARS_MAX;
   const canSend = text !== "" && !running && !tooLong;
+  const meanwhile = running && text !== "" && !tooLong ? (props.meanwhile ?? null) : null;
   const onKeyDown = (event: KeyboardEvent) => {
     // An input method is still composing the word that Enter would confirm.
     if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
     event.preventDefault();
     if (canSend) onSend(text);
+    else meanwhile?.onSteer(text);
   };
   return (
     <div className={classes["composerFrame"]}>
@@ -62,11 +69,32 @@ export function ComposerView(props: Props) {
           </ActionIcon>
         )}
       </div>
-      <p className={classes["hint"]}>
-        {tooLong
-          ? `${(text.length - TEXT_CHARS_MAX).toLocaleString()} characters too long`
-          : (hint ?? "Enter to send · Shift+Enter for a new line · Esc to stop")}
-      </p>
+      {meanwhile === null ? (
+        <p className={classes["hint"]}>
+          {tooLong
+            ? `${(text.length - TEXT_CHARS_MAX).toLocaleString()} characters too long`
+            : (hint ?? "Enter to send · Shift+Enter for a new line · Esc to stop")}
+        </p>
+      ) : (
+        <div className={classes["meanwhile"]}>
+          <Button
+            size="compact-sm"
+            variant="light"
+            data-testid="steer"
+            onClick={() => meanwhile.onSteer(text)}
+          >
+            Tell the agent now (Enter)
+          </Button>
+          <Button
+            size="compact-sm"
+            variant="default"
+            data-testid="enqueue"
+            onClick={() => meanwhile.onEnqueue(text)}
+          >
+            Send when it is done
+          </Button>
+        </div>
+      )}
     </div>
   );
 }

@@ -1,5 +1,5 @@
 /** The conversation. Draws rows; only the row that changes is drawn again. */
-import type { ApprovalItem, ThreadItem, TurnView } from "@concert/sdk";
+import type { ApprovalItem, QuestionItem, ThreadItem, TurnView } from "@concert/sdk";
 import { Button } from "@mantine/core";
 import { IconArrowDown } from "@tabler/icons-react";
 import { memo, type ReactNode } from "react";
@@ -21,8 +21,8 @@ interface Props {
   readonly onResend: (text: string, idempotencyKey: string) => void;
   readonly onDiscard: (idempotencyKey: string) => void;
   readonly onShowRecord: (turnId: string) => void;
-  /** Approvals are a feature of their own; the page that knows both puts them together. */
-  readonly renderApproval: (item: ApprovalItem) => ReactNode;
+  /** Approvals and questions are features of their own; the page that knows them puts them together. */
+  readonly renderRequest: (item: ApprovalItem | QuestionItem) => ReactNode;
 }
 
 export function ThreadView(props: Props) {
@@ -81,7 +81,7 @@ function sameChunk(left: Props, right: Props): boolean {
     left.onResend === right.onResend &&
     left.onDiscard === right.onDiscard &&
     left.onShowRecord === right.onShowRecord &&
-    left.renderApproval === right.renderApproval &&
+    left.renderRequest === right.renderRequest &&
     sameRows(left.rows, right.rows)
   );
 }
@@ -89,7 +89,7 @@ function sameChunk(left: Props, right: Props): boolean {
 function Row({ row, ...props }: Props & { readonly row: ThreadRow }) {
   switch (row.kind) {
     case "item":
-      return <Item item={row.item} renderApproval={props.renderApproval} />;
+      return <Item item={row.item} renderRequest={props.renderRequest} />;
     case "turn_footer":
       return <Footer turn={row.turn} onShowRecord={props.onShowRecord} />;
     case "outbox":
@@ -108,10 +108,10 @@ function Row({ row, ...props }: Props & { readonly row: ThreadRow }) {
 
 const Item = memo(function Item({
   item,
-  renderApproval,
+  renderRequest,
 }: {
   readonly item: ThreadItem;
-  readonly renderApproval: Props["renderApproval"];
+  readonly renderRequest: Props["renderRequest"];
 }) {
   switch (item.kind) {
     case "user":
@@ -123,7 +123,8 @@ const Item = memo(function Item({
     case "tool":
       return <ToolCallView item={item} />;
     case "approval":
-      return renderApproval(item);
+    case "question":
+      return renderRequest(item);
     case "turn_end":
       return <TurnEnd item={item} />;
   }

@@ -78,7 +78,7 @@ function workingLabel(view: SessionView, outbox: readonly OutboxMessage[]): stri
   const last = view.items.findLast((item) => item.turnId === view.activeTurnId && !isBlank(item));
   if (last?.kind === "assistant" && last.state === "streaming") return null;
   if (last?.kind === "thinking" && last.state === "streaming") return null;
-  const waits = view.items.some((item) => item.kind === "approval" && isOpenApproval(item, view));
+  const waits = view.items.some((item) => isOpenRequest(item, view));
   if (waits) return null;
   if (last?.kind === "tool" && last.outcome.kind === "none") {
     return `${humanize(last.toolName)}…`;
@@ -86,8 +86,10 @@ function workingLabel(view: SessionView, outbox: readonly OutboxMessage[]): stri
   return view.status === "activating" ? "Waking the agent…" : "Thinking…";
 }
 
-function isOpenApproval(item: ThreadItem, view: SessionView): boolean {
-  return item.kind === "approval" && item.resolution === null && item.turnId === view.activeTurnId;
+/** Its card says what is waited for. */
+function isOpenRequest(item: ThreadItem, view: SessionView): boolean {
+  const asks = item.kind === "approval" || (item.kind === "question" && item.commandId !== null);
+  return asks && item.resolution === null && item.turnId === view.activeTurnId;
 }
 
 /** A message that only proposed tool calls has no words to show. */
@@ -104,6 +106,7 @@ export function commandState(status: string): { readonly label: string; readonly
   if (/cancel|reject/.test(status)) return { label: humanize(status), tone: "quiet" };
   if (/approval/.test(status)) return { label: "Waiting for approval", tone: "waiting" };
   if (status === "compensated") return { label: "Undone", tone: "quiet" };
+  if (status === "waiting_for_input") return { label: "Waiting for your answer", tone: "waiting" };
   if (/wait|blocked/.test(status)) return { label: humanize(status), tone: "waiting" };
   if (status === "proposed") return { label: "Proposed", tone: "quiet" };
   return { label: humanize(status), tone: "busy" };

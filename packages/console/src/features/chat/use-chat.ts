@@ -3,6 +3,7 @@ import { emptySessionView } from "@concert/sdk";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { explainError } from "../../lib/explain-error.ts";
 import type { OutboxMessage } from "../../lib/gateway-state.ts";
+import { useAction } from "../../lib/use-action.ts";
 import { useGateway, useGatewayState } from "../../lib/use-gateway.ts";
 import { threadRows } from "./chat.ts";
 
@@ -33,7 +34,8 @@ export function useChat(sessionId: string) {
   const sending = outbox.some((message) => message.failure === null);
   const running = view.activeTurnId !== null || sending;
   const stopping = useStop(sessionId, view.activeTurnId);
-  return { view, rows, joining, running, reopen, send, discard, ...stopping };
+  const meanwhile = useMeanwhile(sessionId);
+  return { view, rows, joining, running, reopen, send, discard, ...stopping, ...meanwhile };
 }
 
 /** Asks for a stop; "stopping" lasts until the turn has really ended, not until the request was heard. */
@@ -52,4 +54,23 @@ function useStop(sessionId: string, activeTurnId: string | null) {
   }, [gateway, sessionId, activeTurnId]);
   const stopping = activeTurnId !== null && asked.turnId === activeTurnId;
   return { stop, stopping, stopFailure: activeTurnId === null ? null : asked.failure };
+}
+
+/** Words while a turn runs. They resolve with whether the gateway has them: until then they stay where they were typed. */
+function useMeanwhile(sessionId: string) {
+  const gateway = useGateway();
+  const { run, failure } = useAction();
+  const steer = useCallback(
+    (text: string) => run("steer", () => gateway.steer(sessionId, text, crypto.randomUUID())),
+    [gateway, sessionId, run],
+  );
+  const enqueue = useCallback(
+    (text: string) => run("enqueue", () => gateway.enqueue(sessionId, text, crypto.randomUUID())),
+    [gateway, sessionId, run],
+  );
+  const dequeue = useCallback(
+    (turnId: string) => void run("dequeue", () => gateway.dequeue(sessionId, turnId)),
+    [gateway, sessionId, run],
+  );
+  return { steer, enqueue, dequeue, meanwhileFailure: failure?.reason ?? null };
 }

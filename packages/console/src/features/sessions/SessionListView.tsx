@@ -16,7 +16,8 @@ interface Props {
   readonly list: Joining;
   readonly selectedId: string | null;
   readonly onSelect: (sessionId: string) => void;
-  readonly onNew: () => void;
+  /** Null: the reader may not. */
+  readonly onNew: (() => void) | null;
   readonly onRetry: () => void;
 }
 
@@ -26,16 +27,18 @@ export function SessionListView(props: Props) {
   const { sessions, list, onNew, onRetry } = props;
   return (
     <nav className={classes["nav"]} aria-label="Sessions">
-      <Button
-        fullWidth
-        variant="default"
-        justify="flex-start"
-        leftSection={<IconPlus size={16} />}
-        data-testid="new-session"
-        onClick={onNew}
-      >
-        New session
-      </Button>
+      {onNew === null ? null : (
+        <Button
+          fullWidth
+          variant="default"
+          justify="flex-start"
+          leftSection={<IconPlus size={16} />}
+          data-testid="new-session"
+          onClick={onNew}
+        >
+          New session
+        </Button>
+      )}
       {list.status === "failed" ? <Failure reason={list.reason} onRetry={onRetry} /> : null}
       {list.status === "joining" && sessions.length === 0 ? <Loading /> : null}
       {list.status === "ready" && sessions.length === 0 ? (
@@ -64,7 +67,7 @@ function SessionItems({ sessions, selectedId, onSelect }: Props) {
             <span className={classes["age"]}>{formatAge(session.updatedAt, nowMs)}</span>
             {session.waitingFor === null ? null : (
               <span className={classes["badge"]} data-testid="waiting-badge">
-                Needs your decision
+                {session.waitingFor === "question" ? "Needs your answer" : "Needs your decision"}
               </span>
             )}
           </UnstyledButton>

@@ -14,7 +14,9 @@ export function orderedSessions(
 export function sessionState(session: Pick<SessionMeta, "status" | "waitingFor">): string {
   switch (session.status) {
     case "waiting":
-      return session.waitingFor === "approval" ? "Waiting for your approval" : "Waiting";
+      return session.waitingFor === "question"
+        ? "Waiting for your answer"
+        : "Waiting for your approval";
     case "running":
       return "Working";
     case "activating":

@@ -4,6 +4,7 @@
  */
 import type { AutomationDefinition, AutomationSchedule, Problem } from "../../protocol/index.ts";
 import { AUTOMATION_LIMITS as LIMITS } from "../../protocol/index.ts";
+import { taskOf, webhookOf } from "./check-outside.ts";
 import { cronProblems } from "./due.ts";
 import { FieldReader } from "./field-reader.ts";
 import { BUILT_IN, namesIn, VARIABLE } from "./prompt.ts";
@@ -20,6 +21,7 @@ export function checkDefinition(given: unknown, nowMs: number): Checked {
     prompt: read.text("prompt", { max: LIMITS.promptChars }),
     variables: variablesOf(read),
     execution: executionOf(read.object("execution")),
+    ...toolsOf(read),
     delivery: deliveryOf(read.object("delivery", {})),
     retries: retriesOf(read.object("retries", {})),
     missed: missedOf(read.object("missed", {})),
@@ -97,11 +99,21 @@ function executionOf(read: FieldReader): AutomationDefinition["execution"] {
   return execution;
 }
 
+/** As models are offered them. */
+const TOOL = /^[A-Za-z0-9_-]{1,64}$/;
+
+function toolsOf(read: FieldReader): Pick<AutomationDefinition, "tools"> {
+  if (read.isAbsent("tools")) return {};
+  return { tools: read.texts("tools", { max: LIMITS.tools, pattern: TOOL, want: "tool's name" }) };
+}
+
 function deliveryOf(read: FieldReader): AutomationDefinition["delivery"] {
   const inbox = read.choice("inbox", ["always", "problems", "never"], "always");
   const sessionId = read.isAbsent("sessionId") ? null : read.text("sessionId", { max: 200 });
+  const webhook = read.isAbsent("webhook") ? {} : { webhook: webhookOf(read.object("webhook")) };
+  const task = read.isAbsent("task") ? {} : { task: taskOf(read.object("task")) };
   read.nothingElse();
-  return { inbox, sessionId };
+  return { inbox, sessionId, ...webhook, ...task };
 }
 
 function retriesOf(read: FieldReader): AutomationDefinition["retries"] {
@@ -115,12 +127,15 @@ function retriesOf(read: FieldReader): AutomationDefinition["retries"] {
   return { max, backoffSeconds };
 }
 
+const MISSED_MAX = 10;
+
 function missedOf(read: FieldReader): AutomationDefinition["missed"] {
   const policy = read.choice("policy", ["skip", "run_once", "catch_up"], "run_once");
-  if (policy !== "catch_up" && !read.isAbsent("max")) {
+  const max = read.whole("max", { min: 1, max: LIMITS.catchUp, absent: MISSED_MAX });
+  // What was read may be saved again: there the default stands.
+  if (policy !== "catch_up" && max !== MISSED_MAX) {
     read.complain("max", "is for the policy catch_up only; leave it out");
   }
-  const max = read.whole("max", { min: 1, max: LIMITS.catchUp, absent: 10 });
   read.nothingElse();
   return { policy, max };
 }

@@ -1,10 +1,11 @@
 /**
  * Owns what an attempt's end means: another attempt, or the end of the run, with the word of it in the owner's inbox and
- * the automation that pauses itself after too many failures. Pure.
+ * for those outside, and the automation that pauses itself after too many failures. Pure.
  */
 import type { ChangeRun, StoredRun } from "../../db/stored-automations.ts";
 import type { AutomationLogEntry, InboxItem } from "../../protocol/index.ts";
 import { nextAttemptMs } from "./attempts.ts";
+import { deliveriesOf } from "./deliveries.ts";
 import { itemOfPause, itemOfRun } from "./ids.ts";
 import { whole } from "./prompt.ts";
 
@@ -47,10 +48,12 @@ export function attemptEnded(run: StoredRun, end: AttemptEnd, moment: Moment): C
   }
   const isFailure = end.status === "failed" || end.status === "timed_out";
   const summary = summaryOf(end);
-  const patch = { ...spent, status: end.status, endedAt: nowMs, nextAttemptAt: null, summary };
+  const over = { ...spent, status: end.status, endedAt: nowMs, nextAttemptAt: null, summary };
+  const patch = { ...over, error: end.error };
   return {
     ...base,
-    patch: { ...patch, error: end.error },
+    patch,
+    deliveries: deliveriesOf({ ...run, ...patch }, run.plan.owner.tenant),
     item: itemOfEnd(run, end, nowMs),
     counts: COUNTS[end.status],
     pause: isFailure ? pauseOf(run, end, moment) : null,
@@ -115,8 +118,8 @@ function itemOf(
 export function waitingChanged(run: StoredRun, waits: boolean, nowMs: number): Change {
   const word = {
     kind: "attention",
-    title: "waits for a decision",
-    summary: "The agent has asked for something that a person has to approve.",
+    title: "waits for a person",
+    summary: "The agent needs a decision or an answer that only a person can give.",
     nowMs,
     state: waits ? "unread" : "done",
   } as const;

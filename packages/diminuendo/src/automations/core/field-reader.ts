@@ -8,6 +8,12 @@ interface TextRule {
   readonly max: number;
   readonly absent?: string;
 }
+interface TextsRule {
+  readonly max: number;
+  readonly pattern: RegExp;
+  /** What each stands for. */
+  readonly want: string;
+}
 interface WholeRule {
   readonly min: number;
   readonly max: number;
@@ -25,13 +31,14 @@ export class FieldReader {
   /** The object itself is missing or none: its fields are not to blame. */
   readonly #isSilent: boolean;
 
-  constructor(given: unknown, path: string, problems: Problem[] = []) {
+  /** `what` it is, where `path` is the beginning. */
+  constructor(given: unknown, path: string, problems: Problem[] = [], what = "definition") {
     const isObject = typeof given === "object" && given !== null && !Array.isArray(given);
     this.#fields = isObject ? (given as Readonly<Record<string, unknown>>) : {};
     this.#path = path;
     this.#problems = problems;
     this.#isSilent = !isObject;
-    if (!isObject) this.#add(path === "" ? "definition" : path, "needs to be an object");
+    if (!isObject) this.#add(path === "" ? what : path, "needs to be an object");
   }
 
   get problems(): readonly Problem[] {
@@ -60,6 +67,33 @@ export class FieldReader {
     if (UNWRITABLE.test(given)) return this.#wrong(name, "holds NUL or half a character", "");
     if (given.length <= max) return given;
     return this.#wrong(name, `has ${given.length} characters; at most ${max}`, "");
+  }
+
+  /** An object that is carried on as it is, no longer than `max` as text. */
+  json(name: string, max: number): Readonly<Record<string, unknown>> {
+    const given = this.#take(name) ?? {};
+    if (typeof given !== "object" || given === null || Array.isArray(given)) {
+      return this.#wrong(name, "needs to be an object", {});
+    }
+    const text = JSON.stringify(given);
+    if (text.length > max) {
+      return this.#wrong(name, `has ${text.length} characters as JSON; at most ${max}`, {});
+    }
+    if (/\\u(?:d[89a-f]|0000)/i.test(text)) {
+      return this.#wrong(name, "holds NUL or half a character", {});
+    }
+    return given as Readonly<Record<string, unknown>>;
+  }
+
+  /** Texts, each once. */
+  texts(name: string, { max, pattern, want }: TextsRule): readonly string[] {
+    const given = this.#take(name);
+    if (!Array.isArray(given) || given.length > max) {
+      return this.#wrong(name, `needs a list of at most ${max}`, []);
+    }
+    const wrong = given.find((one) => typeof one !== "string" || !pattern.test(one));
+    if (wrong !== undefined) return this.#wrong(name, `holds what is no ${want}`, []);
+    return [...new Set(given as readonly string[])];
   }
 
   whole(name: string, { min, max, absent }: WholeRule): number {

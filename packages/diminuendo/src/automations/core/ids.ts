@@ -31,6 +31,11 @@ export const turnKey = (runId: string, attempt: number): string => `automation:$
 export const sessionKey = (runId: string): string => `automation:${runId}:session`;
 export const deliveryKey = (runId: string): string => `automation:${runId}:delivered`;
 
+/** Of a webhook also the `webhook-id`. */
+export const deliveryOf = (runId: string, to: string): string => derived("dlv", runId, to);
+/** Under which Concord knows the task that tells of a run. */
+export const taskKey = (runId: string): string => `automation:${runId}:told`;
+export const itemOfDelivery = (deliveryId: string): string => derived("item", deliveryId);
 export const itemOfRun = (runId: string): string => derived("item", runId);
 export const itemOfPause = (automationId: string, atMs: number): string =>
   derived("item", automationId, "paused", atMs);

@@ -1,6 +1,6 @@
 /**
- * Owns the blueprint of a turn: a prompt in which `{{name}}` stands for something the run knows or the definition gives.
- * What a variable brings is text, never a blueprint again. Pure.
+ * Owns texts in which `{{name}}` stands for something the run knows or the definition gives: a turn's prompt, what a task
+ * is given. What a name brings is text, and is not filled in again. Pure.
  */
 import { TURN_TEXT_CHARS_MAX } from "../../protocol/index.ts";
 
@@ -26,6 +26,26 @@ export function fillIn(
   const text = prompt.replace(PLACE, (place, name: string) => values.get(name) ?? place);
   // What an agent has said may hold what a turn's text may not.
   return whole(text.replace(/\p{Surrogate}|\0/gu, ""), TURN_TEXT_CHARS_MAX);
+}
+
+/** JSON whose every text is filled in; a name that is not known stays as it stands. */
+export function fillInAll(value: unknown, known: Readonly<Record<string, string>>): unknown {
+  if (typeof value === "string") {
+    return value.replace(PLACE, (place, name: string) =>
+      Object.hasOwn(known, name) ? (known[name] ?? place) : place,
+    );
+  }
+  if (Array.isArray(value)) return value.map((one) => fillInAll(one, known));
+  if (typeof value !== "object" || value === null) return value;
+  const fields = Object.entries(value).map(([name, one]) => [name, fillInAll(one, known)]);
+  return Object.fromEntries(fields);
+}
+
+/** The names that the texts of JSON use. */
+export function namesInAll(value: unknown): readonly string[] {
+  if (typeof value === "string") return namesIn(value);
+  if (typeof value !== "object" || value === null) return [];
+  return [...new Set(Object.values(value).flatMap(namesInAll))];
 }
 
 /** At most `chars` of `text`, never half a character. */

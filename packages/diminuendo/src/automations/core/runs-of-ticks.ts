@@ -120,7 +120,7 @@ export function planOf(
   dueMs: number,
   lastResult: string,
 ): RunPlan {
-  const { name, schedule, execution, delivery, retries, limits } = definition;
+  const { name, schedule, execution, delivery, retries, limits, tools } = definition;
   const timeZone = schedule.kind === "cron" ? schedule.timeZone : "UTC";
   const prompt = fillIn(definition.prompt, definition.variables, {
     automation: name,
@@ -128,5 +128,6 @@ export function planOf(
     local_time: localTime(dueMs, timeZone),
     last_result: lastResult,
   });
-  return { name, execution, delivery, retries, limits, prompt, owner };
+  const only = tools === undefined ? {} : { tools };
+  return { name, execution, delivery, retries, limits, prompt, owner, ...only };
 }

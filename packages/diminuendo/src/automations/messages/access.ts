@@ -1,5 +1,5 @@
 /**
- * Owns who may change an automation: its owner, and who has automation:manage. It acts with its owner's rights, so that
+ * Owns finding automations and blueprints, and who may change an automation: its owner, and who has automation:manage. It acts with its owner's rights, so that
  * whoever changes what it does becomes its owner (saving.ts).
  */
 import type { Actor } from "@concert/service-kit/identity";
@@ -22,6 +22,15 @@ export const findAutomation = Effect.fnUntraced(function* (
   const { read } = yield* WorkerManager;
   const found = yield* read({ kind: "get_automation", tenantId, automationId });
   return found ?? (yield* notFound(automationId));
+});
+
+export const findBlueprint = Effect.fnUntraced(function* (
+  { tenant: tenantId }: Actor,
+  blueprintId: string,
+) {
+  const { read } = yield* WorkerManager;
+  const found = yield* read({ kind: "get_blueprint", tenantId, blueprintId });
+  return found ?? (yield* noBlueprint(blueprintId));
 });
 
 /** The automation, if the person may change it. */
@@ -52,6 +61,12 @@ export const logEntry = Effect.fnUntraced(function* (
   return entry;
 });
 
+export const stale = refuse(
+  "AutomationConflict",
+  "Somebody has changed it meanwhile; read it again and save with its new version.",
+);
+const noBlueprint = (blueprintId: string) =>
+  refuse("BlueprintNotFound", `There is no blueprint ${blueprintId.slice(0, 60)} here.`);
 const notFound = (automationId: string) =>
   refuse("AutomationNotFound", `There is no automation ${automationId.slice(0, 60)} here.`);
 const notTheirs = refuse(

@@ -6,7 +6,10 @@ import type { AutomationDefinition, Problem } from "../../protocol/index.ts";
 import { Refusal } from "../../security/Refusal.ts";
 import { sessionFor } from "../../session/access.ts";
 import { PodiumClient } from "../../upstream/PodiumClient.ts";
+import { madeFrom } from "../core/blueprints.ts";
 import { checkDefinition } from "../core/check-definition.ts";
+import { findBlueprint } from "./access.ts";
+import { webhookProblems } from "./outside.ts";
 
 /** The definition with its defaults, or a refusal that tells every problem. */
 export const definitionOf = Effect.fnUntraced(function* (actor: Actor, given: unknown) {
@@ -15,6 +18,17 @@ export const definitionOf = Effect.fnUntraced(function* (actor: Actor, given: un
   const { definition } = checked;
   const problems = yield* tenantProblems(actor, definition);
   return problems.length === 0 ? definition : yield* invalid(problems);
+});
+
+/** A definition together with the blueprint it is made from, if it names one. */
+export const wholeDefinition = Effect.fnUntraced(function* (
+  actor: Actor,
+  message: { readonly definition: unknown; readonly blueprintId?: string },
+) {
+  const { blueprintId, definition: given } = message;
+  const blueprint = blueprintId === undefined ? null : yield* findBlueprint(actor, blueprintId);
+  const asked = blueprint === null ? given : madeFrom(blueprint, given);
+  return { definition: yield* definitionOf(actor, asked), blueprint };
 });
 
 const tenantProblems = Effect.fnUntraced(function* (
@@ -32,6 +46,7 @@ const tenantProblems = Effect.fnUntraced(function* (
   if (delivery.sessionId !== null) {
     problems.push(...(yield* sessionProblems(actor, "delivery.sessionId", delivery.sessionId)));
   }
+  problems.push(...(yield* webhookProblems(actor, { delivery })));
   return problems;
 });
 
@@ -45,7 +60,7 @@ const sessionProblems = (actor: Actor, path: string, sessionId: string) =>
 
 const TOLD = 3;
 
-function invalid(problems: readonly Problem[]): Refusal {
+export function invalid(problems: readonly Problem[]): Refusal {
   const first = problems.slice(0, TOLD).map(({ path, problem }) => `${path} ${problem}`);
   const rest = problems.length > TOLD ? `; and ${problems.length - TOLD} more in problems` : "";
   return new Refusal({

@@ -8,9 +8,18 @@ import type { Broadcaster } from "../../transport/Broadcaster.ts";
 import type { Cause } from "../../transport/Reader.ts";
 import type { RouteError } from "../../transport/Router.ts";
 import type { PodiumClient } from "../../upstream/PodiumClient.ts";
+import type { Outside } from "../Outside.ts";
 import type { RunPorts } from "../RunPorts.ts";
 import type { Scheduler } from "../Scheduler.ts";
+import {
+  createBlueprint,
+  deleteBlueprint,
+  getBlueprint,
+  listBlueprints,
+  updateBlueprint,
+} from "./blueprints.ts";
 import { controlAutomation } from "./control.ts";
+import { listAutomationDeliveries, redeliverAutomation } from "./deliveries.ts";
 import { listInbox, triageInbox } from "./inbox.ts";
 import {
   getAutomation,
@@ -28,6 +37,7 @@ export type AutomationNeeds =
   | Sessions
   | Broadcaster
   | WorkerManager
+  | Outside
   | PodiumClient;
 
 export const aboutAutomations = (
@@ -54,6 +64,20 @@ export const aboutAutomations = (
       return listAutomationRuns(actor, message);
     case "get_automation_log":
       return getAutomationLog(actor, message);
+    case "list_automation_deliveries":
+      return listAutomationDeliveries(actor, message);
+    case "redeliver_automation":
+      return redeliverAutomation(actor, message);
+    case "list_blueprints":
+      return listBlueprints(actor, message);
+    case "get_blueprint":
+      return getBlueprint(actor, message);
+    case "create_blueprint":
+      return createBlueprint(cause, actor, message);
+    case "update_blueprint":
+      return updateBlueprint(cause, actor, message);
+    case "delete_blueprint":
+      return deleteBlueprint(cause, actor, message);
     case "list_inbox":
       return listInbox(actor, message);
     case "triage_inbox":

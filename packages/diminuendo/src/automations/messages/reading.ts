@@ -8,7 +8,7 @@ import { requirePermission } from "../../session/access.ts";
 import { nextDue } from "../core/due.ts";
 import { automationNotice, automationView, runView } from "../views.ts";
 import { findAutomation } from "./access.ts";
-import { definitionOf } from "./definition.ts";
+import { wholeDefinition } from "./definition.ts";
 import { pageOf, told } from "./pages.ts";
 
 const LOOK_AHEAD = 5;
@@ -43,7 +43,8 @@ export const previewAutomation = Effect.fn("previewAutomation")(function* (
   message: ClientMessageOf<"preview_automation">,
 ) {
   yield* requirePermission(actor, "automation:write");
-  const { schedule } = yield* definitionOf(actor, message.definition);
+  const { definition } = yield* wholeDefinition(actor, message);
+  const { schedule } = definition;
   const nowMs = yield* Clock.currentTimeMillis;
   const dueAt: number[] = [];
   for (let next = nextDue(schedule, nowMs, nowMs); next !== null; ) {

@@ -23,8 +23,9 @@ import { accountUntil } from "../accounting.ts";
 import { nextDue } from "../core/due.ts";
 import { Scheduler } from "../Scheduler.ts";
 import { automationNotice } from "../views.ts";
-import { automationToChange, logEntry } from "./access.ts";
-import { definitionOf } from "./definition.ts";
+import { automationToChange, logEntry, stale } from "./access.ts";
+import { definitionOf, wholeDefinition } from "./definition.ts";
+import { mayTellOutside } from "./outside.ts";
 
 type Saving = ClientMessageOf<"create_automation" | "update_automation" | "control_automation">;
 
@@ -36,7 +37,9 @@ export const createAutomation = Effect.fn("createAutomation")(function* (
   yield* requirePermission(actor, "automation:write");
   const first = yield* recallAnswer(actor, null, message);
   if (first !== null) return first;
-  const definition = yield* definitionOf(actor, message.definition);
+  const { definition, blueprint } = yield* wholeDefinition(actor, message);
+  const { blueprintId, version } = blueprint ?? {};
+  yield* mayTellOutside(actor, definition, blueprint === null ? [] : [blueprint.template]);
   const nowMs = yield* Clock.currentTimeMillis;
   const automation: StoredAutomation = {
     automationId: newId("auto"),
@@ -52,7 +55,8 @@ export const createAutomation = Effect.fn("createAutomation")(function* (
     nextDueAt: nextDue(definition.schedule, nowMs, nowMs),
     failuresInARow: 0,
   };
-  const log = yield* logEntry(actor, automation, "created", definition, nowMs);
+  const origin = blueprintId === undefined ? {} : { madeFrom: { blueprintId, version } };
+  const log = yield* logEntry(actor, automation, "created", { ...definition, ...origin }, nowMs);
   return yield* save(cause, actor, message, { automation, replaces: null, log });
 });
 
@@ -65,6 +69,7 @@ export const updateAutomation = Effect.fn("updateAutomation")(function* (
   const first = yield* recallAnswer(actor, null, message);
   if (first !== null) return first;
   const definition = yield* definitionOf(actor, message.definition);
+  yield* mayTellOutside(actor, definition, [found.definition]);
   const nowMs = yield* Clock.currentTimeMillis;
   const { version } = message;
   if (found.version !== version) return yield* stale;
@@ -138,10 +143,6 @@ export const deleteAutomation = Effect.fn("deleteAutomation")(function* (
   return answer;
 });
 
-const stale = refuse(
-  "AutomationConflict",
-  "Somebody has changed it meanwhile; read it again and save with its new version.",
-);
 const tooMany = refuse(
   "TooManyAutomations",
   `The tenant has ${AUTOMATION_LIMITS.perTenant} automations, as many as it may; delete one first.`,

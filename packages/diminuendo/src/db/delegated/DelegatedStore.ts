@@ -8,6 +8,7 @@ import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { AppConfig } from "../../app-config.ts";
+import { commitByWrite } from "../commit-by-write.ts";
 import { nameOf } from "../database-files.ts";
 import type {
   DatabaseName,
@@ -43,11 +44,13 @@ export const delegatedStore = (gatewayId: string) =>
         claim === undefined && error.superseded === true
           ? Deferred.fail(unsure, error)
           : Effect.void;
+      const writing: WorkerManager["Service"]["write"] = (command, claim) =>
+        Effect.tapError(write(replicas, here, command, claim), heed(claim));
       return WorkerManager.of({
         ...here,
         died: Effect.raceFirst(here.died, Deferred.await(unsure)),
-        write: (command, claim) =>
-          Effect.tapError(write(replicas, here, command, claim), heed(claim)),
+        write: writing,
+        commit: yield* commitByWrite(writing),
         read: <Q extends ReaderQuery>(query: Q) =>
           query.kind === "tenants"
             ? asking(query.kind, () => log.known("registry") as Promise<Answer<Q>>)
@@ -144,7 +147,7 @@ const keyOf = ({ shape, id }: DatabaseName): string => `${shape} ${id}`;
 const IN_SESSION: ReadonlySet<ReaderQuery["kind"]> = new Set([
   "events",
   "turn_by_key",
-  "has_approval",
+  "asking_command",
   "history",
   "remembered",
   "turn_fate",

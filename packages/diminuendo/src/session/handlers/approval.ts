@@ -1,30 +1,50 @@
-/** Owns how approvals make a session wait and go on. Several may be open at once: it waits for the last. Pure. */
+/**
+ * Owns how approvals and questions make a session wait and go on. Several may be open at once: it waits for the last.
+ * Both are kept in one table: what a person is asked, by the id under which they answer. Pure.
+ */
 import type { EventDraftOf } from "../../domain/podium-event.ts";
 import { inOrder, keep, moveTo, type Step, tell, unchanged } from "../session-model.ts";
 
 export function permissionRequested(draft: EventDraftOf<"permission_requested">): Step {
-  const { requestId: approvalId, commandId } = draft;
-  const turnId = draft.turnId ?? null;
-  const opened = keep([{ kind: "approval_opened", approvalId, turnId, commandId }], {});
-  return inOrder(tell(draft), opened, (model) => {
-    // Only the open turn can make the session wait; a straggler's approval can still be answered.
-    if (turnId === null || model.openTurn?.turnId !== turnId) return unchanged(model);
-    const pendingApprovals = new Set(model.pendingApprovals).add(approvalId);
-    return inOrder(keep([], { pendingApprovals }), moveTo("waiting"))(model);
-  });
+  const { requestId, commandId, turnId } = draft;
+  return inOrder(tell(draft), asked(requestId, commandId, turnId ?? null));
+}
+
+/** Without a command there is nobody to take an answer: it is only told. */
+export function questionRequested(draft: EventDraftOf<"question_requested">): Step {
+  const { requestId, commandId, turnId } = draft;
+  if (commandId === undefined) return tell(draft);
+  return inOrder(tell(draft), asked(requestId, commandId, turnId ?? null));
 }
 
 export function approvalResolved(draft: EventDraftOf<"approval_resolved">): Step {
-  const { requestId: approvalId, decision } = draft;
+  return inOrder(tell(draft), settled(draft.requestId, draft.decision));
+}
+
+export function questionResolved(draft: EventDraftOf<"question_resolved">): Step {
+  return inOrder(tell(draft), settled(draft.requestId, draft.outcome));
+}
+
+function asked(requestId: string, commandId: string, turnId: string | null): Step {
+  const row = { kind: "approval_opened", approvalId: requestId, turnId, commandId } as const;
+  return inOrder(keep([row], {}), (model) => {
+    // Only the open turn can make the session wait; what a straggler asks can still be answered.
+    if (turnId === null || model.openTurn?.turnId !== turnId) return unchanged(model);
+    const pendingRequests = new Set(model.pendingRequests).add(requestId);
+    return inOrder(keep([], { pendingRequests }), moveTo("waiting"))(model);
+  });
+}
+
+function settled(requestId: string, decision: string): Step {
   return inOrder(
-    tell(draft),
     (model) => {
-      const pendingApprovals = new Set(model.pendingApprovals);
-      pendingApprovals.delete(approvalId);
-      return keep([{ kind: "approval_closed", approvalId, decision }], { pendingApprovals })(model);
+      const pendingRequests = new Set(model.pendingRequests);
+      pendingRequests.delete(requestId);
+      const row = { kind: "approval_closed", approvalId: requestId, decision } as const;
+      return keep([row], { pendingRequests })(model);
     },
     (model) =>
-      model.status === "waiting" && model.pendingApprovals.size === 0
+      model.status === "waiting" && model.pendingRequests.size === 0
         ? moveTo("running")(model)
         : unchanged(model),
   );

@@ -5,17 +5,27 @@
 import { coalesceDeltas } from "../../domain/coalesce.ts";
 import type { EventDraft, PodiumEvent } from "../../domain/podium-event.ts";
 import { mapPodiumEvent } from "../../domain/podium-event-mapper.ts";
+import { textDeltaOf } from "../../domain/text-delta.ts";
 import { inOrder, keep, type Step, tell } from "../session-model.ts";
 import { steerApplied } from "../waiting-steps.ts";
-import { approvalResolved, permissionRequested } from "./approval.ts";
+import {
+  approvalResolved,
+  permissionRequested,
+  questionRequested,
+  questionResolved,
+} from "./approval.ts";
 import { messageComplete } from "./message.ts";
 import { turnEnded, turnStarted, usageUpdated } from "./turn.ts";
 
 /** What a run of Podium's events, in order, does to a session; its cursor moves in the same commit. */
 export function podiumEventsArrived(events: readonly PodiumEvent[]): Step {
-  const drafts = coalesceDeltas(events.flatMap(mapPodiumEvent));
+  const mapped = events.map((event) => textDeltaOf(event) ?? mapPodiumEvent(event));
+  const drafts = coalesceDeltas(mapped.flat());
   const podiumEventId = events.at(-1)?.eventId;
   const cursor = podiumEventId === undefined ? {} : { podiumEventId };
+  if (drafts.every(({ type }) => type === "text_delta")) {
+    return (model) => ({ model: { ...model, ...cursor }, drafts, rows: [] });
+  }
   return inOrder(...drafts.map(eventArrived), keep([], cursor));
 }
 
@@ -36,6 +46,10 @@ function eventArrived(draft: EventDraft): Step {
       return permissionRequested(draft);
     case "approval_resolved":
       return approvalResolved(draft);
+    case "question_requested":
+      return questionRequested(draft);
+    case "question_resolved":
+      return questionResolved(draft);
     default:
       return tell(draft);
   }

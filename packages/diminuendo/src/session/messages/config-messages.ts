@@ -74,7 +74,7 @@ export class ConfigListeners extends Context.Service<
         remove,
         countOf: (connection) => ofConnection(connection).length,
         add: Effect.fnUntraced(function* (connection, actor, namespace, scope) {
-          yield* Effect.promise(() => connection.signingIn);
+          yield* connection.untilSignedIn;
           if (!connection.isStill(actor)) return false;
           const heard = listening.get(namespace) ?? { scope, connections: new Set() };
           listening.set(namespace, heard);

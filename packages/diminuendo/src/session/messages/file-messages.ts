@@ -4,6 +4,7 @@
  */
 import type { Actor } from "@concert/service-kit/identity";
 import * as Effect from "effect/Effect";
+import { workspacePath } from "../../domain/workspace-path.ts";
 import type { ClientMessageOf } from "../../protocol/index.ts";
 import { refuse } from "../../security/Refusal.ts";
 import { PodiumFiles } from "../../upstream/PodiumFiles.ts";
@@ -16,12 +17,16 @@ type FileMessage = ClientMessageOf<
 
 export const readFiles = Effect.fn("readFiles")(function* (actor: Actor, message: FileMessage) {
   const session = yield* sessionFor(actor, "session:read", message.sessionId);
-  const { path = "" } = message;
-  if (path.split("/").some((part) => part === ".." || part === ".")) return yield* outside;
+  const path = workspacePath(message.path ?? "");
+  if (path === undefined) return yield* outside;
   const files = yield* PodiumFiles;
   const place = { instanceId: session.instanceId, actor, path };
   return yield* ask(files, place, message).pipe(
-    Effect.catchTag("Refused", (refused) => Effect.fail(asRefusal(refused))),
+    Effect.catchTag("Refused", (refused) =>
+      isUnborn(refused) && message.type === "list_files" && path === ""
+        ? Effect.succeed({ ...listOf(message.sessionId, path), entries: [] })
+        : Effect.fail(asRefusal(refused)),
+    ),
   );
 });
 
@@ -35,7 +40,7 @@ const ask = Effect.fnUntraced(function* (
   switch (message.type) {
     case "list_files": {
       const entries = yield* files.list(place, message.depth ?? 1);
-      return { type: "file_list" as const, sessionId, path, entries };
+      return { ...listOf(sessionId, path), entries };
     }
     case "read_file":
       return { type: "file_content" as const, sessionId, file: yield* files.read(place) };
@@ -49,6 +54,15 @@ const ask = Effect.fnUntraced(function* (
     }
   }
 });
+
+const listOf = (sessionId: string, path: string) => ({
+  type: "file_list" as const,
+  sessionId,
+  path,
+});
+
+/** A session whose agent has not been asked for anything yet: it has no files either. */
+const isUnborn = ({ code }: Refused) => code === "unknown_instance";
 
 /** A Podium without workspaces has no such route; one with them says what is missing. */
 const asRefusal = ({ status, code, message }: Refused) => {

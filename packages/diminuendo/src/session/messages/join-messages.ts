@@ -36,7 +36,7 @@ export const joinSession = Effect.fn("joinSession")(function* (
   }
   const start = yield* replayStart(session, message);
   const ts = yield* Clock.currentTimeMillis;
-  yield* Effect.promise(() => connection.signingIn);
+  yield* connection.untilSignedIn;
   // Finding the session took time: a former person's session must not reach the next (D3), nor a dead socket.
   if (!connection.isStill(actor)) return yield* somebodyElse;
   connection.send(snapshot(session, message, start, ts));

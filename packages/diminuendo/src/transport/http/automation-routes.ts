@@ -1,5 +1,5 @@
 /**
- * Owns `/api/automations` and `/api/inbox`: automations over HTTP, for who holds no socket. Each route is a message of
+ * Owns `/api/automations`, `/api/blueprints` and `/api/inbox`: automations over HTTP, for who holds no socket. Each route is a message of
  * the client protocol, with its checks and its idempotency (docs/automations.md).
  */
 import type { Actor } from "@concert/service-kit/identity";
@@ -12,6 +12,7 @@ import { BODY, numberIn, sent } from "./thread-routes.ts";
 
 const AUTOMATIONS = "/api/automations";
 const INBOX = "/api/inbox";
+const BLUEPRINTS = "/api/blueprints";
 
 interface AutomationRoute {
   readonly method: PersonRoute["method"];
@@ -46,8 +47,11 @@ function shown(answer: ServerMessage): unknown {
   if ("automation" in rest) return rest.automation;
   if ("run" in rest) return rest.run;
   if ("item" in rest) return rest.item;
-  const { automations, runs, entries, items, cursor, ...more } = rest as Fields;
-  const list = automations ?? runs ?? entries ?? items;
+  if ("delivery" in rest) return rest.delivery;
+  if ("blueprint" in rest) return rest.blueprint;
+  const { automations, runs, entries, items, deliveries, blueprints, cursor, ...more } =
+    rest as Fields;
+  const list = automations ?? runs ?? entries ?? items ?? deliveries ?? blueprints;
   return list === undefined ? rest : { items: list, nextCursor: cursor ?? null, ...more };
 }
 
@@ -83,18 +87,21 @@ export const AUTOMATION_ROUTES: readonly PersonRoute[] = [
   route({
     method: "POST",
     path: AUTOMATIONS,
-    summary: "A new automation: definition, idempotencyKey?.",
+    summary: "A new automation: definition, blueprintId?, idempotencyKey?.",
     status: 201,
     toMessage: (_, body) => ({
       type: "create_automation",
-      ...sent(body, "definition", "idempotencyKey"),
+      ...sent(body, "definition", "blueprintId", "idempotencyKey"),
     }),
   }),
   route({
     method: "POST",
     path: `${AUTOMATIONS}/preview`,
-    summary: "What a definition would do: its next ticks, or its problems.",
-    toMessage: (_, body) => ({ type: "preview_automation", ...sent(body, "definition") }),
+    summary: "What a definition would do: its next ticks, or its problems; blueprintId?.",
+    toMessage: (_, body) => ({
+      type: "preview_automation",
+      ...sent(body, "definition", "blueprintId"),
+    }),
   }),
   route({
     method: "GET",
@@ -119,6 +126,70 @@ export const AUTOMATION_ROUTES: readonly PersonRoute[] = [
       ...sent(query, "automationId"),
       ...pageOf(query),
     }),
+  }),
+  route({
+    method: "GET",
+    path: `${AUTOMATIONS}/deliveries`,
+    summary: "What is told outside, newest first; automationId, runId and status filter.",
+    permission: "automation:read",
+    query: [...PAGE, "automationId", "runId", "status"],
+    toMessage: (_, __, query) => ({
+      type: "list_automation_deliveries",
+      ...sent(query, "automationId", "runId", "status"),
+      ...pageOf(query),
+    }),
+  }),
+  route({
+    method: "POST",
+    path: `${AUTOMATIONS}/deliveries/{id}/redeliver`,
+    summary: "Sends it again, under the same id: idempotencyKey?.",
+    status: 202,
+    toMessage: (deliveryId, body) => ({
+      type: "redeliver_automation",
+      deliveryId,
+      ...sent(body, "idempotencyKey"),
+    }),
+  }),
+  route({
+    method: "GET",
+    path: BLUEPRINTS,
+    summary: "The tenant's blueprints of automations, in the order they were made.",
+    permission: "automation:read",
+    query: PAGE,
+    toMessage: (_, __, query) => ({ type: "list_blueprints", ...pageOf(query) }),
+  }),
+  route({
+    method: "POST",
+    path: BLUEPRINTS,
+    summary: "A new blueprint: blueprint {name, description?, template}, idempotencyKey?.",
+    status: 201,
+    toMessage: (_, body) => ({
+      type: "create_blueprint",
+      ...sent(body, "blueprint", "idempotencyKey"),
+    }),
+  }),
+  route({
+    method: "GET",
+    path: `${BLUEPRINTS}/{id}`,
+    summary: "One blueprint.",
+    permission: "automation:read",
+    toMessage: (blueprintId) => ({ type: "get_blueprint", blueprintId }),
+  }),
+  route({
+    method: "PATCH",
+    path: `${BLUEPRINTS}/{id}`,
+    summary: "Saves the whole blueprint: blueprint, version, idempotencyKey?.",
+    toMessage: (blueprintId, body) => ({
+      type: "update_blueprint",
+      blueprintId,
+      ...sent(body, "blueprint", "version", "idempotencyKey"),
+    }),
+  }),
+  route({
+    method: "DELETE",
+    path: `${BLUEPRINTS}/{id}`,
+    summary: "Deletes it; automations that were made from it stay as they are.",
+    toMessage: (blueprintId) => ({ type: "delete_blueprint", blueprintId }),
   }),
   route({
     method: "GET",

@@ -38,7 +38,7 @@ const one = (
   summary,
   permission: "session:read",
   ...(method === "GET" || method === "DELETE" ? {} : { body: BODY }),
-  query: ["cursor", "limit", "includeArchived"],
+  query: ["cursor", "limit", "includeArchived", "path", "depth", "iteration"],
   answer: Effect.fnUntraced(function* (actor: Actor, { path: names, body, query }: Asked) {
     const fields = toMessage(names["id"] ?? "", (body ?? {}) as Fields, query);
     return Response.json(shown(yield* ask(actor, fields)), { status });
@@ -152,6 +152,28 @@ export const THREAD_ROUTES: readonly PersonRoute[] = [
     type: "unarchive_session",
     sessionId,
     ...sent(body, "idempotencyKey"),
+  })),
+  one("GET", "/{id}/files", "What its agent keeps: path?, depth? (1).", (sessionId, _, query) => ({
+    type: "list_files",
+    sessionId,
+    ...sent(query, "path"),
+    ...numberIn(query, "depth"),
+  })),
+  one(
+    "GET",
+    "/{id}/files/content",
+    "A file: path, iteration? as it was.",
+    (sessionId, _, query) => ({
+      type: query["iteration"] === undefined ? "read_file" : "file_at_iteration",
+      sessionId,
+      ...sent(query, "path"),
+      ...numberIn(query, "iteration"),
+    }),
+  ),
+  one("GET", "/{id}/files/history", "Each version of a file: path.", (sessionId, _, query) => ({
+    type: "file_history",
+    sessionId,
+    ...sent(query, "path"),
   })),
   {
     method: "GET",

@@ -20,9 +20,12 @@ import * as say from "./sentences.ts";
 import { answerTalk } from "./small-talk.ts";
 import { complete, impossibility, missing } from "./stay.ts";
 import { type Reading, readConversation, type Wish } from "./wish.ts";
+import { fileAnswer, fileCall } from "./workspace.ts";
 
 /** What every move may look at. */
 interface Scene {
+  /** The newest message of the person. */
+  readonly asked: string;
   readonly reading: Reading;
   readonly tools: readonly Tool[];
   readonly todayIso: string;
@@ -35,6 +38,7 @@ export function plan(request: InferenceRequest, todayIso: string): readonly Bloc
   const { messages } = request;
   const asked = messages.findLastIndex((message) => message.role === "user");
   const scene: Scene = {
+    asked: messages[asked]?.content ?? "",
     reading: readConversation(messages.slice(0, asked + 1), todayIso),
     tools: request.tools ?? [],
     todayIso,
@@ -50,6 +54,8 @@ function opening(scene: Scene, turn: readonly Message[]): readonly Block[] {
   if (turn.some((message) => (message.tool_calls ?? []).length > 0)) {
     return text("I am still waiting for the result of what I asked for.");
   }
+  const file = fileCall(scene.asked, tools);
+  if (file !== undefined) return call(scene, file.say, file.tool, file.arguments);
   if (!reading.isRequest) return text(answerTalk(reading.talk, tools));
   if (!has(tools, "hotel_search")) {
     return text(
@@ -69,6 +75,8 @@ function opening(scene: Scene, turn: readonly Message[]): readonly Block[] {
 }
 
 function following(scene: Scene, observation: Observation): readonly Block[] {
+  const file = fileAnswer(observation);
+  if (file !== undefined) return text(file);
   if (observation.status !== "succeeded") return text(explainFailure(observation));
   switch (observation.call.name) {
     case "hotel_search":
@@ -78,6 +86,7 @@ function following(scene: Scene, observation: Observation): readonly Block[] {
         has(scene.tools, "hotel_confirm")
           ? call(scene, say.confirming(draft), "hotel_confirm", {
               booking_draft_id: draft.booking_draft_id,
+              ...(scene.reading.wish.forOther === true ? { for_somebody_else: true } : {}),
             })
           : text(
               `The booking for **${say.safe(draft.hotel_name)}** is prepared, but I have no tool to confirm it.`,

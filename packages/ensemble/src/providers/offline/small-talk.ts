@@ -25,13 +25,23 @@ export function answerTalk(talk: Talk, tools: readonly Tool[]): string {
   return sentences[talk];
 }
 
+/** Not worth a word among what it can do for somebody, as long as there is more. */
+const OWN_FILES: ReadonlySet<string> = new Set([
+  "list_files",
+  "read_file",
+  "write_file",
+  "delete_file",
+]);
+
 function abilities(tools: readonly Tool[]): string {
-  const names = tools.map((tool) => tool.name);
+  const names = tools.map((tool) => tool.name).filter((name) => !OWN_FILES.has(name));
   if (names.includes("hotel_search") && names.includes("hotel_confirm")) {
     return 'I can find and book hotels: tell me a city, your dates and how many guests, for example "Book a hotel in Lisbon from 3 to 5 March for 2".';
   }
   if (names.includes("hotel_search"))
     return "I can look for hotels: tell me a city, your dates and how many guests.";
+  if (names.length === 0 && tools.length > 0)
+    return 'I can keep files here: say "write notes.md: " and what it shall say, "read notes.md" or "list your files".';
   if (names.length === 0)
     return "I have no tools in this conversation, so I can do nothing but say so.";
   return `The tools here (${names.slice(0, 10).map(safe).join(", ")}) are not ones I know how to use.`;

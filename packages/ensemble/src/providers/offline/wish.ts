@@ -8,7 +8,7 @@ import { findHotel } from "./hotel-names.ts";
 import { readCity } from "./language/cities.ts";
 import { readDates } from "./language/dates.ts";
 import { addDays, nightsBetween, readSpokenStay } from "./language/days.ts";
-import { readGuests, readRooms } from "./language/guests.ts";
+import { isForOther, readGuests, readRooms } from "./language/guests.ts";
 import {
   type Intent,
   isRetry,
@@ -51,6 +51,8 @@ export interface Wish {
   readonly checkOut?: string;
   readonly nights?: number;
   readonly guests?: number;
+  /** Somebody else stays there. */
+  readonly forOther?: true;
   readonly budget?: Budget;
   readonly stars?: Stars;
   readonly picks: readonly Pick[];
@@ -143,7 +145,8 @@ function readMessage(text: string, table: Table, todayIso: string): Reading {
   const intent = readIntent(text, { hasFacts, isPicking });
   const isRequest = hasFacts || isPicking || intent !== undefined || (isUnderWay && isRetry(text));
   if (!isRequest) return { wish: before, isRequest, talk };
-  const wish = merged(before, facts, intent ?? before.intent);
+  const other = isForOther(text) ? ({ forOther: true } as const) : {};
+  const wish = { ...merged(before, facts, intent ?? before.intent), ...other };
   return {
     wish: facts.trouble === undefined ? wish : { ...wish, trouble: facts.trouble },
     isRequest,
@@ -157,7 +160,7 @@ function tellsEnough(said: Said, isUnderWay: boolean): boolean {
   return said.city !== undefined || count >= (isUnderWay ? 1 : 2);
 }
 
-type Said = Omit<Wish, "picks" | "intent" | "trouble">;
+type Said = Omit<Wish, "picks" | "intent" | "trouble" | "forOther">;
 interface Facts {
   readonly said: Said;
   readonly pick: Pick;

@@ -1,6 +1,6 @@
 /** Owns telling people in the application itself: a row in their inbox, once for each key, in the command's tenant. */
 import type { JsonObject } from "../../../core/json.ts";
-import { NO_RETRY } from "../../../core/retry.ts";
+import type { RetryPolicy } from "../../../core/retry.ts";
 import {
   assertIssued,
   type ConnectorDefinition,
@@ -20,6 +20,9 @@ const INPUT = {
   },
 } as const;
 
+/** One row for each key: trying again does no harm, and the database may be slow for a while. */
+const AGAIN: RetryPolicy = { attemptsMax: 5, waitsSeconds: [1, 5, 30, 120] };
+
 /** Operation `send_app_notification`; `recipient` is a user unless `recipient_kind` is `group`. */
 export function appNotificationConnector(options: TellingOptions): ConnectorDefinition {
   const { name, keyTemplate } = options;
@@ -35,7 +38,7 @@ export function appNotificationConnector(options: TellingOptions): ConnectorDefi
         keyTemplate,
         inputSchema: INPUT,
         timeoutMs: 5_000,
-        retry: options.retry ?? NO_RETRY,
+        retry: options.retry ?? AGAIN,
         call: async (input, context) => {
           assertIssued(context);
           const key = context.idempotencyKey ?? "";

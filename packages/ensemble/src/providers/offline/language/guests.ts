@@ -50,6 +50,14 @@ export function readGuests(text: string, isAwaited: boolean): number | undefined
   return /\bfor me\b(?!\s+to)/i.test(text) ? 1 : undefined;
 }
 
+const OTHER =
+  /\b(?:for|on behalf of) (?:my|our|a|the|another) (?:colleague|boss|manager|director|client|customer|guest speaker|visitor|employee|assistant)\b(?! and (?:me|myself|I)\b)/i;
+
+/** Whether somebody else will stay there, and not who speaks. */
+export function isForOther(text: string): boolean {
+  return OTHER.test(text);
+}
+
 /** How many rooms, where somebody wants more than one. */
 export function readRooms(text: string): number | undefined {
   const match = new RegExp(
