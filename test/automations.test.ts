@@ -87,11 +87,11 @@ test(
 test(
   "a run made from a blueprint uses its tools alone, and its end is told to a person by a governed task of Concord",
   async () => {
-    const { userId, tenantId, roles } = witness.identity;
+    const { userId, tenantId, roles } = scene.witness.identity;
     const payload = { recipient: userId, title: "{{automation}}", body: "{{status}}: {{summary}}" };
     const delivery = { inbox: "never", task: { name: "tell_person", payload } };
     const blueprint = { name: "Told", template: { delivery, tools: ["hotel_search"] } };
-    const made = await witness.ask({ type: "create_blueprint", blueprint });
+    const made = await scene.witness.ask({ type: "create_blueprint", blueprint });
     const { blueprintId } = made["blueprint"] as { blueprintId: string };
     const definition = {
       name: "Lisbon",
@@ -99,19 +99,19 @@ test(
       prompt: REQUEST,
       execution: { mode: "isolated", agentType: "concierge" },
     };
-    const created = await witness.ask({ type: "create_automation", blueprintId, definition });
+    const created = await scene.witness.ask({ type: "create_automation", blueprintId, definition });
     const { automationId } = created["automation"] as { automationId: string };
-    await witness.ask({ type: "control_automation", automationId, action: "run" });
+    await scene.witness.ask({ type: "control_automation", automationId, action: "run" });
     const run = await runOf(automationId, "succeeded");
     // It may search and nothing else: no draft, no booking, whatever the prompt asks for.
-    const log = await witness.readLog(String(run["sessionId"]));
+    const log = await scene.witness.readLog(String(run["sessionId"]));
     const called = log.filter(({ type }) => type === "tool_call").map(({ toolName }) => toolName);
     expect(called[0]).toBe("hotel_search");
     expect(log.filter(({ type }) => type === "tool_command")).toHaveLength(1);
     const delivered = await eventually(
       "the task to be taken",
       async () => {
-        const answer = await witness.askPatiently({
+        const answer = await scene.witness.askPatiently({
           type: "list_automation_deliveries",
           automationId,
         });
@@ -123,11 +123,13 @@ test(
     const owner = { user: userId, tenant: tenantId, roles, permissions: [] };
     const told = await eventually(
       "the notification",
-      async () => itemsOf(await concordOf(stack, owner)("/notifications"))[0],
+      async () => itemsOf(await concordOf(scene.stack, owner)("/notifications"))[0],
       POLITELY,
     );
     expect(told).toMatchObject({ title: "Lisbon", body: `succeeded: ${run["summary"]}` });
-    const kinds = (await recordOf(stack, String(delivered["commandId"]))).map(({ kind }) => kind);
+    const kinds = (await recordOf(scene.stack, String(delivered["commandId"]))).map(
+      ({ kind }) => kind,
+    );
     for (const kind of ["status", "policy", "effect"]) expect(kinds).toContain(kind);
   },
   TEST_TIMEOUT_MS,
@@ -183,6 +185,26 @@ test(
       code: "InvalidAutomation",
       problems: [{ path: "schedule.cron" }],
     });
+    const task = { name: "tell_person", payload: { recipient: "x", title: "t", body: "b" } };
+    const template = { ...definition, prompt: "Which hotels in {{city}}?", delivery: { task } };
+    const blueprint = await automations.createBlueprint({ name: "Hotels anywhere", template });
+    expect(blueprint).toMatchObject({ version: 1, needs: ["city"] });
+    const { blueprintId } = blueprint;
+    const ours = await automations.createFrom(blueprintId, { variables: { city: "Porto" } });
+    expect(ours.definition).toMatchObject({ name: "Hotels", delivery: { task } });
+    await automations.delete(ours.automationId);
+    const renamed = { name: "Hotels", template };
+    expect(await automations.updateBlueprint(blueprintId, 1, renamed)).toMatchObject({
+      version: 2,
+    });
+    expect(await automations.blueprint(blueprintId)).toMatchObject({ name: "Hotels" });
+    await automations.deleteBlueprint(blueprintId);
+    expect((await automations.blueprints()).items).not.toContainEqual(
+      expect.objectContaining({ blueprintId }),
+    );
+    const [delivery] = (await automations.deliveries({ status: "delivered" })).items;
+    if (delivery === undefined) throw new Error("an earlier test has had a task delivered");
+    expect(await automations.redeliver(delivery.deliveryId)).toMatchObject({ status: "pending" });
     expect(await automations.pause(automationId)).toMatchObject({ paused: "person" });
     await automations.delete(automationId);
     const actions = (await automations.log({ automationId })).items.map(({ action }) => action);

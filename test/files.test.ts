@@ -4,6 +4,7 @@
  */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { DiminuendoClient } from "@concert/sdk";
 import { concordOf, itemsOf } from "./support/concord.ts";
 import { expectEveryEventOnce } from "./support/journey.ts";
 import { Scene } from "./support/scene.ts";
@@ -74,6 +75,15 @@ test(
     expect((await concert("files", "read", sessionId, "none")).code).toBe(1);
     expect((await concert("files", "list", sessionId)).out).toContain("trip/notes.md");
     expect((await concert("files", "history", sessionId, path)).out.split("\n")).toHaveLength(4);
+    const sdk = new DiminuendoClient({
+      url: `${scene.stack.urls.diminuendo.replace("http", "ws")}/ws`,
+    });
+    await sdk.connect();
+    expect(await sdk.listFiles(sessionId, { path: "trip" })).toHaveLength(1);
+    expect(await sdk.readFile(sessionId, path)).toMatchObject({ content: "Buy tulips" });
+    expect(await sdk.fileHistory(sessionId, path)).toHaveLength(2);
+    expect(await sdk.fileAtIteration(sessionId, path, 1)).toMatchObject({ iteration: 1 });
+    sdk.disconnect();
     await expectEveryEventOnce(scene.witness, sessionId);
 
     const { userId, tenantId, roles } = scene.witness.identity;

@@ -64,6 +64,7 @@ function comparison(rounds: Record<Kind, readonly Round[]>): string {
       submit99: quantile(submit, 0.99),
       perSecond: middle((one) => one.drain.perSecond),
       cpu: middle((one) => one.drain.cpuSeconds),
+      postgres: middle((one) => one.drain.postgresCpuSeconds ?? Number.NaN),
       wal: middle((one) => one.drain.walBytesEach),
     };
   };
@@ -84,6 +85,7 @@ function comparison(rounds: Record<Kind, readonly Round[]>): string {
       row("submit accepted, in process, p99", "submit99", milliseconds),
       row("throughput, 32 submitters", "perSecond", (value) => `${value.toFixed(0)} /s`),
       row("CPU of the process per 1,000", "cpu", (value) => `${value.toFixed(2)} s`),
+      row("CPU of Postgres per 1,000", "postgres", (value) => `${value.toFixed(2)} s`),
       row("WAL each", "wal", (value) => `${(value / 1024).toFixed(1)} KiB`),
     ],
   );

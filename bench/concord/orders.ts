@@ -4,6 +4,7 @@
  */
 import { createInterface } from "node:readline";
 import type pg from "pg";
+import { postgresCpuSeconds } from "../support/postgres-cpu.ts";
 
 export interface Subject {
   readonly pool: pg.Pool;
@@ -31,6 +32,8 @@ export interface DrainResult {
   readonly perSecond: number;
   /** CPU of this process, for a thousand. */
   readonly cpuSeconds: number;
+  /** CPU of Postgres, for a thousand; undefined where it cannot be seen. */
+  readonly postgresCpuSeconds: number | undefined;
   readonly walBytesEach: number;
 }
 
@@ -79,6 +82,7 @@ async function steadily(subject: Subject, order: Order, next: () => number): Pro
 async function drain(subject: Subject, { count }: Order, next: () => number): Promise<DrainResult> {
   const before = await subject.doneCount();
   const wal = await walPosition(subject.pool);
+  const postgres = await postgresCpuSeconds(subject.pool);
   const cpu = process.cpuUsage();
   const startMs = performance.now();
   let left = count;
@@ -96,9 +100,14 @@ async function drain(subject: Subject, { count }: Order, next: () => number): Pr
   });
   const seconds = (performance.now() - startMs) / 1_000;
   const { user, system } = process.cpuUsage(cpu);
+  const after = await postgresCpuSeconds(subject.pool);
   return {
     perSecond: count / seconds,
     cpuSeconds: (user + system) / 1_000_000 / (count / 1_000),
+    postgresCpuSeconds:
+      postgres === undefined || after === undefined
+        ? undefined
+        : (after - postgres) / (count / 1_000),
     walBytesEach: ((await walPosition(subject.pool)) - wal) / count,
   };
 }

@@ -155,6 +155,8 @@ export const PURE_FILES: readonly RegExp[] = [
   /^packages\/podium\/src\/(runs|files)\//,
 ];
 
+/** Where adapters of durable runtimes are. */
+export const RUNTIMES = `${CONCORD}/runtime`;
 /** Where bodies of workflows are, and the files over which one is spread. */
 export const WORKFLOW_ROOMS = /^packages\/concord\/src\/runtime\//;
 export const WORKFLOW_FILES = /^packages\/concord\/src\/runtime\/run-command\.ts$/;

@@ -15,6 +15,7 @@ import {
   PURE_FILES,
   ROOMS,
   type Room,
+  RUNTIMES,
   SOLE_IMPORTERS,
   WORKFLOW_FILES,
   WORKFLOW_ROOMS,
@@ -118,21 +119,39 @@ export const featuresApart: Rule = ({ sources }) => {
 };
 
 /** Some packages have a single room that may know them; a test elsewhere may not either. */
-export const soleImporters: Rule = ({ sources }) =>
-  sources.flatMap((source) =>
+export const soleImporters: Rule = (project) => outsideTheirRoom(project, SOLE_IMPORTERS);
+
+/** X-51: engines that somebody tries out, beside those of the plan: only adapters may know them. */
+export function extraRuntimes(project: Project, names: readonly string[]): readonly Finding[] {
+  const engines = names.map((name) => ({
+    package: new RegExp(`^${RegExp.escape(name)}(/|$)`),
+    room: RUNTIMES,
+    reason: "the durable runtime is replaceable (spec §41)",
+  }));
+  return outsideTheirRoom(project, engines);
+}
+
+function outsideTheirRoom(
+  { sources }: Project,
+  importers: typeof SOLE_IMPORTERS,
+): readonly Finding[] {
+  return sources.flatMap((source) =>
     source.imports.flatMap(({ specifier, line }) =>
-      SOLE_IMPORTERS.filter(
-        ({ package: name, room, also = [] }) =>
-          name.test(specifier) &&
-          ![room, ...also].some((folder) => source.path.startsWith(`${folder}/`)),
-      ).map((rule) => ({
-        rule: "sole-importer",
-        path: source.path,
-        line,
-        message: `only ${rule.room} may import ${specifier}: ${rule.reason}`,
-      })),
+      importers
+        .filter(
+          ({ package: name, room, also = [] }) =>
+            name.test(specifier) &&
+            ![room, ...also].some((folder) => source.path.startsWith(`${folder}/`)),
+        )
+        .map((rule) => ({
+          rule: "sole-importer",
+          path: source.path,
+          line,
+          message: `only ${rule.room} may import ${specifier}: ${rule.reason}`,
+        })),
     ),
   );
+}
 
 /** What cannot be parsed is not known to keep any rule. */
 export const parsable: Rule = ({ sources }) =>

@@ -216,6 +216,24 @@ test("BND-3 alone, with nothing installed: 0 when all is well, 1 with file, line
   }
 });
 
+test("X-51 an engine that is tried out is named, and only adapters may import it; what is no program is a finding", () => {
+  const files = {
+    "package.json": '{ "name": "example", "dependencies": { "inngest": "1" } }',
+    "packages/concord/src/domain/main.ts": `${OPENING}import { Inngest } from "inngest/node";\n`,
+    "packages/concord/src/runtime/inngest/main.ts": `${OPENING}import { Inngest } from "inngest";\n`,
+  };
+  expect(checked(files).exitCode).toBe(0);
+  const { exitCode, said } = checked(files, ["--extra-runtime=inngest"]);
+  expect(exitCode).toBe(1);
+  expect(said).toContain(
+    "domain/main.ts:2: only packages/concord/src/runtime may import inngest/node",
+  );
+  expect(said).not.toContain("runtime/inngest/main.ts");
+  const broken = checked({ "packages/podium/src/main.ts": `${OPENING}export const = ;` });
+  expect([broken.exitCode, broken.said]).toEqual([1, expect.stringContaining("[parsable]")]);
+  expect(checked(files, ["--extra-runtime="]).exitCode).toBe(2);
+});
+
 test("BND-3 it runs first of all that is checked with every commit", async () => {
   const text = await Bun.file(`${import.meta.dir}/../check.ts`).text();
   const [, first] = /const steps[^=]*= \[\s*\{ name: "([^"]+)"/.exec(text) ?? [];

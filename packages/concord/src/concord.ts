@@ -47,6 +47,7 @@ import { migrate, missingMigrations } from "./postgres/migrate.ts";
 import { namingPool } from "./postgres/naming-client.ts";
 import { readAlertFigures } from "./postgres/projections/alerts.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
+import { readDashboards } from "./postgres/projections/dashboards.ts";
 import { readEvidence } from "./postgres/projections/evidence.ts";
 import { listIncidents } from "./postgres/projections/incidents.ts";
 import { listInputs } from "./postgres/projections/inputs.ts";
@@ -136,14 +137,7 @@ const DATABASE_RETRY_MS = 500;
 /** Checks the contracts (throws `CatalogError` with every problem) and prepares; `start()` connects. */
 export function createConcord(options: ConcordOptions): Concord {
   const log = options.log ?? pino({ level: "warn" });
-  const pool = namingPool({
-    connectionString: options.databaseUrl,
-    max: POOL_SIZE,
-    connectionTimeoutMillis: CONNECT_WITHIN_MS,
-    // A statement may be sent before the one before it is answered (postgres/transaction.ts).
-    pipeline: true,
-  });
-  pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
+  const pool = poolOf(options, log);
   const engine = engineOf(options, pool, log);
   const { given, runtime, catalog, kit, store, announcer, reconciler } = engine;
   const { secrets, outbox, sender } = engine;
@@ -173,6 +167,7 @@ export function createConcord(options: ConcordOptions): Concord {
     ...reads({ pool, store, kit, commands, runtime }),
     ...services({ pool, store, kit, catalog, secrets, sender }),
     connectors: () => describeConnectors(catalog),
+    dashboards: { read: (tenantId, since) => readDashboards(pool, tenantId, since) },
     schedules: createScheduleService(scheduling),
     webhooks: {
       find: catalog.webhook,
@@ -196,7 +191,9 @@ export function createConcord(options: ConcordOptions): Concord {
       dispatcher.start();
       alertWatch.start();
       state.sealing = setInterval(() => {
-        sealAudit(pool).catch((error) => log.warn({ err: error }, "could not seal the record"));
+        sealAudit(pool, { isPatient: true }).catch((error) =>
+          log.warn({ err: error }, "could not seal the record"),
+        );
       }, SEAL_EVERY_MS);
       state.isStarted = true;
     },
@@ -213,6 +210,18 @@ export function createConcord(options: ConcordOptions): Concord {
       await pool.end();
     },
   };
+}
+
+function poolOf({ databaseUrl }: ConcordOptions, log: Logger): pg.Pool {
+  const pool = namingPool({
+    connectionString: databaseUrl,
+    max: POOL_SIZE,
+    connectionTimeoutMillis: CONNECT_WITHIN_MS,
+    // A statement may be sent before the one before it is answered (postgres/transaction.ts).
+    pipeline: true,
+  });
+  pool.on("error", (error) => log.warn({ reason: error.message }, "a database connection failed"));
+  return pool;
 }
 
 interface WatchParts {

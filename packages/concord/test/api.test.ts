@@ -265,6 +265,7 @@ describe("HTTP API", () => {
       "price",
       "buy",
       "order",
+      "ask_person",
     ]);
     expect(tools.body.items[1]).toMatchObject({ task_name: "buy", side_effect: true });
     expect((await ask("/ready")).body).toMatchObject({ ok: true, missing: [] });

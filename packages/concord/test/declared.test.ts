@@ -60,6 +60,23 @@ describe("declared tasks", () => {
     ]);
   });
 
+  test("CON-16 POL-10 what only a person knows is asked for where the payload says so, and the answer goes on", async () => {
+    const plain = await anna.submit({ task_name: "gift_card", payload: { item: "lamp" } });
+    await rests(plain.command_id).toBe("succeeded");
+    const payload = { item: "lamp", gift: true };
+    const gift = await anna.submit({ task_name: "gift_card", payload });
+    expect(gift.status).toBe("waiting_for_input");
+    const { items } = await anna.inputs({ status: "open", command_id: gift.command_id });
+    expect(items).toMatchObject([
+      { questions: [{ text: "Who gets lamp?", fields: ["receiver"] }], task_name: "gift_card" },
+    ]);
+    const wrong = anna.provideInput(gift.command_id, { receiver: "" });
+    await expect(wrong).rejects.toMatchObject({ code: "validation_error" });
+    await anna.provideInput(gift.command_id, { receiver: "Ada" }, items[0]?.input_request_id);
+    await rests(gift.command_id).toBe("succeeded");
+    expect((await anna.get(gift.command_id)).payload).toEqual({ ...payload, receiver: "Ada" });
+  });
+
   test("CON-16 its policies decide, a person agrees, and it happens once, kill -9 in between", async () => {
     await expect(fred.submit(order("denied", 1))).rejects.toMatchObject({ code: "policy_denied" });
     const { command_id: id } = await anna.submit(order("dear", 900));

@@ -13,7 +13,9 @@ import {
   type TestRestate,
 } from "../src/testing/index.ts";
 import { ANNA, FRED, type Harness, startHarness, TRACE } from "./support/harness.ts";
+import { type Ledger, startLedger } from "./support/ledger.ts";
 import { startReceiver } from "./support/receiver.ts";
+import trips from "./support/trips.ts";
 
 interface Engine {
   readonly name: string;
@@ -47,10 +49,14 @@ for (const engine of engines) {
   if (!engine.isThere) process.stderr.write(`SKIPPED: ${engine.name} is not installed here\n`);
   describe.skipIf(!engine.isThere)(engine.name, () => {
     let harness: Harness;
+    let ledger: Ledger;
     beforeAll(async () => {
+      ledger = await startLedger();
+      process.env["TEST_LEDGER_URL"] = ledger.url;
       process.env["CONCORD_WEBHOOK_RUNTIMES"] = `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
       harness = await startHarness({
         runtime: await engine.begin(),
+        more: () => trips,
         webhooks: {
           privateRanges: ["127.0.0.1/32"],
           plainHttp: true,
@@ -60,6 +66,7 @@ for (const engine of engines) {
     });
     afterAll(async () => {
       await harness?.stop();
+      await ledger?.stop();
       await engine.end();
     });
 
@@ -149,6 +156,76 @@ for (const engine of engines) {
       await decide(encodeId("approval", approval.approvalId), "approved");
       expect(await harness.settled(command)).toMatchObject({ status: "succeeded" });
       expect(await harness.effects(command)).toEqual([{ status: "succeeded", attempts: 1 }]);
+    });
+
+    const travel = async (tripId: string) => {
+      const { command } = await harness.concord.commands.submit({
+        taskName: "trip",
+        payload: { trip_id: tripId },
+        principal: ANNA,
+        ingress: "user_request",
+        traceId: TRACE,
+      });
+      expect(await harness.settled(command)).toMatchObject({ status: "succeeded" });
+      return { command, id: encodeId("command", command.commandId) };
+    };
+    const statusOf = async (id: string) => (await harness.concord.commands.get(ANNA, id)).status;
+
+    test("RUN-5 CMP-12 a success is taken back in order, each effect once, with a restart in between", async () => {
+      ledger.undone.splice(0);
+      ledger.faults.set("undo flight", ["held"]);
+      const { id } = await travel("taken-back");
+      await harness.concord.commands.cancel(ANNA, id, "changed my mind");
+      await expect.poll(ledger.heldCount, { timeout: 20_000 }).toBe(1);
+      // The chain is in the middle: what was undone is not undone again, what was cut off is found out.
+      await harness.restart(async () => ledger.letGo());
+      await expect.poll(() => statusOf(id), { timeout: 40_000 }).toBe("cancelled");
+      expect(ledger.undone).toEqual(["stay", "flight", "mail"]);
+    });
+
+    test("RUN-5 CMP-14 CMP-15 a chain that halts is an incident; once somebody says so it goes on", async () => {
+      ledger.undone.splice(0);
+      ledger.faults.set("undo flight", ["refuse"]);
+      const { command, id } = await travel("halted");
+      await harness.concord.commands.cancel(ANNA, id, "changed my mind");
+      await expect.poll(() => statusOf(id), { timeout: 40_000 }).toBe("failed");
+      const principal = { ...ANNA, user: "olga", roles: ["owner"] };
+      const filter = { limit: 5, status: "open", commandId: command.commandId };
+      const { items } = await harness.concord.incidents.list(principal, filter);
+      expect(items).toMatchObject([{ kind: "compensation_exhausted" }]);
+      await harness.concord.incidents.act({
+        incidentId: encodeId("incident", items[0]?.incidentId ?? ("" as never)),
+        action: "retry",
+        principal,
+        traceId: TRACE,
+      });
+      await expect.poll(() => statusOf(id), { timeout: 40_000 }).toBe("cancelled");
+      expect(ledger.undone).toEqual(["stay", "flight", "mail"]);
+    });
+
+    test("RUN-5 a webhook that nobody takes is given up, and delivered again when somebody asks", async () => {
+      const receiver = await startReceiver();
+      receiver.answers.push(500, 500, 500);
+      const principal = { ...ANNA, roles: ["owner"] };
+      const service = harness.concord.webhookEndpoints;
+      const by = { principal, traceId: TRACE };
+      const { endpointId } = await service.create(by, {
+        url: receiver.url,
+        secretRef: "env:CONCORD_WEBHOOK_RUNTIMES",
+        eventTypes: ["artifact_created"],
+      });
+      const { command } = await harness.submit();
+      await harness.settled(command);
+      const seen = async () =>
+        (await service.deliveries(principal, { limit: 5, endpointId })).items.map(
+          ({ status, attempts }) => [status, attempts],
+        );
+      await expect.poll(seen, { timeout: 30_000 }).toEqual([["failed", 3]]);
+      const [delivery] = (await service.deliveries(principal, { limit: 5, endpointId })).items;
+      await service.redeliver(by, encodeId("delivery", delivery?.deliveryId ?? ("" as never)));
+      await expect.poll(async () => (await seen())[0]?.[0], { timeout: 30_000 }).toBe("delivered");
+      expect(new Set(receiver.received.map((one) => one.headers["webhook-id"])).size).toBe(1);
+      await receiver.stop();
     });
 
     test("RUN-17 why a command is not moving is told from the same words", async () => {

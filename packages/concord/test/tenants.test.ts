@@ -64,6 +64,11 @@ beforeAll(async () => {
      WHERE command_id = $2 LIMIT 1 RETURNING delivery_id AS id`,
     [endpoint?.id, open.commandId],
   );
+  await h.rows(
+    `INSERT INTO concord.input_requests (input_request_id, tenant_id, command_id, question, asked_by, status, expires_at)
+     VALUES (gen_random_uuid(), 't1', $1, 'hidden-lamp', 'policy', 'answered', now())`,
+    [open.commandId],
+  );
   ids = {
     "webhook-endpoints": encodeId("webhook", (endpoint?.id ?? "") as never),
     "webhook-deliveries": encodeId("delivery", (delivery?.id ?? "") as never),

@@ -15,11 +15,19 @@ export interface Greeting {
   readonly nodeId: NodeId;
   readonly incarnation: string;
   readonly address: string;
+  /** What it speaks; members that speak differently do not understand each other's frames. */
+  readonly protocol: string;
 }
+
+/** Raise it when a frame changes its form. Before it was told, payloads travelled inside of the JSON. */
+export const PEER_PROTOCOL = "2";
+const UNTOLD_PROTOCOL = "1";
 
 export const PEER_CLOSE = {
   /** The peer speaks another protocol. */
   malformed: 4400,
+  /** The dialler is of a version that speaks differently. */
+  otherProtocol: 4406,
   /** The dialler's name was removed from the cluster. */
   removed: 4403,
   /** The dialler is of another cluster, or another disk under a known name. */
@@ -34,6 +42,7 @@ export function greetingHeaders(greeting: Greeting): Record<string, string> {
     [`${PREFIX}node`]: greeting.nodeId,
     [`${PREFIX}incarnation`]: greeting.incarnation,
     [`${PREFIX}address`]: greeting.address,
+    [`${PREFIX}protocol`]: greeting.protocol,
   };
 }
 
@@ -49,6 +58,7 @@ export function greetingOf(headers: Headers): Greeting | null {
     nodeId: nodeId(id ?? ""),
     incarnation: incarnation ?? "",
     address: address ?? "",
+    protocol: headers.get(`${PREFIX}protocol`) ?? UNTOLD_PROTOCOL,
   };
 }
 

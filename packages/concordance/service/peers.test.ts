@@ -27,7 +27,8 @@ function dialled(greeting: Partial<PeerSession["greeting"]>, agreed = founded, i
     log: createLogger(() => undefined),
   });
   const closed: number[] = [];
-  const known = { clusterId: "ours", nodeId: n2, incarnation: "first", address: "127.0.0.1:2" };
+  const address = "127.0.0.1:2";
+  const known = { clusterId: "ours", nodeId: n2, incarnation: "first", address, protocol: "2" };
   const data: PeerSession = { kind: "peer", greeting: { ...known, ...greeting } };
   const socket = { data, close: (code: number) => closed.push(code) } as unknown as Socket;
   peers.opened(socket);
@@ -49,6 +50,12 @@ describe("who may speak as a member", () => {
       closed: [PEER_CLOSE.stranger],
       received: [],
     });
+  });
+
+  test("nobody of a version whose frames look different, nor of one that does not say", () => {
+    for (const protocol of ["1", "3"]) {
+      expect(dialled({ protocol })).toEqual({ closed: [PEER_CLOSE.otherProtocol], received: [] });
+    }
   });
 
   test("pitfall 5: no other disk under a known name", () => {

@@ -11,6 +11,7 @@ import {
   MessageWriter,
   messageOf,
   PEER_CLOSE,
+  PEER_PROTOCOL,
   type WireMessage,
 } from "./peer-wire.ts";
 import type { Identity } from "./raft/log.ts";
@@ -54,6 +55,11 @@ const RETRY_MIN_MS = 20;
 const RETRY_MAX_MS = 1_000;
 /** Being told that one is not welcome is no reason to ask every second. */
 const REFUSED_RETRY_MS = 10_000;
+const REFUSALS: ReadonlySet<number> = new Set([
+  PEER_CLOSE.removed,
+  PEER_CLOSE.stranger,
+  PEER_CLOSE.otherProtocol,
+]);
 
 export class Peers {
   readonly #options: PeerOptions;
@@ -137,9 +143,12 @@ export class Peers {
   }
 
   /** A name alone proves nothing: the disk behind it must be the one the cluster knows (pitfalls 5, 29). */
-  #refusalOf({ clusterId, nodeId, incarnation }: Greeting) {
+  #refusalOf({ clusterId, nodeId, incarnation, protocol }: Greeting) {
     const { identity, agreed } = this.#options;
-    const { stranger, removed } = PEER_CLOSE;
+    const { stranger, removed, otherProtocol } = PEER_CLOSE;
+    if (protocol !== PEER_PROTOCOL) {
+      return { code: otherProtocol, reason: "run the same version on all members" };
+    }
     if (clusterId !== identity.clusterId) {
       return { code: stranger, reason: "this is another cluster" };
     }
@@ -180,7 +189,8 @@ export class Peers {
 
   #dial(id: NodeId, link: Link): void {
     const { identity, apiKey, address, transport, log } = this.#options;
-    const greeting = greetingHeaders({ ...identity, address: address() });
+    const facts = { ...identity, address: address(), protocol: PEER_PROTOCOL };
+    const greeting = greetingHeaders(facts);
     const headers = { authorization: `Bearer ${apiKey}`, ...greeting };
     const socket = new WebSocket(`${transport.ws}://${link.address}/raft`, {
       headers,
@@ -194,7 +204,7 @@ export class Peers {
     socket.onclose = ({ code, reason }) => {
       if (link.socket !== socket) return;
       link.socket = null;
-      const refused = code === PEER_CLOSE.removed || code === PEER_CLOSE.stranger;
+      const refused = REFUSALS.has(code);
       link.failures = opened && !refused ? 0 : link.failures + 1;
       const waitMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(link.failures, 10));
       link.dialDueMs = performance.now() + (refused ? REFUSED_RETRY_MS : waitMs);

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { greetingHeaders, PEER_CLOSE } from "../service/peer-wire.ts";
+import { greetingHeaders, PEER_CLOSE, PEER_PROTOCOL } from "../service/peer-wire.ts";
 import { nodeId } from "../service/raft/types.ts";
 import { type ClusterStatus, REFUSALS } from "../shared/protocol.ts";
 import { BadInput } from "./bad-input.ts";
@@ -193,7 +193,8 @@ describe.each(SEEDS)("bad input, seed %d", (seed) => {
     const { clusterId, term, commitIndex } = (await response.json()) as ClusterStatus;
     const stranger = nodeId("stranger");
     const from = { from: stranger, to: "n1", term };
-    const entry = { index: commitIndex + 1, term, kind: "command", timeMs: 1, payload: "{}" };
+    const payload = "{}";
+    const entry = [term, 1, "command", payload.length];
     const messages = [
       {
         type: "vote_request",
@@ -225,7 +226,8 @@ describe.each(SEEDS)("bad input, seed %d", (seed) => {
       { type: "timeout_now", ...from },
     ] as const;
     for (let turn = 0; turn < 60; turn += 1) {
-      const greeting = { clusterId, nodeId: stranger, incarnation: "x", address: "127.0.0.1:1" };
+      const who = { clusterId, nodeId: stranger, incarnation: "x" };
+      const greeting = { ...who, address: "127.0.0.1:1", protocol: PEER_PROTOCOL };
       const socket = new WebSocket(`${node.url.replace("http", "ws")}/raft`, {
         headers: { ...headers, ...greetingHeaders(greeting) },
       });
@@ -234,9 +236,10 @@ describe.each(SEEDS)("bad input, seed %d", (seed) => {
         closed = true;
       };
       await eventually("the peer socket", () => closed || socket.readyState === WebSocket.OPEN);
-      const message = JSON.stringify(
+      const line = JSON.stringify(
         bad.luck.chance(0.7) ? bad.spoilt(bad.pick(messages)) : bad.json(),
       );
+      const message = bad.luck.chance(0.5) ? `${line}\n${payload}` : line;
       if (!closed) socket.send(bad.luck.chance(0.7) ? message : bad.bent(message));
       socket.close();
       await eventually("the end of it", () => closed);
@@ -253,6 +256,7 @@ describe("bad input that is not drawn", () => {
       nodeId: nodeId("n2"),
       incarnation: "x",
       address: "127.0.0.1:1",
+      protocol: PEER_PROTOCOL,
     };
     const socket = new WebSocket(`${node.url.replace("http", "ws")}/raft`, {
       headers: { ...headers, ...greetingHeaders(greeting) },

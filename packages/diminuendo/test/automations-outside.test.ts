@@ -1,6 +1,7 @@
 /** Results of runs told outside: by signed webhook and by a task of Concord, in virtual time and through real gateways. */
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
+import { secretRefProblem } from "../src/automations/core/check-outside.ts";
 import type { AutomationDelivery } from "../src/protocol/index.ts";
 import { briefing, ended, inbox, make, runNow, until } from "./support/automation-client.ts";
 import { AutomationWorld, definition } from "./support/automation-world.ts";
@@ -122,6 +123,18 @@ describe("in virtual time", () => {
     const messages = [...world.received.values()].flat() as { payload?: { body: string } }[];
     expect(messages.find(({ payload }) => payload)?.payload?.body).toBe("Briefing: It broke.");
   });
+});
+
+test("a secret is its own tenant's, whatever tenants are called", () => {
+  const mine = (tenant: string, name: string) =>
+    secretRefProblem(`env:DIMINUENDO_WEBHOOK_${name}`, tenant) === undefined;
+  expect(mine("acme", "ACME__OPS")).toBe(true);
+  expect(mine("Acme Ltd.", "ACME_LTD___OPS")).toBe(true);
+  expect(mine("a", "A_B__OPS")).toBe(false);
+  expect(mine("a", "A__B__OPS")).toBe(false);
+  expect(mine("a_b", "A_B__OPS")).toBe(true);
+  expect(mine("acme", "ACME__")).toBe(false);
+  expect(mine("acme", "GLOBEX__OPS")).toBe(false);
 });
 
 describe("through a gateway", () => {
@@ -282,6 +295,22 @@ describe("through a gateway", () => {
     expect(await problemsOf(raw)).toEqual(["delivery.webhook.secretRef"]);
     const other = { webhook: { url: "https://x.example/", secretRef: "env:PODIUM_API_KEY" } };
     expect(await problemsOf(other)).toEqual(["delivery.webhook.secretRef"]);
+    const eve = await TestClient.as(gateway.port, TOKENS.eve);
+    const theirs = { webhook: { url: "https://x.example/", secretRef: SECRET_REF } };
+    expect(
+      await eve.ask({
+        type: "create_automation",
+        definition: briefing("Hi.", { delivery: theirs }),
+      }),
+    ).toMatchObject({
+      code: "InvalidAutomation",
+      problems: [
+        {
+          path: "delivery.webhook.secretRef",
+          problem: "needs env:DIMINUENDO_WEBHOOK_GLOBEX__<NAME>, never the secret itself",
+        },
+      ],
+    });
     const unset = { webhook: { url: "https://x.example/", secretRef: `${SECRET_REF}_2` } };
     expect(await problemsOf(unset)).toEqual(["delivery.webhook.secretRef"]);
     const unknown = { task: { name: "notify", payload: { deep: ["{{owner}}"] } } };

@@ -161,6 +161,37 @@ test("a client that says nothing joins: the conversation, and the turn that is o
   ann.close();
 });
 
+test("a question is an interrupt with the schema of its answer; what fits goes on, what does not is refused", async () => {
+  const agent = agentOf(newThread());
+  say(agent, "question who comes");
+  const asked = (await runOf(agent)).events.at(-1) as unknown as {
+    readonly outcome: { readonly type: string; readonly interrupts: readonly { id: string }[] };
+  };
+  expect(asked.outcome).toMatchObject({
+    type: "interrupt",
+    interrupts: [
+      {
+        reason: "question",
+        message: "Who will stay there?",
+        responseSchema: { required: ["guest_name"] },
+      },
+    ],
+  });
+  const interruptId = asked.outcome.interrupts[0]?.id ?? "";
+  const answer = (payload: object) => [{ interruptId, status: "resolved" as const, payload }];
+  const refused: BaseEvent[] = [];
+  await agent
+    .runAgent(
+      { resume: answer({ guest_name: 7 }) },
+      { onRunErrorEvent: ({ event }) => void refused.push(event) },
+    )
+    .catch((error: unknown) => refused.push({ code: String(error) } as unknown as BaseEvent));
+  expect(JSON.stringify(refused)).toContain("InvalidAnswer");
+  const done = await runOf(agent, { resume: answer({ guest_name: "Ada" }) });
+  expect(done.events.at(-1)).toMatchObject({ type: "RUN_FINISHED" });
+  expect(agent.messages.length).toBeGreaterThan(0);
+});
+
 test("a turn that fails is RUN_ERROR; one that is stopped ends as cancelled", async () => {
   const failing = agentOf(newThread());
   say(failing, "fail now");

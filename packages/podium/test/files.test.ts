@@ -150,6 +150,11 @@ test("no path leads out, no stranger leads in, and every refusal has its code", 
       body: { error: { code: "unknown_file" } },
     });
   }
+  const api = await (await podium.request("GET", "/openapi.json")).json();
+  const told = Object.keys((api as { paths: object }).paths).filter((path) =>
+    path.includes("files"),
+  );
+  expect(told).toHaveLength(4);
   const bare = await fetch(`${podium.url}/api/v1/instances/i1/files`);
   expect(bare.status).toBe(401);
   await podium.request("DELETE", "/api/v1/instances/i1", undefined, ALICE);

@@ -50,7 +50,9 @@ export type {
 } from "@concert/diminuendo/protocol";
 
 type Needed = Pick<AutomationDefinition, "name" | "prompt" | "execution">;
-type Optional = Omit<AutomationDefinition, keyof Needed | "schedule">;
+type Optional = Omit<AutomationDefinition, keyof Needed | "schedule" | "delivery">;
+type Delivery = AutomationDefinition["delivery"];
+type Target<T> = Omit<T, "when"> & { readonly when?: "always" | "problems" };
 type Cron = Extract<AutomationDefinition["schedule"], { kind: "cron" }>;
 type Loose<T> = T extends readonly unknown[] | string | number | null
   ? T
@@ -60,6 +62,10 @@ type Loose<T> = T extends readonly unknown[] | string | number | null
 export interface AutomationInput
   extends Needed,
     Readonly<Partial<{ [K in keyof Optional]: Loose<Optional[K]> }>> {
+  readonly delivery?: Partial<Omit<Delivery, "webhook" | "task">> & {
+    readonly webhook?: Target<NonNullable<Delivery["webhook"]>>;
+    readonly task?: Target<NonNullable<Delivery["task"]>>;
+  };
   readonly schedule:
     | (Omit<Cron, "timeZone"> & { readonly timeZone?: string })
     | Exclude<AutomationDefinition["schedule"], Cron>;

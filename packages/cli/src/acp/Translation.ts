@@ -43,6 +43,8 @@ export class Translation {
         return [result(event)];
       case "tool_error":
         return [failure(event)];
+      case "question_requested":
+        return [said("agent_message_chunk", questionText(event), event.requestId)];
       case "turn_complete":
       case "turn_error":
         return this.#turnEnd(event, isOwn);
@@ -101,6 +103,18 @@ const said = (
   content: { type: "text", text },
   ...(messageId === undefined ? {} : { messageId }),
 });
+
+/** This protocol has no form: the person is told what is asked, and where it is answered. */
+function questionText({ questions, commandId }: SessionEventOf<"question_requested">): string {
+  const texts = (Array.isArray(questions) ? questions : []).map(
+    (one: { readonly text?: unknown } | null) => String(one?.text ?? ""),
+  );
+  const how =
+    commandId === undefined
+      ? ""
+      : ` Answer it in the console, or with: concert question answer ${commandId} '<JSON>'`;
+  return `The agent waits for you: ${texts.join(" ")}${how}`;
+}
 
 const shown = (text: string) => [
   { type: "content" as const, content: { type: "text" as const, text } },

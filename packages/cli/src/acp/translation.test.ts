@@ -96,3 +96,15 @@ test("who asked for a turn is not told their own words, nor its failure twice", 
     chunk("agent_message_chunk", "This turn failed: Too late. (timeout)"),
   ]);
 });
+
+test("a question is told with where to answer it, since this protocol has no form", () => {
+  const asked = {
+    type: "question_requested",
+    requestId: "inp_1",
+    questions: [{ text: "Who will stay there?", fields: ["guest_name"] }],
+  };
+  const [said] = told([{ ...asked, commandId: "cmd_1" }]);
+  expect(JSON.stringify(said)).toContain("Who will stay there?");
+  expect(JSON.stringify(said)).toContain("concert question answer cmd_1");
+  expect(JSON.stringify(told([asked]))).not.toContain("concert question");
+});

@@ -13,6 +13,7 @@ import { addAgentActions } from "./agent-actions.ts";
 import { addAlerts } from "./alerts.ts";
 import { type ApiEnv, type AuthOptions, identify, person } from "./auth.ts";
 import { addConnectors } from "./connectors.ts";
+import { addDashboards } from "./dashboards.ts";
 import { document } from "./document.ts";
 import { answering, RETRY_AFTER_SECONDS } from "./errors.ts";
 import { streamEvents } from "./events.ts";
@@ -83,6 +84,7 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addSchedules(app, concord, auth);
   addWebhooks(app, concord);
   addAlerts(app, concord, auth);
+  addDashboards(app, concord, auth);
   addWebhookEndpoints(app, concord, auth);
   const described = document(app);
   app.get("/openapi.json", (context) => context.json(described));

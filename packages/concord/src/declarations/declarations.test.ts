@@ -218,6 +218,25 @@ task:
   });
 });
 
+test("POL-10 a question about nothing that the payload knows is a problem of the catalog", () => {
+  const problems = problemsOf(`
+task:
+  name: odd
+  policies: [p]
+  input_schema: { type: object, required: [item], properties: { item: { type: string } } }
+  asks:
+    - { fields: [item, colour], text: "Which {payload.size}?", when: { gift: true } }
+  steps:
+    - { id: note, artifact: { type: file, title: Note, content: {} } }
+`).join("\n");
+  for (const part of [
+    "asks: {payload.size} is no field of input_schema",
+    "asks: when names gift, which is no field of input_schema",
+  ]) {
+    expect(problems).toContain(part);
+  }
+});
+
 function bomb(): string {
   const levels = Array.from({ length: 12 }, (_unused, n) =>
     n === 0

@@ -55,6 +55,12 @@ const common = {
   ingress_types: { type: "array", items: { enum: [...INGRESS_TYPES] } },
   idempotency_key: text,
   input_schema: schema,
+  asks: {
+    type: "array",
+    minItems: 1,
+    maxItems: 20,
+    items: object(["fields", "text"], { fields: texts, text, when: schema }),
+  },
 };
 const step = {
   oneOf: [
@@ -146,7 +152,11 @@ export const SHAPES: Readonly<Record<string, JsonObject>> = {
   task: object(["name", "input_schema", "steps"], {
     ...common,
     command_type: text,
-    tool: object(["name"], { name: text, description: text }),
+    tool: object(["name"], {
+      name: text,
+      description: text,
+      waits_for_person: { type: "boolean" },
+    }),
     steps: { type: "array", minItems: 1, maxItems: 100, items: step },
     result: schema,
   }),

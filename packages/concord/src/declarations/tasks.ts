@@ -3,10 +3,10 @@
  * propose, a task has steps whose inputs are filled from the payload and from steps before. They become contracts like
  * any other: policies, approval, effects and audit apply, and what is wrong is a problem of the catalog.
  */
-import type { Json, JsonObject } from "../core/json.ts";
+import { canonicalJson, type Json, type JsonObject } from "../core/json.ts";
 import type { Approver } from "../core/policy.ts";
 import type { IngressType, RiskLevel } from "../core/vocabulary.ts";
-import type { StepDefinition, StepView, TaskDefinition } from "../domain/tasks.ts";
+import type { PersonQuestion, StepDefinition, StepView, TaskDefinition } from "../domain/tasks.ts";
 import type { Declared } from "./connectors.ts";
 import { fillObject, fillText, placeholdersIn } from "./placeholders.ts";
 
@@ -20,6 +20,14 @@ interface Common {
   readonly ingress_types?: readonly IngressType[];
   readonly idempotency_key?: string;
   readonly input_schema: JsonObject;
+  readonly asks?: readonly AskDeclaration[];
+}
+
+/** What only a person can say (wire §2). `when`: only if these fields of the payload have these values. */
+interface AskDeclaration {
+  readonly fields: readonly string[];
+  readonly text: string;
+  readonly when?: JsonObject;
 }
 
 export interface ToolDeclaration extends Common {
@@ -70,7 +78,11 @@ type StepDeclaration =
 
 export interface TaskDeclaration extends Common {
   readonly command_type?: string;
-  readonly tool?: { readonly name: string; readonly description?: string };
+  readonly tool?: {
+    readonly name: string;
+    readonly description?: string;
+    readonly waits_for_person?: boolean;
+  };
   readonly steps: readonly StepDeclaration[];
   readonly result?: JsonObject;
 }
@@ -91,6 +103,8 @@ export function toolTaskOf(declared: ToolDeclaration): Declared<TaskDefinition> 
     capability,
     ...(effect_type === undefined ? {} : { effect_type }),
   };
+  const problems = askProblems(declared);
+  if (problems.length > 0) return { problems };
   const definition: TaskDefinition = {
     ...commonOf(declared),
     steps: [stepOf(step)],
@@ -104,12 +118,13 @@ export function taskOf(declared: TaskDeclaration): Declared<TaskDefinition> {
   const problems = [
     ...declared.steps.flatMap((step) => stepProblems(declared, step)),
     ...resultProblems(declared),
+    ...askProblems(declared),
   ];
   const { command_type: commandType, tool, result } = declared;
   const definition: TaskDefinition = {
     ...commonOf(declared),
     ...(commandType === undefined ? {} : { commandType }),
-    ...(tool === undefined ? {} : { tool }),
+    ...(tool === undefined ? {} : { tool: toolOf(tool) }),
     steps: declared.steps.map(stepOf),
     result: (view) => (result === undefined ? view.results : fillObject(result, valuesOf(view))),
   };
@@ -129,7 +144,27 @@ function commonOf(declared: Common): Omit<TaskDefinition, "steps" | "result"> {
     ...(approval === undefined ? {} : { approval }),
     ...(ingressTypes === undefined ? {} : { ingressTypes }),
     ...(key === undefined ? {} : { idempotency: { key } }),
+    ...(declared.asks === undefined ? {} : { asks: declared.asks.map(askOf) }),
   };
+}
+
+function askOf({ fields, text, when = {} }: AskDeclaration): PersonQuestion {
+  const conditions = Object.entries(when);
+  return {
+    fields,
+    text: (view) => String(fillText(text, valuesOf({ ...view, results: {} }))),
+    when: ({ payload }) =>
+      conditions.every(
+        ([field, value]) => canonicalJson(payload[field] ?? null) === canonicalJson(value),
+      ),
+  };
+}
+
+function toolOf({
+  waits_for_person: waitsForPerson,
+  ...tool
+}: NonNullable<TaskDeclaration["tool"]>) {
+  return waitsForPerson === undefined ? tool : { ...tool, waitsForPerson };
 }
 
 function stepOf(declared: StepDeclaration): StepDefinition {
@@ -182,6 +217,16 @@ function templatesOf(step: StepDeclaration): readonly Json[] {
   return "publish" in step ? [step.publish] : [step.input ?? {}];
 }
 
+function askProblems(declared: Common): readonly string[] {
+  const fields = Object.keys((declared.input_schema["properties"] ?? {}) as JsonObject);
+  return (declared.asks ?? []).flatMap(({ text, when = {} }) => [
+    ...unknownIn([text], declared, []).map((one) => `asks: ${one}`),
+    ...Object.keys(when)
+      .filter((name) => !fields.includes(name))
+      .map((name) => `asks: when names ${name}, which is no field of input_schema`),
+  ]);
+}
+
 function resultProblems(task: TaskDeclaration): readonly string[] {
   const all = task.steps.map(({ id }) => id);
   return unknownIn([task.result ?? {}], task, all).map((one) => `result: ${one}`);
@@ -204,7 +249,7 @@ function reachedBy(task: TaskDeclaration, step: StepDeclaration): readonly strin
 
 function unknownIn(
   templates: readonly Json[],
-  { input_schema: schema }: TaskDeclaration,
+  { input_schema: schema }: Pick<Common, "input_schema">,
   steps: readonly string[],
 ): readonly string[] {
   const fields = Object.keys((schema["properties"] ?? {}) as JsonObject);

@@ -7,6 +7,7 @@ import type { Approval } from "./approvals.ts";
 import type { Artifact, Lineage } from "./artifacts.ts";
 import type { DomainEvent } from "./audit.ts";
 import type { CommandService } from "./command-service.ts";
+import type { DashboardService } from "./dashboards.ts";
 import type { ConnectorSummary } from "./describing.ts";
 import type { Explanation } from "./explain.ts";
 import type { Health } from "./health.ts";
@@ -91,6 +92,7 @@ export interface Concord {
   readonly events: EventFeed;
   /** What an agent may propose; of one type, when it is named. */
   readonly tools: (agentType?: string) => readonly Tool[];
+  readonly dashboards: DashboardService;
   readonly counts: () => Promise<Counts>;
   /** What it stands on, part by part. Never throws. */
   readonly health: () => Promise<Health>;

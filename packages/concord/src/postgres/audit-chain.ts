@@ -10,6 +10,7 @@
  * (`known`) sees that too.
  */
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import type { AuditReport } from "../domain/reading.ts";
 import { LOCK_KEYS } from "./lock-keys.ts";
@@ -54,9 +55,16 @@ const SEAL = `
   )
   SELECT count(*)::int AS count FROM fresh`;
 
-/** Seals what became final since the last time; returns how many events. Does nothing while another process seals. */
-export async function sealAudit(pool: Pool): Promise<number> {
+/**
+ * Seals what became final since the last time; returns how many events. Does nothing while another process seals.
+ * `isPatient`: leaves the database to others as long as each batch took, since a long record takes many.
+ */
+export async function sealAudit(
+  pool: Pool,
+  { isPatient = false }: { readonly isPatient?: boolean } = {},
+): Promise<number> {
   for (let total = 0; ; ) {
+    const startMs = performance.now();
     const count = await inTransaction(pool, async (client) => {
       const lock = await client.query("SELECT pg_try_advisory_xact_lock($1) AS mine", [
         LOCK_KEYS.sealAudit,
@@ -67,6 +75,8 @@ export async function sealAudit(pool: Pool): Promise<number> {
     });
     total += count;
     if (count < BATCH_EVENTS) return total;
+    if (isPatient) await sleep(performance.now() - startMs);
+    if (pool.ending) return total;
   }
 }
 

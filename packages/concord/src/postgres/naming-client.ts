@@ -6,7 +6,7 @@
 import pg from "pg";
 import { statementName } from "./transaction.ts";
 
-const BY_ID = /\bworkflow_uuid\s*=\s*\$\d|^\s*INSERT\b/i;
+const BY_ID = /\bworkflow_uuid\s*=\s*(?:ANY\s*\()?\$\d|^\s*INSERT\b/i;
 /** A plan for all columns is refused as soon as there is one more. */
 const ALL_COLUMNS = /\bselect\s+\*|\breturning\s+\*/i;
 

@@ -217,6 +217,18 @@ describe("catalog load", () => {
     expect(problems).toEqual(['the tool "same" is registered twice']);
   });
 
+  test("POL-10 a question that is never open, or that the payload does not know, is refused", () => {
+    const properties = { a: { type: "string" }, b: { type: "string" } };
+    const inputSchema = { type: "object", required: ["a"], properties };
+    const asking = (fields: readonly string[], text = "Which?") =>
+      problemsOf((c) => c.task({ ...task, inputSchema, asks: [{ fields, text }] })).join();
+    expect(asking(["b"])).not.toContain("asks");
+    expect(asking(["a"])).toContain('asks for "a", which inputSchema requires from the beginning');
+    expect(asking(["c"])).toContain('asks for "c", which inputSchema does not know');
+    expect(asking([])).toContain("names no field");
+    expect(asking(["b"], "")).toContain("without words");
+  });
+
   test("names are unique", () => {
     expect(problemsOf((c) => c.task(task))[0]).toContain("registered twice");
     expect(problemsOf((c) => c.task({ ...task, name: "agent.turn" }))[0]).toContain("agent.turn");

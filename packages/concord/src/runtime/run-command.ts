@@ -9,6 +9,7 @@ import type { AgentRuntime } from "../domain/agents.ts";
 import type { Vendors } from "../domain/connector-attempt.ts";
 import type { Kit } from "../domain/kit.ts";
 import { moveCommand } from "../domain/move.ts";
+import { Slots } from "../domain/slots.ts";
 import type { Outbox, Store, Tx } from "../domain/store.ts";
 import { performThought } from "../domain/thinking.ts";
 import { isConnectionLost } from "../postgres/connection.ts";
@@ -34,6 +35,12 @@ export interface RunParts<Connection> {
 /** A sleeping run looks at its rows at least this often, whatever happened to its messages. */
 const LONGEST_SLEEP_MS = 3_600_000;
 
+/**
+ * Transactions that runs have open at once in this process, however many run: the other connections are for people who
+ * ask, and a few that are used again and again know their statements.
+ */
+const AT_ONCE_MAX = 8;
+
 /** Failures of our own in a row before the command is given up; each is logged, and waited after. */
 const MISHAPS_MAX = 5;
 const MISHAP_WAIT_MS = 400;
@@ -43,10 +50,17 @@ export function defineRunCommand<Connection>(
   runtime: DurableRuntime<Connection>,
   parts: RunParts<Connection>,
 ): void {
+  const store = atMost(AT_ONCE_MAX, parts.store);
   runtime.defineWorkflow(RUN_COMMAND, async (context, input) => {
-    await runCommand(parts, context, asId("command", String(input)));
+    await runCommand({ ...parts, store }, context, asId("command", String(input)));
     return null;
   });
+}
+
+/** The same, with so many transactions open at once; the others wait their turn without a connection. */
+function atMost(count: number, store: Store): Store {
+  const slots = new Slots(count);
+  return { ...store, transaction: (work) => slots.run(() => store.transaction(work)) };
 }
 
 /** The messages of the domain in those of the runtime. */

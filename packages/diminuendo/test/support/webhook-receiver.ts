@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 const KEY = Buffer.alloc(32, 7);
 export const WEBHOOK_SECRET = `whsec_${KEY.toString("base64")}`;
 /** Where the gateway under test finds it. */
-export const SECRET_REF = "env:DIMINUENDO_WEBHOOK_TEST";
+export const SECRET_REF = "env:DIMINUENDO_WEBHOOK_ACME__TEST";
 /** A gateway may send to it. */
 export const REACH_RECEIVER = [
   "--webhook-plain-http=true",

@@ -84,3 +84,62 @@ test("words said into a turn stand where they were first read", () => {
     ["user", "and cheap"],
   ]);
 });
+
+test("work on files stands before the move it belongs to; what an earlier thought said stands with its move", () => {
+  const round = (stepIndex: number, text: string) => ({
+    stepIndex,
+    text,
+    usage: { input_tokens: 0, output_tokens: 0 },
+    calls: [
+      {
+        call_id: `c${stepIndex}`,
+        tool_name: "write_file",
+        arguments: { path: "a" },
+        outcome: { status: "succeeded" as const, result: stepIndex },
+      },
+    ],
+  });
+  const calls = [{ call_id: "call_1", tool_name: "hotel_search", arguments: {} }];
+  const transcript = [
+    {
+      kind: "move" as const,
+      move: { kind: "tool_calls" as const, message_id: "m", text: "Noted. Searching.", calls },
+    },
+    { ...observation, status: "succeeded", result: 1 },
+  ];
+  const messages = conversationOf(
+    { ...step, transcript },
+    "",
+    [],
+    [round(0, "Noted."), round(1, "And this.")],
+  );
+  expect(messages.slice(3).map(({ role, content }) => [role, content])).toEqual([
+    ["assistant", ""],
+    ["tool", '{"status":"succeeded","result":0}'],
+    ["assistant", "Noted. Searching."],
+    ["tool", '{"status":"succeeded","result":1}'],
+    ["assistant", "And this."],
+    ["tool", '{"status":"succeeded","result":1}'],
+  ]);
+});
+
+test("however much is done with files, the conversation stays within what Ensemble takes; the newest is shown", () => {
+  const rounds = Array.from({ length: 16 * 12 }, (_, index) => ({
+    stepIndex: 1,
+    text: "",
+    usage: { input_tokens: 0, output_tokens: 0 },
+    calls: Array.from({ length: 32 }, (__, position) => ({
+      call_id: `c${index}_${position}`,
+      tool_name: "read_file",
+      arguments: { path: "a" },
+      outcome: { status: "succeeded" as const, result: { content: "x".repeat(16_000) } },
+    })),
+  }));
+  const messages = conversationOf(step, "", [], rounds);
+  expect(messages.length).toBeLessThanOrEqual(500);
+  expect(JSON.stringify(messages).length).toBeLessThan(400_000);
+  expect(messages.at(-1)?.content).toContain("xxxx");
+  const called = new Set(messages.flatMap((one) => one.tool_calls ?? []).map(({ id }) => id));
+  const answered = messages.flatMap((one) => (one.tool_call_id ? [one.tool_call_id] : []));
+  expect(answered.every((id) => called.has(id))).toBe(true);
+});

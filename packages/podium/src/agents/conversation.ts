@@ -10,8 +10,10 @@ import type { ModelMessage } from "../upstream/ensemble-client.ts";
 
 /** One observation must not crowd the rest out of the model's window. */
 const OBSERVATION_CHARS_MAX = 32_000;
-/** Nor must all that was read of files in a turn: the newest is shown. */
+/** Nor must all that was done with files in a turn: the newest is shown. */
 const FILE_CHARS_MAX = 200_000;
+/** Ensemble takes 500. */
+const MESSAGES_MAX = 480;
 
 /**
  * System prompt, history, the person's text, then every move with what came of it, and what was said and done to files
@@ -24,7 +26,8 @@ export function conversationOf(
   rounds: readonly WorkspaceRound[] = [],
 ): ModelMessage[] {
   let move = 0;
-  const shown = newest(rounds);
+  const others = 2 + step.history.length + step.transcript.length + steers.length;
+  const shown = newest(rounds, MESSAGES_MAX - others);
   const before = (stepIndex: number) => [
     ...saidBefore(steers, stepIndex),
     ...shown
@@ -44,19 +47,29 @@ export function conversationOf(
   ];
 }
 
-/** The rounds, outcomes that no longer fit replaced by a word about them. */
-function newest(rounds: readonly WorkspaceRound[]): readonly WorkspaceRound[] {
-  let left = FILE_CHARS_MAX;
+/** The rounds that fit: the oldest are left out, and calls that are too long are replaced by a word about them. */
+function newest(rounds: readonly WorkspaceRound[], messagesMax: number): WorkspaceRound[] {
+  const shown: WorkspaceRound[] = [];
+  let messages = 0;
+  let chars = 0;
   const fitting = (call: RoundCall): RoundCall => {
-    left -= JSON.stringify(call.outcome).length;
-    if (left >= 0 || call.outcome.status === "failed") return call;
-    return { ...call, outcome: { status: "succeeded", result: "[left out; read it again]" } };
+    chars += JSON.stringify([call.arguments, call.outcome]).length;
+    if (chars <= FILE_CHARS_MAX) return call;
+    return {
+      ...call,
+      arguments: {},
+      outcome: call.outcome.status === "failed" ? call.outcome : LEFT_OUT,
+    };
   };
-  return rounds
-    .toReversed()
-    .map((round) => ({ ...round, calls: round.calls.toReversed().map(fitting).toReversed() }))
-    .toReversed();
+  for (const round of rounds.toReversed()) {
+    messages += 1 + round.calls.length;
+    if (messages > messagesMax) break;
+    shown.unshift({ ...round, calls: round.calls.toReversed().map(fitting).toReversed() });
+  }
+  return shown;
 }
+
+const LEFT_OUT = { status: "succeeded", result: "[left out; ask again]" } as const;
 
 /** The calls and their outcomes; what an earlier thought said stands with its move. */
 function roundMessages(

@@ -2,6 +2,7 @@
 import { createApp, type Logger, type Readiness, requireKey } from "@concert/service-kit";
 import type { Thinker } from "../engine/thinker.ts";
 import { addAgentStepRoute } from "./agent-step-route.ts";
+import { describeFileRoutes } from "./file-docs.ts";
 import { addFileRoutes } from "./file-routes.ts";
 import { addInstanceRoutes, type InstanceRouteNeeds } from "./instance-routes.ts";
 import { addMetricsRoute, type Gauges } from "./metrics-route.ts";
@@ -22,6 +23,7 @@ export function createPodiumApp(needs: AppNeeds): PodiumApp {
   app.use("/internal/*", requireKey([needs.apiKey]));
   addInstanceRoutes(app, needs);
   addFileRoutes(app, needs);
+  describeFileRoutes(app);
   addAgentStepRoute(app, needs.thinker);
   addMetricsRoute(app, needs.gauges);
   app.doc("/openapi.json", { openapi: "3.0.3", info: { title: "Podium", version: "1" } });

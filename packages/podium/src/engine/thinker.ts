@@ -198,7 +198,10 @@ export class Thinker {
     const thinking = { ...subject, stepKey, stepIndex, commandId };
     return {
       rounds: this.#store.rounds.ofTurn(subject.turn.turnSeq),
-      act: (said) => doRound(this.#store, thinking, said, writer.finish()),
+      act: (said) => {
+        if (said.calls.length > CALLS_MAX) throw tooMuch(`more than ${CALLS_MAX} calls at once`);
+        return doRound(this.#store, thinking, said, writer.finish());
+      },
     };
   }
 

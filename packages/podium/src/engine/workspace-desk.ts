@@ -47,6 +47,9 @@ export interface Said {
   readonly usage: Usage;
 }
 
+/** A longer list is read folder by folder. */
+const LISTED_MAX = 200;
+
 interface Done {
   readonly outcome: RoundOutcome;
   readonly change?: FileChange;
@@ -143,7 +146,9 @@ function listed(store: Store, instance: Instance, path: string): unknown {
   const entries = entriesBelow(store.workspaces.files(instance.instanceId), folder, PARTS_MAX);
   if (entries === undefined)
     throw new ApiError(404, "unknown_file", `There is nothing at "${folder}".`);
-  return { files: entries.filter(({ kind }) => kind === "file") };
+  const files = entries.filter(({ kind }) => kind === "file");
+  const leftOut = files.length - LISTED_MAX;
+  return { files: files.slice(0, LISTED_MAX), ...(leftOut > 0 ? { left_out: leftOut } : {}) };
 }
 
 function excerpt(

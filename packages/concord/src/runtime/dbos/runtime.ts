@@ -55,7 +55,7 @@ const QUEUE_POLL_MS: Readonly<Record<QueueName, number>> = {
 const UNRUNG_POLL_MS = 20;
 const SCHEDULES_POLL_MS = 2_000;
 const RESULT_POLL_MS = 50;
-const DBOS_POOL_SIZE = 20;
+const DBOS_POOL_SIZE = 10;
 const IDLE_TRANSACTION_MS = 60_000;
 /** For steps in flight; runs that wait stay waiting, and continue with the next start. */
 const STOP_WITHIN_MS = 1_000;

@@ -5,8 +5,20 @@ import type { FieldReader } from "./field-reader.ts";
 import { namesInAll } from "./prompt.ts";
 
 const LIMITS = AUTOMATION_LIMITS;
-/** One's own name for it, so that nobody can have any other variable of the gateway sign. */
-export const SECRET_REF = /^env:DIMINUENDO_WEBHOOK_[A-Z0-9_]{1,64}$/;
+const PREFIX = "env:DIMINUENDO_WEBHOOK_";
+const NAME = /^[A-Z0-9]+(?:_[A-Z0-9]+)*$/;
+const NAME_CHARS_MAX = 64;
+
+/**
+ * What keeps a tenant from signing with the secret that `reference` names: a signature is worth something, so nobody may
+ * have another tenant's secret sign, or any other variable of the gateway.
+ */
+export function secretRefProblem(reference: string, tenantId: string): string | undefined {
+  const own = `${PREFIX}${tenantId.toUpperCase().replace(/[^A-Z0-9]+/g, "_")}__`;
+  const name = reference.startsWith(own) ? reference.slice(own.length) : "";
+  if (NAME.test(name) && name.length <= NAME_CHARS_MAX) return undefined;
+  return `needs ${own}<NAME>, never the secret itself`;
+}
 const WHEN = ["always", "problems"] as const;
 
 export function webhookOf(read: FieldReader): WebhookTarget {
@@ -15,9 +27,6 @@ export function webhookOf(read: FieldReader): WebhookTarget {
   const when = read.choice("when", WHEN, "always");
   read.nothingElse();
   if (url !== "" && !URL.canParse(url)) read.complain("url", "is no URL");
-  if (secretRef !== "" && !SECRET_REF.test(secretRef)) {
-    read.complain("secretRef", "needs env:DIMINUENDO_WEBHOOK_<NAME>, never the secret itself");
-  }
   return { url, secretRef, when };
 }
 

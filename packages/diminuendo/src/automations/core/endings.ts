@@ -118,8 +118,8 @@ function itemOf(
 export function waitingChanged(run: StoredRun, waits: boolean, nowMs: number): Change {
   const word = {
     kind: "attention",
-    title: "waits for a decision",
-    summary: "The agent has asked for something that a person has to approve.",
+    title: "waits for a person",
+    summary: "The agent needs a decision or an answer that only a person can give.",
     nowMs,
     state: waits ? "unread" : "done",
   } as const;

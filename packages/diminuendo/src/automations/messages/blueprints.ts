@@ -114,7 +114,7 @@ const saidOf = Effect.fnUntraced(function* (
   if (!checked.ok) return yield* invalid(checked.problems);
   const { said } = checked;
   yield* mayTellOutside(actor, said.template, before === null ? [] : [before.template]);
-  const problems = yield* webhookProblems(said.template, "template.");
+  const problems = yield* webhookProblems(actor, said.template, "template.");
   return problems.length === 0 ? said : yield* invalid(problems);
 });
 

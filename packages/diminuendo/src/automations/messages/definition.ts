@@ -46,7 +46,7 @@ const tenantProblems = Effect.fnUntraced(function* (
   if (delivery.sessionId !== null) {
     problems.push(...(yield* sessionProblems(actor, "delivery.sessionId", delivery.sessionId)));
   }
-  problems.push(...(yield* webhookProblems({ delivery })));
+  problems.push(...(yield* webhookProblems(actor, { delivery })));
   return problems;
 });
 

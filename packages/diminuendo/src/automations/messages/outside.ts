@@ -6,6 +6,7 @@ import type { Actor } from "@concert/service-kit/identity";
 import * as Effect from "effect/Effect";
 import type { AutomationDefinition, Problem } from "../../protocol/index.ts";
 import { refuse } from "../../security/Refusal.ts";
+import { secretRefProblem } from "../core/check-outside.ts";
 import { Outside } from "../Outside.ts";
 import { mayManage } from "./access.ts";
 
@@ -23,10 +24,19 @@ export const mayTellOutside = (
   return isKnown ? Effect.void : Effect.fail(notTheirs);
 };
 
-export const webhookProblems = Effect.fnUntraced(function* (said: Delivering, below = "") {
+export const webhookProblems = Effect.fnUntraced(function* (
+  { tenant }: Actor,
+  said: Delivering,
+  below = "",
+) {
   const webhook = webhookIn(said);
   if (webhook === undefined) return [];
-  const found = yield* (yield* Outside).problemsWith(webhook);
+  const foreign = secretRefProblem(webhook.secretRef, tenant);
+  // Whether somebody else's secret is set is nobody's business.
+  const found =
+    foreign === undefined
+      ? yield* (yield* Outside).problemsWith(webhook)
+      : [{ field: "secretRef", problem: foreign }];
   return found.map(
     ({ field, problem }): Problem => ({ path: `${below}delivery.webhook.${field}`, problem }),
   );

@@ -10,10 +10,10 @@ export interface RunOf {
   readonly threadId: string;
   readonly runId: string;
   readonly turnId: string;
-  /** Approvals that this run itself has answered. */
+  /** Approvals and questions that this run itself has answered. */
   readonly answered: ReadonlySet<string>;
 }
-type Asked = SessionEventOf<"permission_requested">;
+type Asked = SessionEventOf<"permission_requested" | "question_requested">;
 
 export class Run {
   readonly #of: RunOf;
@@ -67,7 +67,13 @@ export class Run {
       case "permission_requested":
         if (!this.#of.answered.has(event.requestId)) this.#asked.set(event.requestId, event);
         return [asIs(event), ...this.#interrupted()];
+      case "question_requested":
+        // Without a command nobody takes an answer.
+        if (event.commandId === undefined) return [asIs(event)];
+        if (!this.#of.answered.has(event.requestId)) this.#asked.set(event.requestId, event);
+        return [asIs(event), ...this.#interrupted()];
       case "approval_resolved":
+      case "question_resolved":
         this.#asked.delete(event.requestId);
         return [asIs(event)];
       case "turn_complete":
@@ -224,15 +230,29 @@ const asIs = (event: SessionEvent): AgUiEvent => ({
   value: event,
 });
 
-function interruptOf({ requestId, toolCallId, reviewPacket, expiresAt, ...asked }: Asked) {
-  const action = reviewPacket["action"];
+function interruptOf(asked: Asked) {
+  const { requestId, toolCallId, commandId, expiresAt = null } = asked;
   return {
     id: requestId,
-    reason: "approval",
-    message: typeof action === "string" ? action : `Approval (${asked.approvalType})`,
+    ...(asked.type === "question_requested" ? ofQuestion(asked) : ofApproval(asked)),
     ...(toolCallId === undefined ? {} : { toolCallId }),
     ...(expiresAt === null ? {} : { expiresAt: new Date(expiresAt).toISOString() }),
-    responseSchema: ANSWER_SCHEMA,
-    metadata: { reviewPacket, commandId: asked.commandId },
+    metadata: {
+      ...(asked.type === "permission_requested" ? { reviewPacket: asked.reviewPacket } : {}),
+      commandId,
+    },
   };
+}
+
+function ofApproval({ reviewPacket, approvalType }: SessionEventOf<"permission_requested">) {
+  const action = reviewPacket["action"];
+  const message = typeof action === "string" ? action : `Approval (${approvalType})`;
+  return { reason: "approval", message, responseSchema: ANSWER_SCHEMA };
+}
+
+function ofQuestion({ questions, answerSchema = {} }: SessionEventOf<"question_requested">) {
+  const texts = (Array.isArray(questions) ? questions : []).map(
+    (one: { readonly text?: unknown } | null) => String(one?.text ?? ""),
+  );
+  return { reason: "question", message: texts.join(" "), responseSchema: answerSchema };
 }

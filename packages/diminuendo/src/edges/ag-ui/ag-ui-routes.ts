@@ -109,7 +109,12 @@ const askedFor = Effect.fnUntraced(function* (
 const isStartOf = (turnId: string | undefined) => (event: SessionEvent) =>
   event.turnId === turnId && event.type === "user_message";
 
-/** Decides the approvals, then tells what follows the first of them. */
+const OVER: ReadonlySet<string> = new Set(["ApprovalAlreadyDecided", "QuestionClosed"]);
+
+const asks = (event: SessionEvent) =>
+  event.type === "permission_requested" || event.type === "question_requested";
+
+/** Answers the approvals and questions, then tells what follows the first of them. */
 const answered = Effect.fnUntraced(function* (
   actor: Actor,
   { sessionId }: SessionMeta,
@@ -120,7 +125,7 @@ const answered = Effect.fnUntraced(function* (
     yield* ask(actor, { type: "answer_question", sessionId, requestId, ...answerOf(one) }).pipe(
       // Sent again, or somebody was faster: what was decided is told with the turn.
       Effect.catchIf(
-        (error) => error instanceof Refusal && error.code === "ApprovalAlreadyDecided",
+        (error) => error instanceof Refusal && OVER.has(error.code),
         () => Effect.void,
       ),
     );
@@ -128,11 +133,11 @@ const answered = Effect.fnUntraced(function* (
   const router = yield* Router;
   const ids = new Set(answers.map(({ interruptId }) => interruptId));
   const places = yield* Effect.forEach(ids, (id) =>
-    router.seek(actor, sessionId, (e) => e.type === "permission_requested" && e.requestId === id),
+    router.seek(actor, sessionId, (e) => asks(e) && e.requestId === id),
   );
   const found = places.filter((place) => place !== null).sort((a, b) => a.seq - b.seq)[0];
   if (found?.turnId === undefined) {
-    return yield* refuse("ApprovalNotFound", "This session has no such approval.");
+    return yield* refuse("ApprovalNotFound", "This session has no such approval or question.");
   }
   return {
     turnId: found.turnId,

@@ -1,5 +1,6 @@
 /** Owns what a client of AG-UI asks for with a run: the fields that are read, their bounds, and what they mean. Pure. */
 import * as Schema from "effect/Schema";
+import { isQuestion } from "../../domain/request-ids.ts";
 
 const IDS_CHARS_MAX = 150;
 const MESSAGES_MAX = 10_000;
@@ -52,11 +53,14 @@ export function wishOf({ messages, resume = [] }: RunInput): Wish {
   return { kind: "turn", text: content.map(({ text = "" }) => text).join("\n\n") };
 }
 
-/** The answer to an approval as `answer_question` takes it. */
-export function answerOf({ status, payload }: Resumed) {
+/** The answer to an approval or a question as `answer_question` takes it. */
+export function answerOf({ interruptId, status, payload }: Resumed) {
   const given = (typeof payload === "object" && payload !== null ? payload : {}) as Readonly<
     Record<string, unknown>
   >;
+  if (isQuestion(interruptId)) {
+    return { answers: { input: given }, ...(status === "cancelled" ? { dismissed: true } : {}) };
+  }
   const { approved, decision, reason } = given;
   const byFlag = typeof approved === "boolean" ? (approved ? "approved" : "rejected") : undefined;
   return {
