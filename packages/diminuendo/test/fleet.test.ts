@@ -299,6 +299,8 @@ describe.if(hasRedis)("how a fleet begins and ends", () => {
     const until = async (breaker: string) => {
       while ((await broadcast())?.["breaker"] !== breaker) await Bun.sleep(50);
     };
+    // It listens before it is connected to the others.
+    while ((await broadcast())?.["ok"] !== true) await Bun.sleep(20);
     expect(await broadcast()).toMatchObject({ ok: true, engine: "redis", breaker: "closed" });
     await fleet.engine.kill();
     await until("open");
