@@ -85,7 +85,7 @@ export const ROOMS: readonly Room[] = [
     path: `${DIM}/automations/core`,
     // The shapes of what is kept, beside the protocol.
     rooms: ["*"],
-    packages: ["croner", "effect", "node:crypto"],
+    packages: ["@concert/service-kit/tenant-variable", "croner", "effect", "node:crypto"],
     pure: true,
   },
   { path: DIM, rooms: ["*"] },

@@ -34,7 +34,7 @@ beforeAll(async () => {
       env: {
         ...process.env,
         LOG_LEVEL: "error",
-        CONCORD_WEBHOOK_CLI: SECRET,
+        CONCORD_WEBHOOK_T1__CLI: SECRET,
         CONCORD_WEBHOOK_PRIVATE_RANGES: "127.0.0.1/32",
         CONCORD_WEBHOOK_PLAIN_HTTP: "true",
       },
@@ -215,7 +215,7 @@ describe("concert, asking a running Concord", () => {
         },
       });
       expect((await json("webhook", "secret")).secret).toMatch(/^whsec_/);
-      const ref = "env:CONCORD_WEBHOOK_CLI";
+      const ref = "env:CONCORD_WEBHOOK_T1__CLI";
       const to = `http://127.0.0.1:${receiver.port}/`;
       const made = await json("webhook", "create", to, ref, "--events", "webhook_updated");
       await json("webhook", "update", made.webhook_id, "--description", "the shop");

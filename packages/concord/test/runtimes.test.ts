@@ -53,7 +53,8 @@ for (const engine of engines) {
     beforeAll(async () => {
       ledger = await startLedger();
       process.env["TEST_LEDGER_URL"] = ledger.url;
-      process.env["CONCORD_WEBHOOK_RUNTIMES"] = `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
+      process.env["CONCORD_WEBHOOK_T1__RUNTIMES"] =
+        `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
       harness = await startHarness({
         runtime: await engine.begin(),
         more: () => trips,
@@ -99,7 +100,7 @@ for (const engine of engines) {
         { principal, traceId: TRACE },
         {
           url: receiver.url,
-          secretRef: "env:CONCORD_WEBHOOK_RUNTIMES",
+          secretRef: "env:CONCORD_WEBHOOK_T1__RUNTIMES",
           eventTypes: ["artifact_created"],
         },
       );
@@ -211,7 +212,7 @@ for (const engine of engines) {
       const by = { principal, traceId: TRACE };
       const { endpointId } = await service.create(by, {
         url: receiver.url,
-        secretRef: "env:CONCORD_WEBHOOK_RUNTIMES",
+        secretRef: "env:CONCORD_WEBHOOK_T1__RUNTIMES",
         eventTypes: ["artifact_created"],
       });
       const { command } = await harness.submit();

@@ -21,7 +21,7 @@ let ids: Readonly<Record<string, string>>;
 let secrets: readonly string[];
 
 beforeAll(async () => {
-  process.env["CONCORD_WEBHOOK_OTHER"] = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
+  process.env["CONCORD_WEBHOOK_T2__OTHER"] = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
   h = await startHarness();
   const keys = ["own=t1:anna:owner|auditor|operator:buy", "other=t2:eve:owner|auditor|finance:buy"];
   const auth = {
@@ -55,7 +55,7 @@ beforeAll(async () => {
     `INSERT INTO concord.webhook_endpoints (endpoint_id, tenant_id, command_id, url, description, event_types,
        secret_ref, after_transaction, after_seq, created_by)
      VALUES (gen_random_uuid(), 't1', $1, 'https://example.com/hidden-lamp', 'hidden-lamp', '["nothing"]',
-       'env:CONCORD_WEBHOOK_LAMP', '0', 0, 'anna') RETURNING endpoint_id AS id`,
+       'env:CONCORD_WEBHOOK_T1__LAMP', '0', 0, 'anna') RETURNING endpoint_id AS id`,
     [open.commandId],
   );
   const [delivery] = await h.rows<{ id: string }>(
@@ -105,7 +105,7 @@ const BODIES: Readonly<Record<string, object>> = {
   "/commands/{id}/dependencies": { depends_on: [{ command_id: `cmd_${"0".repeat(32)}` }] },
   "/approvals/{id}/delegate": { to: "eve" },
   "/webhook-endpoints/{id}": { description: "changed" },
-  "/webhook-endpoints/{id}/rotate": { secret_ref: "env:CONCORD_WEBHOOK_OTHER" },
+  "/webhook-endpoints/{id}/rotate": { secret_ref: "env:CONCORD_WEBHOOK_T2__OTHER" },
   "/incidents/{id}/settle": { action: "resolve", note: "seen" },
   "/schedules/{name}/backfill": { from: "2026-01-01T00:00:00Z", to: "2026-01-02T00:00:00Z" },
 };

@@ -26,7 +26,7 @@ beforeAll(async () => {
   server = await serverProcess(postgres.databaseUrl, {
     TEST_VENDOR_URL: vendor.url,
     TEST_VENDOR_KEY: "vendor-dev",
-    CONCORD_WEBHOOK_TEST: SECRET,
+    CONCORD_WEBHOOK_T2__TEST: SECRET,
     CONCORD_WEBHOOK_PRIVATE_RANGES: "127.0.0.1/32",
     CONCORD_WEBHOOK_PLAIN_HTTP: "true",
     CONCORD_WEBHOOK_RETRY_SECONDS: "0.1,0.2,0.2,0.2,0.2,0.2",
@@ -60,7 +60,7 @@ test("RUN-11 killed before, while and after events leave: each arrives, signed, 
     headers: { authorization: `Bearer ${KEYS.eve}`, "content-type": "application/json" },
     body: JSON.stringify({
       url: receiver.url,
-      secret_ref: "env:CONCORD_WEBHOOK_TEST",
+      secret_ref: "env:CONCORD_WEBHOOK_T2__TEST",
       event_types: ["artifact_created"],
     }),
   });

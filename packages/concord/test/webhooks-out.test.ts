@@ -10,15 +10,15 @@ import { type Received, type Receiver, SAID, startReceiver } from "./support/rec
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
 const NEXT = `whsec_${Buffer.alloc(32, 9).toString("base64")}`;
-const REF = "env:CONCORD_WEBHOOK_TEST";
+const REF = "env:CONCORD_WEBHOOK_T1__TEST";
 
 let h: Harness;
 let app: ConcordApp;
 let receiver: Receiver;
 beforeAll(async () => {
-  process.env["CONCORD_WEBHOOK_TEST"] = SECRET;
-  process.env["CONCORD_WEBHOOK_NEXT"] = NEXT;
-  process.env["CONCORD_WEBHOOK_SHORT"] = "whsec_c2hvcnQ=";
+  process.env["CONCORD_WEBHOOK_T1__TEST"] = SECRET;
+  process.env["CONCORD_WEBHOOK_T1__NEXT"] = NEXT;
+  process.env["CONCORD_WEBHOOK_T1__SHORT"] = "whsec_c2hvcnQ=";
   h = await startHarness({
     webhooks: {
       privateRanges: ["127.0.0.1/32"],
@@ -193,13 +193,13 @@ describe("outbound webhooks", () => {
 
   test("while a secret is changed both sign; afterwards only the new one", async () => {
     const id = await create();
-    const rotate = { secret_ref: "env:CONCORD_WEBHOOK_NEXT", overlap_minutes: 60 };
+    const rotate = { secret_ref: "env:CONCORD_WEBHOOK_T1__NEXT", overlap_minutes: 60 };
     await ask("POST", `/webhook-endpoints/${id}/rotate`, rotate);
     await buy();
     await settles(id, "delivered");
     expect(verified(receiver.received[0], SECRET)).toBeDefined();
     expect(verified(receiver.received[0], NEXT)).toBeDefined();
-    const over = { secret_ref: "env:CONCORD_WEBHOOK_NEXT", overlap_minutes: 0 };
+    const over = { secret_ref: "env:CONCORD_WEBHOOK_T1__NEXT", overlap_minutes: 0 };
     await ask("POST", `/webhook-endpoints/${id}/rotate`, over);
     await buy();
     await settles(id, "delivered", "delivered");
@@ -211,8 +211,11 @@ describe("outbound webhooks", () => {
     const refused = [
       SECRET,
       "env:DATABASE_URL",
-      "env:CONCORD_WEBHOOK_UNSET",
-      "env:CONCORD_WEBHOOK_SHORT",
+      "env:CONCORD_WEBHOOK_T1__UNSET",
+      "env:CONCORD_WEBHOOK_T1__SHORT",
+      "env:CONCORD_WEBHOOK_TEST",
+      "env:CONCORD_WEBHOOK_T2__TEST",
+      "env:CONCORD_WEBHOOK_T1__X__TEST",
       "concordance:tenant:t2/hook",
       "file:/run/secrets/t2/hook",
       "file:/run/secrets/t1/../t2/hook",

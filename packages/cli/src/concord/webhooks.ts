@@ -20,7 +20,7 @@ const TYPES: Flag = {
 const DESCRIPTION: Flag = { flags: "--description <text>", help: "what it is for" };
 const SECRET_REF = {
   name: "secret-ref",
-  help: "where the secret is, e.g. env:CONCORD_WEBHOOK_SHOP",
+  help: "where the secret is, e.g. env:CONCORD_WEBHOOK_ACME__SHOP",
 };
 
 type Flags = Readonly<Record<string, string | boolean | undefined>>;

@@ -38,10 +38,10 @@ test("a key or address of the caller's does not reach a service by inheritance, 
 });
 
 test("what signs webhooks reaches who signs with it and nobody else", () => {
-  const inherited = { CONCORD_WEBHOOK_SHOP: "whsec_x", DIMINUENDO_WEBHOOK_OPS: "whsec_y" };
+  const inherited = { CONCORD_WEBHOOK_ACME__SHOP: "whsec_x", DIMINUENDO_WEBHOOK_OPS: "whsec_y" };
   const holdersOf = (secret: string) =>
     SERVICES.filter(({ name }) => secret in envOf(name, inherited)).map(({ name }) => name);
-  expect(holdersOf("CONCORD_WEBHOOK_SHOP")).toEqual(["concord"]);
+  expect(holdersOf("CONCORD_WEBHOOK_ACME__SHOP")).toEqual(["concord"]);
   expect(holdersOf("DIMINUENDO_WEBHOOK_OPS")).toEqual(["diminuendo"]);
 });
 

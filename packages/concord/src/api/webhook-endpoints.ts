@@ -68,12 +68,12 @@ const fields = {
   description: z.string().max(200).optional(),
 };
 const SecretRef = z.string().min(1).max(512).openapi({
-  description: "env:CONCORD_WEBHOOK_<NAME>, or a file: or concordance: path with the tenant in it.",
+  description: "env:CONCORD_WEBHOOK_<TENANT>__<NAME>, or a file: or concordance: path with the tenant in it.",
 });
 const CreateBody = z.strictObject({ ...fields, secret_ref: SecretRef }).openapi("NewWebhook", {
   example: {
     url: "https://example.com/concert",
-    secret_ref: "env:CONCORD_WEBHOOK_SHOP",
+    secret_ref: "env:CONCORD_WEBHOOK_ACME__SHOP",
     event_types: ["state_transitioned", "approval_*"],
   },
 });

@@ -3,6 +3,7 @@
  * it, the message that is sent, and which secrets may sign for which tenant. Refuses to own: sending (adapters), and
  * when (runtime).
  */
+import { isTenantVariable, tenantVariables } from "@concert/service-kit/tenant-variable";
 import type { Principal } from "../core/command.ts";
 import { Refusal } from "../core/errors.ts";
 import { type CommandId, type DeliveryId, encodeId, type WebhookId } from "../core/ids.ts";
@@ -148,11 +149,11 @@ export function checkEndpoint({ url, eventTypes = [], description = "" }: Endpoi
   if (problems.length > 0) throw new Refusal("validation_error", `${problems.join("; ")}.`);
 }
 
-const ENVIRONMENT = /^env:CONCORD_WEBHOOK_[A-Za-z0-9_]{1,100}$/;
+const VARIABLES = "env:CONCORD_WEBHOOK_";
 
 /**
- * A signature is worth something, so nobody may have another's secret sign: the environment has names made for this,
- * and a path names the tenant. Throws `validation_error`; the value is never repeated, it may be the secret itself.
+ * A signature is worth something, so nobody may have another's secret sign: a variable names the tenant, and so does a
+ * path. Throws `validation_error`; the value is never repeated, it may be the secret itself.
  */
 export function checkSecretRef(tenant: string, reference: string): SecretRef {
   const [scheme = "", ...rest] = reference.split(":");
@@ -161,12 +162,12 @@ export function checkSecretRef(tenant: string, reference: string): SecretRef {
     scheme === "file"
       ? path.startsWith("/") && isWithin(path.split("/"), tenant)
       : scheme === "concordance" && path.startsWith(`tenant:${tenant}/`);
-  if (reference.length <= 512 && (isOwn || ENVIRONMENT.test(reference))) {
+  if (reference.length <= 512 && (isOwn || isTenantVariable(reference, VARIABLES, tenant))) {
     return reference as SecretRef;
   }
   throw new Refusal(
     "validation_error",
-    `secret_ref is not one of env:CONCORD_WEBHOOK_<NAME>, file:/<directory>/${tenant}/<name> or concordance:tenant:${tenant}/<key>; the secret itself has no place here.`,
+    `secret_ref is not one of ${tenantVariables(VARIABLES, tenant)}<NAME>, file:/<directory>/${tenant}/<name> or concordance:tenant:${tenant}/<key>; the secret itself has no place here.`,
   );
 }
 

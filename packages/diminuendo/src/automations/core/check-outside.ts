@@ -1,4 +1,5 @@
 /** Owns what a definition may say about telling people outside, as far as it can be seen without the network. Pure. */
+import { isTenantVariable, tenantVariables } from "@concert/service-kit/tenant-variable";
 import { AUTOMATION_LIMITS, type TaskTarget, type WebhookTarget } from "../../protocol/index.ts";
 import { KNOWN_OF_RUN } from "./deliveries.ts";
 import type { FieldReader } from "./field-reader.ts";
@@ -6,18 +7,14 @@ import { namesInAll } from "./prompt.ts";
 
 const LIMITS = AUTOMATION_LIMITS;
 const PREFIX = "env:DIMINUENDO_WEBHOOK_";
-const NAME = /^[A-Z0-9]+(?:_[A-Z0-9]+)*$/;
-const NAME_CHARS_MAX = 64;
 
 /**
  * What keeps a tenant from signing with the secret that `reference` names: a signature is worth something, so nobody may
  * have another tenant's secret sign, or any other variable of the gateway.
  */
 export function secretRefProblem(reference: string, tenantId: string): string | undefined {
-  const own = `${PREFIX}${tenantId.toUpperCase().replace(/[^A-Z0-9]+/g, "_")}__`;
-  const name = reference.startsWith(own) ? reference.slice(own.length) : "";
-  if (NAME.test(name) && name.length <= NAME_CHARS_MAX) return undefined;
-  return `needs ${own}<NAME>, never the secret itself`;
+  if (isTenantVariable(reference, PREFIX, tenantId)) return undefined;
+  return `needs ${tenantVariables(PREFIX, tenantId)}<NAME>, never the secret itself`;
 }
 const WHEN = ["always", "problems"] as const;
 
