@@ -13,8 +13,6 @@ import { DataDirectoryUnusable, openDatabase } from "./raft/log.ts";
 
 /** Room for the upper pages of 100,000 keys and the leaves of some 20,000. */
 const CACHE_KIB = 16_384;
-/** 16 MiB: a page that several commits wrote is brought into the file once. */
-const CHECKPOINT_PAGES = 4_000;
 
 export class StateFile {
   readonly path: string;
@@ -70,7 +68,6 @@ export class StateFile {
     const db = openDatabase(this.path, { ...options, cacheKib: CACHE_KIB, ddl: STATE_DDL });
     // What is deleted is blanked where the page is written anyway: it must not travel in copies (page-copy.ts).
     db.run("PRAGMA secure_delete = FAST");
-    db.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     if (claimState(db, this.#clusterId) !== "foreign") return db;
     db.close();
     throw new DataDirectoryUnusable(
