@@ -68,7 +68,8 @@ const fields = {
   description: z.string().max(200).optional(),
 };
 const SecretRef = z.string().min(1).max(512).openapi({
-  description: "env:CONCORD_WEBHOOK_<TENANT>__<NAME>, or a file: or concordance: path with the tenant in it.",
+  description:
+    "env:CONCORD_WEBHOOK_<TENANT>__<NAME>, or a file: or concordance: path with the tenant in it.",
 });
 const CreateBody = z.strictObject({ ...fields, secret_ref: SecretRef }).openapi("NewWebhook", {
   example: {
