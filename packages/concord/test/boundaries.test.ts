@@ -85,8 +85,9 @@ describe("engines", () => {
     const inside = [...filesUnder(`${SOURCES}/core`), ...filesUnder(`${SOURCES}/domain`)];
     const reached = new Set(inside.flatMap((path) => [...closureOf(path)]));
     const packages = [...reached].filter((target) => !target.endsWith(".ts"));
-    // JSON Schema, and the realm in which policies have their time.
-    expect(packages.sort()).toEqual(["ajv-formats", "ajv/dist/2020.js", "node:vm"]);
+    // What a tenant's variables are called, JSON Schema, and the realm in which policies have their time.
+    const variables = "@concert/service-kit/tenant-variable";
+    expect(packages.sort()).toEqual([variables, "ajv-formats", "ajv/dist/2020.js", "node:vm"]);
   });
 
   test("BND-2 only the adapter of an engine imports it", () => {
