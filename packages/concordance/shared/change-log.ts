@@ -26,7 +26,6 @@ interface Kept {
 }
 interface BlockName {
   readonly lastSeq: number;
-  readonly lastRevision: number;
   /** JSON of the namespaces in it; null when they are many. */
   readonly namespaces: string | null;
 }
@@ -302,7 +301,7 @@ function prepare(db: Database) {
   return {
     add: db.query("INSERT INTO change_blocks VALUES (?, ?, ?, ?, ?, ?)"),
     after: db.query<BlockName, [number]>(
-      `SELECT last_seq AS lastSeq, last_revision AS lastRevision, namespaces FROM change_blocks
+      `SELECT last_seq AS lastSeq, namespaces FROM change_blocks
        WHERE last_revision > ? ORDER BY last_revision`,
     ),
     block: db.query<{ changes: string }, [number]>(
