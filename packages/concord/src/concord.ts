@@ -13,7 +13,7 @@ import { createAlertWatch } from "./alert-watch.ts";
 import type { Command, Principal } from "./core/command.ts";
 import { Refusal } from "./core/errors.ts";
 import { decodeId } from "./core/ids.ts";
-import type { RetryPolicy } from "./core/retry.ts";
+import { compilePolicy, type RetryDeclaration } from "./core/retry.ts";
 import { isResting } from "./core/vocabulary.ts";
 import { createAgentActionService } from "./domain/agent-actions.ts";
 import type { AgentRuntime } from "./domain/agents.ts";
@@ -63,6 +63,7 @@ import { createRateGate } from "./postgres/rate-gate.ts";
 import { createPgStore, type OutboxFactory } from "./postgres/store.ts";
 import { type Contracts, loadCatalog } from "./registry/define-contracts.ts";
 import { describeConnectors } from "./registry/describe-connectors.ts";
+import { describeTasks } from "./registry/describe-tasks.ts";
 import { createDbosRuntime } from "./runtime/dbos/index.ts";
 import { createWebhookDispatcher, defineDeliverWebhook } from "./runtime/deliver-webhook.ts";
 import type { DurableRuntime, ScheduleSpec } from "./runtime/protocol/index.ts";
@@ -104,7 +105,7 @@ export interface ConcordOptions {
 /** How events leave (see docs/webhooks.md). */
 export interface WebhookOptions extends SenderOptions {
   /** Default: eight attempts within nine hours. Each wait is made up to a fifth longer by chance. */
-  readonly retry?: RetryPolicy;
+  readonly retry?: RetryDeclaration;
   /** After so many deliveries in a row that were given up, the endpoint is disabled. Default 5. */
   readonly failuresMax?: number;
 }
@@ -122,10 +123,12 @@ export type RuntimeFactory = (parts: RuntimeParts) => DurableRuntime<pg.ClientBa
 
 const AUDITORS = ["owner", "auditor"] as const;
 const RUN_RETENTION_DAYS = 30;
-const WEBHOOK_RETRY: RetryPolicy = {
+const WEBHOOK_RETRY: RetryDeclaration = {
   attemptsMax: 8,
   waitsSeconds: [5, 30, 120, 600, 1_800, 7_200, 21_600],
 };
+/** How a webhook that leaves is called among operations. */
+const DELIVERY = "webhooks.deliver";
 const WEBHOOK_FAILURES_MAX = 5;
 const SEAL_EVERY_MS = 5_000;
 const POOL_SIZE = 20;
@@ -259,6 +262,7 @@ type Services = Pick<
   | "policies"
   | "record"
   | "redactions"
+  | "tasks"
   | "webhookEndpoints"
 >;
 
@@ -270,6 +274,7 @@ interface ServiceParts extends Omit<WebhookServiceParts, "lists"> {
 function services({ pool, store, kit, catalog, secrets, sender }: ServiceParts): Services {
   return {
     connectors: () => describeConnectors(catalog),
+    tasks: () => describeTasks(catalog),
     dashboards: { read: (tenantId, since) => readDashboards(pool, tenantId, since) },
     notifications: createNotificationService({
       list: (principal, filter) => listNotifications(pool, principal, filter),
@@ -341,7 +346,8 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
     agentRuntime: options.agentRuntimes?.podium,
     onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
   });
-  const { retry = WEBHOOK_RETRY, failuresMax = WEBHOOK_FAILURES_MAX } = options.webhooks ?? {};
+  const { failuresMax = WEBHOOK_FAILURES_MAX } = options.webhooks ?? {};
+  const retry = compilePolicy(DELIVERY, options.webhooks?.retry ?? WEBHOOK_RETRY);
   const sender = createWebhookSender(secrets, options.webhooks ?? {});
   defineDeliverWebhook(runtime, { store, kit, sender, retry, failuresMax, unit: Math.random });
   const reconciler = createReconciler(runtime, store, log);

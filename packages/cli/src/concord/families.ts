@@ -19,6 +19,7 @@ import {
 } from "./operation.ts";
 import { QUESTION } from "./questions.ts";
 import { columns, fields, type Row } from "./render.ts";
+import { TASK } from "./tasks.ts";
 import { WEBHOOK } from "./webhooks.ts";
 
 const COMMAND: Family = {
@@ -363,6 +364,7 @@ const EVIDENCE: Family = {
 
 export const FAMILIES: readonly Family[] = [
   COMMAND,
+  TASK,
   APPROVALS,
   AUDIT,
   POLICY,

@@ -26,6 +26,7 @@ import { addRecord } from "./record.ts";
 import { addRedactions } from "./redactions.ts";
 import * as routes from "./routes.ts";
 import { addSchedules } from "./schedules.ts";
+import { addTasks } from "./tasks.ts";
 import {
   approvalView,
   artifactLineageView,
@@ -78,6 +79,7 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addTheRest(app, concord);
   addPolicies(app, concord, auth);
   addConnectors(app, concord, auth);
+  addTasks(app, concord, auth);
   addNotifications(app, concord, auth);
   addRecord(app, concord);
   addRedactions(app, concord, auth);
@@ -258,8 +260,22 @@ function submission(
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(context?.run_as === undefined ? {} : { runAs: context.run_as }),
     ...(dependsOn === undefined ? {} : { dependsOn: dependsOn.map(dependencyOf) }),
+    ...placeOf(context),
     ...(context?.metadata === undefined ? {} : { metadata: context.metadata as JsonObject }),
   };
+}
+
+function placeOf(
+  context: (typeof routes.SubmitBody._output)["context"],
+): Pick<SubmitRequest, "place"> {
+  const { workspace_id, app_id, team_id, environment } = context ?? {};
+  const place = {
+    ...(workspace_id === undefined ? {} : { workspaceId: workspace_id }),
+    ...(app_id === undefined ? {} : { appId: app_id }),
+    ...(team_id === undefined ? {} : { teamId: team_id }),
+    ...(environment === undefined ? {} : { environment }),
+  };
+  return Object.keys(place).length === 0 ? {} : { place };
 }
 
 /** A denied command exists and is on record; the caller is told so, and why. */

@@ -1,4 +1,5 @@
 /** Owns how a task is classified: primitives (PLN-1), sync or async (PLN-6, PLN-7), queue (QUE-2, QUE-3). Pure. */
+import type { Primitive } from "./primitives.ts";
 import type { QueueName } from "./vocabulary.ts";
 
 /** The seven flags that PLN-1 maps. */
@@ -13,18 +14,24 @@ export interface TaskFlags {
 }
 
 /** The primitives of a task, in the canonical order of spec §14. */
-export function mapTaskToPrimitives(flags: TaskFlags): readonly string[] {
-  const execution =
+export function mapTaskToPrimitives(flags: TaskFlags): readonly Primitive[] {
+  const execution: readonly Primitive[] =
     flags.syncAllowed && !flags.asyncRequired ? ["sync_function"] : ["queue", "async_task"];
+  const when = (flag: boolean, one: Primitive): readonly Primitive[] => (flag ? [one] : []);
   return [
-    ...["ingress", "command", "context", "policy", "plan"],
-    ...(flags.approvalRequired ? ["human_approval"] : []),
+    "ingress",
+    "command",
+    "context",
+    "policy",
+    "plan",
+    ...when(flags.approvalRequired, "human_approval"),
     ...execution,
-    ...(flags.usesConnector ? ["connector_call"] : []),
-    ...(flags.artifactPossible ? ["artifact_write"] : []),
-    ...(flags.memoryWritePossible ? ["memory_write"] : []),
-    ...(flags.notificationRequired ? ["notification"] : []),
-    ...["state_transition", "audit"],
+    ...when(flags.usesConnector, "connector_call"),
+    ...when(flags.artifactPossible, "artifact_write"),
+    ...when(flags.memoryWritePossible, "memory_write"),
+    ...when(flags.notificationRequired, "notification"),
+    "state_transition",
+    "audit",
   ];
 }
 

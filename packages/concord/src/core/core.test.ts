@@ -6,7 +6,7 @@ import { classifyHttpStatus, isRetryable } from "./errors.ts";
 import { decodeId, encodeId, ID_PREFIXES, type IdKind } from "./ids.ts";
 import { canonicalJson, type Json, unstorable } from "./json.ts";
 import { nextStep, planProblems, stepsBefore } from "./planning.ts";
-import { waitBeforeRetryMs } from "./retry.ts";
+import { compilePolicy, waitBeforeRetryMs } from "./retry.ts";
 import { renderTemplate } from "./template.ts";
 import { compileSchema } from "./validation.ts";
 import { ERROR_CLASSES } from "./vocabulary.ts";
@@ -16,6 +16,7 @@ const step = (stepId: string, ...dependsOn: string[]): PlanStep => ({
   dependsOn,
   primitive: "connector_call",
   functionName: "c.o",
+  metadata: {},
 });
 
 describe("classification", () => {
@@ -193,13 +194,15 @@ describe("ids, json, errors, retry", () => {
   });
 
   test("RTY-3 RTY-4 EX-21 X-13 four attempts wait 30, 120, 600; a final class never repeats", () => {
-    const policy = { attemptsMax: 4, waitsSeconds: [30, 120, 600] };
+    const policy = compilePolicy("c.o", { attemptsMax: 4 });
     const waits = [1, 2, 3, 4].map((attempt) => waitBeforeRetryMs(policy, attempt, "timeout"));
     expect(waits).toEqual([30_000, 120_000, 600_000, undefined]);
     expect(
       waitBeforeRetryMs({ ...policy, attemptsMax: 10 }, 1, "validation_error"),
     ).toBeUndefined();
-    expect(waitBeforeRetryMs({ attemptsMax: 9, waitsSeconds: [1] }, 5, "timeout")).toBe(1_000);
+    expect(waitBeforeRetryMs({ ...policy, attemptsMax: 9, waitsSeconds: [1] }, 5, "timeout")).toBe(
+      1_000,
+    );
   });
 
   test("CON-10 a key template is filled from the payload, and a missing variable is named", () => {

@@ -14,12 +14,7 @@ import { eventOf } from "./audit.ts";
 import { type CallSource, callSourceOf } from "./call-source.ts";
 import { concludeLink } from "./compensation.ts";
 import { type Called, callVendor, failed } from "./connector-call.ts";
-import type {
-  ConnectorResult,
-  OperationDefinition,
-  RateGate,
-  SecretResolver,
-} from "./connectors.ts";
+import type { ConnectorResult, Operation, RateGate, SecretResolver } from "./connectors.ts";
 import { guarded } from "./contract-code.ts";
 import type { Attempt } from "./directive.ts";
 import { inboxOf } from "./inbox.ts";
@@ -185,7 +180,7 @@ async function prepare(tx: Tx, kit: Kit, prepared: Preparation): Promise<Call> {
   return call;
 }
 
-function unfit(operation: OperationDefinition, input: JsonObject): Failure | undefined {
+function unfit(operation: Operation, input: JsonObject): Failure | undefined {
   if (operation.inputSchema === undefined) return undefined;
   const issues = compileSchema(operation.inputSchema)(input);
   if (issues.length === 0) return undefined;
@@ -196,7 +191,7 @@ function unfit(operation: OperationDefinition, input: JsonObject): Failure | und
 }
 
 /** An attempt beyond the retry policy only asks what became of the others. */
-function isProbe(operation: OperationDefinition, effect: Effect | undefined, attempt: number) {
+function isProbe(operation: Operation, effect: Effect | undefined, attempt: number) {
   return attempt - (effect?.attemptsForgiven ?? 0) > operation.retry.attemptsMax;
 }
 

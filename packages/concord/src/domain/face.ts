@@ -8,7 +8,7 @@ import type { Artifact, Lineage } from "./artifacts.ts";
 import type { DomainEvent } from "./audit.ts";
 import type { CommandService } from "./command-service.ts";
 import type { DashboardService } from "./dashboards.ts";
-import type { ConnectorSummary } from "./describing.ts";
+import type { ConnectorSummary, TaskSummary } from "./describing.ts";
 import type { Explanation } from "./explain.ts";
 import type { Health } from "./health.ts";
 import type { IncidentService } from "./incident-service.ts";
@@ -77,6 +77,8 @@ export interface Concord {
   readonly policies: PolicyService;
   readonly notifications: NotificationService;
   readonly connectors: () => readonly ConnectorSummary[];
+  /** What may be asked for, and on which terms. */
+  readonly tasks: () => readonly TaskSummary[];
   /** The record of the caller's tenant, newest first. Throws `invalid_cursor`. */
   readonly record: (principal: Principal, filter: RecordFilter) => Promise<Page<DomainEvent>>;
   readonly redactions: RedactionService;
