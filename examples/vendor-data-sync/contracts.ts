@@ -22,7 +22,7 @@ const MAY_SYNC = "vendor_sync.may_run";
 const SCOPE = "vendor_sync.scope";
 const PERMISSION = "sync_vendor_data";
 /** EX-21: four attempts, the last one more than twelve minutes after the first. */
-const FETCH_RETRY: RetryDeclaration = { attemptsMax: 4, waitsSeconds: [30, 120, 600] };
+const FETCH_RETRY = { attemptsMax: 4, waitsSeconds: [30, 120, 600] } as const;
 const FETCH_WITHIN_MS = 30_000;
 const DAY_MS = 86_400_000;
 
