@@ -90,6 +90,11 @@ export interface ConcordOptions {
    * old one's runs have ended, and takes over what is left. Default: the one of this code.
    */
   readonly workflowVersion?: string;
+  /**
+   * Put before the names of the runtime's queues, e.g. `staging`: then this process serves those alone. Contracts name
+   * queues without it. What waits in queues of another prefix waits for a process of that prefix.
+   */
+  readonly queuePrefix?: string;
   readonly secrets?: SecretResolver;
   readonly webhooks?: WebhookOptions;
   /** When somebody has to look; what is not named is as in `ALERT_LIMITS`. */
@@ -117,6 +122,7 @@ export interface RuntimeParts {
   readonly pool: pg.Pool;
   readonly executorId: string;
   readonly version: string | undefined;
+  readonly queuePrefix: string | undefined;
   readonly log: Logger;
 }
 export type RuntimeFactory = (parts: RuntimeParts) => DurableRuntime<pg.ClientBase>;
@@ -315,6 +321,7 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
     pool,
     executorId: options.executorId ?? "concord-1",
     version: options.workflowVersion,
+    queuePrefix: options.queuePrefix,
     log,
   });
   const given = "kind" in options.contracts ? [options.contracts] : options.contracts;

@@ -60,6 +60,7 @@ async function createOrExit(
       agentRuntimes: { podium: podiumRuntime(settings.podiumUrl, settings.podiumKey) },
       executorId: settings.executorId,
       workflowVersion: settings.workflowVersion,
+      ...(settings.queuePrefix === undefined ? {} : { queuePrefix: settings.queuePrefix }),
       alertLimits: parsedOrExit("--alert-limits", () => parseAlertLimits(settings.alertLimits)),
       secrets: secretsOf(settings),
       webhooks: webhooksOf(settings),

@@ -114,6 +114,12 @@ export const SETTINGS = {
     placeholder: "version",
     default: WORKFLOW_VERSION,
   }),
+  queuePrefix: config.text({
+    flag: "queue-prefix",
+    env: "CONCORD_QUEUE_PREFIX",
+    help: "Put before the names of the queues, e.g. one for each environment; change it only while nothing is queued.",
+    placeholder: "staging",
+  }),
   podiumUrl: config.url({
     flag: "podium-url",
     env: "PODIUM_URL",
