@@ -9,7 +9,7 @@ import { nextStep, planProblems, stepsBefore } from "./planning.ts";
 import { compilePolicy, waitBeforeRetryMs } from "./retry.ts";
 import { renderTemplate } from "./template.ts";
 import { compileSchema } from "./validation.ts";
-import { ERROR_CLASSES } from "./vocabulary.ts";
+import { ERROR_CLASSES, RISK_LEVELS } from "./vocabulary.ts";
 
 const step = (stepId: string, ...dependsOn: string[]): PlanStep => ({
   stepId,
@@ -50,10 +50,35 @@ describe("classification", () => {
   });
 
   test("PLN-7 a gate, a write outside or async_required make a sync task async", () => {
-    const base = { syncAllowed: true, asyncRequired: false, gated: false, writesOutside: false };
+    const base = {
+      syncAllowed: true,
+      asyncRequired: false,
+      gated: false,
+      writesOutside: false,
+      riskLevel: "low",
+    } as const;
     expect(executionMode(base)).toBe("sync");
     for (const one of ["asyncRequired", "gated", "writesOutside"] as const) {
       expect(executionMode({ ...base, [one]: true })).toBe("async");
+    }
+  });
+
+  test("PLN-6 every combination: within the request only what may, is of low risk, asks nobody and writes nothing outside", () => {
+    for (let bits = 0; bits < 16; bits += 1) {
+      const on = (bit: number) => (bits & (1 << bit)) !== 0;
+      for (const riskLevel of RISK_LEVELS) {
+        const facts = {
+          syncAllowed: on(0),
+          asyncRequired: on(1),
+          gated: on(2),
+          writesOutside: on(3),
+          riskLevel,
+        };
+        expect([facts, executionMode(facts)]).toEqual([
+          facts,
+          bits === 1 && riskLevel === "low" ? "sync" : "async",
+        ]);
+      }
     }
   });
 

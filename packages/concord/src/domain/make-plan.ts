@@ -75,7 +75,13 @@ function classified(
     task.runsAs === "agent_turn";
   const writesOutside = steps.some((step) => step.effect !== undefined);
   return {
-    executionMode: executionMode({ syncAllowed, asyncRequired, gated, writesOutside }),
+    executionMode: executionMode({
+      syncAllowed,
+      asyncRequired,
+      gated,
+      writesOutside,
+      riskLevel: task.riskLevel,
+    }),
     primitives: mapTaskToPrimitives({
       approvalRequired: gated,
       asyncRequired,
