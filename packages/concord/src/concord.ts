@@ -22,6 +22,7 @@ import { createApprovalService } from "./domain/approval-service.ts";
 import { maySee } from "./domain/artifacts.ts";
 import { type CommandService, createCommandService } from "./domain/command-service.ts";
 import type { SecretResolver } from "./domain/connectors.ts";
+import { costsOf, NO_TOKEN_COSTS, type TokenCosts } from "./domain/costs.ts";
 import { explain } from "./domain/explain.ts";
 import type { Concord } from "./domain/face.ts";
 import { createIncidentService } from "./domain/incident-service.ts";
@@ -46,6 +47,7 @@ import { createEventFeed } from "./postgres/event-feed.ts";
 import { migrate, missingMigrations } from "./postgres/migrate.ts";
 import { namingPool } from "./postgres/naming-client.ts";
 import { readAlertFigures } from "./postgres/projections/alerts.ts";
+import { readCosts } from "./postgres/projections/costs.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
 import { readDashboards } from "./postgres/projections/dashboards.ts";
 import { readEvidence } from "./postgres/projections/evidence.ts";
@@ -100,6 +102,8 @@ export interface ConcordOptions {
   /** When somebody has to look; what is not named is as in `ALERT_LIMITS`. */
   readonly alertLimits?: Partial<AlertLimits>;
   readonly alertsEveryMs?: number;
+  /** What a thousand tokens of an agent's thoughts cost (OPS-6). Default nothing. */
+  readonly tokenCosts?: TokenCosts;
   readonly log?: Logger;
   /** What keeps work going across crashes. Default: DBOS over the same database. */
   readonly runtime?: RuntimeFactory;
@@ -173,7 +177,7 @@ export function createConcord(options: ConcordOptions): Concord {
       ...createApprovalService(store, kit),
       list: (principal, filter) => listApprovals(pool, principal.tenant, filter),
     },
-    ...reads({ pool, store, kit, commands, runtime }),
+    ...reads({ pool, store, kit, commands, runtime, tokenCosts: options.tokenCosts }),
     ...services({ pool, store, kit, catalog, secrets, sender }),
     schedules: createScheduleService(scheduling),
     webhooks: {
@@ -362,7 +366,10 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
   return { given, runtime, catalog, kit, store, ...links };
 }
 
-type Reads = Pick<Concord, "artifacts" | "evidence" | "explain" | "timeline" | "verifyAudit">;
+type Reads = Pick<
+  Concord,
+  "artifacts" | "costs" | "evidence" | "explain" | "timeline" | "verifyAudit"
+>;
 
 interface ReadParts {
   readonly pool: pg.Pool;
@@ -370,9 +377,10 @@ interface ReadParts {
   readonly kit: Kit;
   readonly commands: CommandService;
   readonly runtime: DurableRuntime<pg.ClientBase>;
+  readonly tokenCosts: TokenCosts | undefined;
 }
 
-function reads({ pool, store, kit, commands, runtime }: ReadParts): Reads {
+function reads({ pool, store, kit, commands, runtime, tokenCosts }: ReadParts): Reads {
   const artifact = async (principal: Principal, id: string) => {
     const artifactId = decodeId("artifact", id);
     const found =
@@ -389,6 +397,10 @@ function reads({ pool, store, kit, commands, runtime }: ReadParts): Reads {
       get: artifact,
       rendering: ({ artifactType }) => kit.catalog.artifactType(artifactType)?.rendering,
       lineage: async (principal, id) => readLineage(pool, await artifact(principal, id)),
+    },
+    costs: async (principal, id) => {
+      const { commandId } = await commands.get(principal, id);
+      return costsOf(await readCosts(pool, commandId), tokenCosts ?? NO_TOKEN_COSTS);
     },
     evidence: async (principal, id) => {
       const command = await commands.get(principal, id);

@@ -89,6 +89,21 @@ const COMMAND: Family = {
       },
     },
     {
+      name: "costs",
+      summary: "what a command and those below it cost",
+      args: [ID("command")],
+      run: async (api, { args: [id] }) => {
+        const answer = (await api.ask({ path: path`/commands/${id}/costs` })) as {
+          total: Row;
+          commands: readonly Row[];
+        };
+        const names = ["command_id", "task_name", "calls", "call_units", "thoughts"];
+        const tokens = ["input_tokens", "output_tokens"];
+        const text = [columns(answer.commands, [...names, ...tokens], ""), fields(answer.total)];
+        return { value: answer, text: text.join("\n\n") };
+      },
+    },
+    {
       name: "explain",
       summary: "why a command is where it is",
       args: [ID("command")],

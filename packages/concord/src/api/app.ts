@@ -13,6 +13,7 @@ import { addAgentActions } from "./agent-actions.ts";
 import { addAlerts } from "./alerts.ts";
 import { type ApiEnv, type AuthOptions, identify, person } from "./auth.ts";
 import { addConnectors } from "./connectors.ts";
+import { addCosts } from "./costs.ts";
 import { addDashboards } from "./dashboards.ts";
 import { document } from "./document.ts";
 import { answering, RETRY_AFTER_SECONDS } from "./errors.ts";
@@ -82,6 +83,7 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addTasks(app, concord, auth);
   addNotifications(app, concord, auth);
   addRecord(app, concord);
+  addCosts(app, concord);
   addRedactions(app, concord, auth);
   addSchedules(app, concord, auth);
   addWebhooks(app, concord);

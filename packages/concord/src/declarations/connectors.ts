@@ -34,6 +34,7 @@ interface RestOperation {
   readonly retry?: Omit<RetryMetadata, "operation"> & {
     readonly backoff_seconds?: readonly number[];
   };
+  readonly cost_units?: number;
   readonly compensation?: "required" | { readonly not_needed: string };
   readonly lookup?: {
     readonly path: string;
@@ -177,6 +178,7 @@ function operationOf(declared: RestOperation, ask: HttpJson): OperationDefinitio
     ...(input_schema === undefined ? {} : { inputSchema: input_schema }),
     ...(output_schema === undefined ? {} : { outputSchema: output_schema }),
     ...(scope === undefined ? {} : { scope }),
+    ...(declared.cost_units === undefined ? {} : { costUnits: declared.cost_units }),
     ...(compensation === undefined
       ? {}
       : {

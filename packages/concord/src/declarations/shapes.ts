@@ -40,6 +40,7 @@ const operation = object(["name", "method", "path"], {
   scope: text,
   timeout_seconds: { type: "number", exclusiveMinimum: 0, maximum: 3_600 },
   retry,
+  cost_units: { type: "number", minimum: 0, maximum: 1_000_000_000 },
   compensation,
   lookup: object(["path"], { path: { type: "string", pattern: "^/" }, query, found: text }),
 });

@@ -261,6 +261,7 @@ export async function conclude(
         ok: result.ok,
         reconciled,
         latency_ms: latencyMs,
+        ...costOf(call, reconciled),
         ...(secretRef === undefined ? {} : { secret_ref: secretRef }),
         ...(result.ok ? {} : { error_class: result.errorClass, error: result.message }),
       },
@@ -270,6 +271,13 @@ export async function conclude(
   await concludeEffect(tx, kit, command, call, result);
   if (!result.ok) return command;
   return tx.commands.setStepResult(command.commandId, source.stepId, result.output);
+}
+
+/** OPS-6: a call that was made costs what its operation says, whatever came of it. */
+function costOf({ source, precluded, probing }: Call, reconciled: boolean): JsonObject {
+  const { costUnits = 0 } = source.operation;
+  const isMade = precluded === undefined && !probing && !reconciled;
+  return isMade && costUnits > 0 ? { cost_units: costUnits } : {};
 }
 
 async function concludeEffect(

@@ -81,6 +81,8 @@ export interface OperationDefinition {
   readonly retry?: RetryDeclaration;
   /** For how long the vendor remembers a key; every attempt has to fall within it (RTY-8). Default: for ever. */
   readonly keyHonouredForSeconds?: number;
+  /** What one call costs, in units of the operator's choice (OPS-6). Default 0. */
+  readonly costUnits?: number;
   /** What the durable runtime must offer for it (RUN-4). */
   readonly requires?: readonly RuntimeCapability[];
   /** Side effects say how they are undone, or why they need not be (CMP-3, CMP-19). */

@@ -7,6 +7,7 @@ import type { Approval } from "./approvals.ts";
 import type { Artifact, Lineage } from "./artifacts.ts";
 import type { DomainEvent } from "./audit.ts";
 import type { CommandService } from "./command-service.ts";
+import type { Costs } from "./costs.ts";
 import type { DashboardService } from "./dashboards.ts";
 import type { ConnectorSummary, TaskSummary } from "./describing.ts";
 import type { Explanation } from "./explain.ts";
@@ -64,6 +65,8 @@ export interface Concord {
   readonly explain: (principal: Principal, id: string) => Promise<Explanation>;
   /** Everything on record about the command and those below it, as one file (evidence/). Throws `not_found`, `forbidden`. */
   readonly evidence: (principal: Principal, id: string) => Promise<string>;
+  /** What the command and those below it cost. Throws `not_found`. */
+  readonly costs: (principal: Principal, id: string) => Promise<Costs>;
   readonly timeline: (
     principal: Principal,
     id: string,

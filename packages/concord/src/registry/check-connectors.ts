@@ -69,6 +69,9 @@ function operationProblems(
   const granted = auth.mode === "none" ? undefined : auth.scopes;
   return [
     ...retryProblems(retry, keyTemplate !== undefined).map((one) => `${at}: ${one}`),
+    ...(operation.costUnits === undefined || operation.costUnits >= 0
+      ? []
+      : [`${at}: costUnits is below 0`]),
     ...(timeoutMs > 0 ? [] : [`${at}: timeoutMs is not above 0`]),
     ...(sideEffect && keyTemplate === undefined
       ? [`${at} has a side effect and no keyTemplate, so it could happen twice`]

@@ -107,6 +107,13 @@ export const SETTINGS = {
     placeholder: "queued_seconds=600,…",
     default: [],
   }),
+  tokenCosts: config.list({
+    flag: "token-costs",
+    env: "CONCORD_TOKEN_COSTS",
+    help: "Cost units for a thousand tokens of an agent's thoughts; see docs/wire.md.",
+    placeholder: "input=0.3,output=1.5",
+    default: [],
+  }),
   workflowVersion: config.text({
     flag: "workflow-version",
     env: "CONCORD_WORKFLOW_VERSION",
