@@ -149,7 +149,9 @@ function eventsPage(ask: ReaderQueries["events"][0]): EventsPage {
   const database = session(ask.sessionId);
   const events: Framed[] = [];
   let bytes = 0;
+  let isThinned = false;
   const page = () => {
+    isThinned = isThinnedBeyond(database, ask);
     const end = lastSeqOf(database);
     const waiting = journaled.filter(({ seq }) => seq > end);
     const stored = storedEvents(database, ask);
@@ -163,7 +165,20 @@ function eventsPage(ask: ReaderQueries["events"][0]): EventsPage {
   };
   // One transaction: where the log ends and what is in it have to belong together.
   database.transaction(page)();
-  return { events: newest ? events.reverse() : events };
+  return { events: newest ? events.reverse() : events, isThinned };
+}
+
+/** Whether something newer than what is published has replaced deltas of this page: they are gone, and it is not told yet. */
+function isThinnedBeyond(
+  database: Handle,
+  { publishedSeq, afterSeq, throughSeq }: ReaderQueries["events"][0],
+): boolean {
+  if (publishedSeq === undefined) return false;
+  const replacing = database.query<unknown, [number, number, number]>(
+    `SELECT 1 FROM events WHERE seq > ? AND type = 'message_complete'
+       AND frame ->> '$.coversSeq[0]' <= ? AND frame ->> '$.coversSeq[1]' > ? LIMIT 1`,
+  );
+  return replacing.get(publishedSeq, throughSeq, afterSeq) !== null;
 }
 
 const storedEvents = (database: Handle, ask: PageBounds): Iterable<Framed> =>
