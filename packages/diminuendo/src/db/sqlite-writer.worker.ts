@@ -72,7 +72,11 @@ let isClosed = false;
 self.onmessage = ({
   data,
 }: MessageEvent<string | readonly Ask<WriterCommand | ReplicaCommand>[]>) => {
-  if (typeof data === "string") return self.postMessage(stored(data));
+  if (typeof data === "string") {
+    self.postMessage(stored(data));
+    // Its readers are being told meanwhile, and the next batch is still gathering.
+    return journal.checkpointIfDue();
+  }
   for (const one of data) receive(one);
   tellAnswers();
 };
