@@ -148,6 +148,7 @@ function SessionComposer(props: {
 const PLACEHOLDERS = {
   approval: "The agent waits for your decision above",
   question: "The agent waits for your answer above",
+  both: "The agent waits for your decision and your answer above",
   nothing: "Message the agent…",
 } as const;
 

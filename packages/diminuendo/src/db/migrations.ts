@@ -96,6 +96,8 @@ const REGISTRY = [
      name TEXT NOT NULL UNIQUE, description TEXT NOT NULL, template TEXT NOT NULL, needs TEXT NOT NULL,
      created_by TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
    );`,
+  `ALTER TABLE sessions ADD COLUMN waiting_for TEXT;
+   UPDATE sessions SET waiting_for = 'approval' WHERE status = 'waiting';`,
 ];
 
 const SESSION = [

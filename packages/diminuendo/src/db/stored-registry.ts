@@ -1,8 +1,8 @@
 /** Owns what a tenant's registry keeps, as plain data that crosses a thread. */
-import type { Invitation, Member, Role, SessionStatus } from "../protocol/index.ts";
+import type { Invitation, Member, Role, SessionStatus, WaitingFor } from "../protocol/index.ts";
 import type { Remembered } from "./stored-session.ts";
 
-/** A session as the tenant's registry knows it; status and lastSeq follow the session's own database. */
+/** A session as the tenant's registry knows it; status, waitingFor and lastSeq follow the session's own database. */
 export interface RegistryRow {
   readonly sessionId: string;
   readonly name: string;
@@ -12,6 +12,7 @@ export interface RegistryRow {
   readonly updatedAt: number;
   readonly archived: boolean;
   readonly lastSeq: number;
+  readonly waitingFor: WaitingFor | null;
 }
 
 export interface CreateSession {
@@ -33,6 +34,7 @@ export interface UpdateSession {
   readonly status: SessionStatus;
   readonly lastSeq: number;
   readonly updatedAt: number;
+  readonly waitingFor: WaitingFor | null;
 }
 
 /** A gateway is to be the only one that writes for the tenant. */

@@ -24,8 +24,8 @@ export const SESSION_STATUSES = [
 export const SessionStatus = Schema.Literals(SESSION_STATUSES);
 export type SessionStatus = typeof SessionStatus.Type;
 
-/** What a `waiting` session waits for. */
-export const WaitingFor = Schema.Literals(["approval", "question"]);
+/** What a `waiting` session waits for: a decision, an answer, or one of each. */
+export const WaitingFor = Schema.Literals(["approval", "question", "both"]);
 export type WaitingFor = typeof WaitingFor.Type;
 
 export const SessionMeta = Schema.Struct({

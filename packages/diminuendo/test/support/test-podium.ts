@@ -279,6 +279,9 @@ export class TestPodium {
         return this.#askApproval(turn);
       case "question":
         return this.#askQuestion(turn);
+      case "both":
+        this.#askApproval(turn);
+        return this.#askQuestion(turn);
       case "fail":
         turn.ended = true;
         return this.emit(turn, "error", { code: "agent_failed", message: "It broke." });
