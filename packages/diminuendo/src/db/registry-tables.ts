@@ -2,6 +2,7 @@
 import type { Database } from "bun:sqlite";
 import type { SessionStatus, WaitingFor } from "../protocol/index.ts";
 import { remember } from "./answers-table.ts";
+import { noteDeletion } from "./deletion-table.ts";
 import type { ReaderQueries } from "./storage.ts";
 import type {
   Created,
@@ -84,7 +85,11 @@ export function forgetSession(database: Database, command: ForgetSession): boole
   const { changes } = database
     .query("DELETE FROM sessions WHERE session_id = ?")
     .run(command.sessionId);
-  if (changes > 0) database.query("INSERT INTO doomed_sessions VALUES (?)").run(command.sessionId);
+  if (changes > 0) {
+    database.query("INSERT INTO doomed_sessions VALUES (?)").run(command.sessionId);
+    const { sessionId, deletion, nowMs } = command;
+    if (deletion !== undefined) noteDeletion(database, sessionId, deletion, nowMs);
+  }
   database.query("DELETE FROM idempotency_keys WHERE session_id = ?").run(command.sessionId);
   if (command.remembered !== null) remember(database, command.remembered, command.nowMs);
   return changes > 0;

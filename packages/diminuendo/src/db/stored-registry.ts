@@ -1,5 +1,6 @@
 /** Owns what a tenant's registry keeps, as plain data that crosses a thread. */
 import type { Invitation, Member, Role, SessionStatus, WaitingFor } from "../protocol/index.ts";
+import type { Deletion } from "./deletion-table.ts";
 import type { Remembered } from "./stored-session.ts";
 
 /** A session as the tenant's registry knows it; status, waitingFor and lastSeq follow the session's own database. */
@@ -61,8 +62,25 @@ export interface ForgetSession {
   readonly kind: "forget_session";
   readonly tenantId: string;
   readonly sessionId: string;
+  /** Absent in a delegate's log of before what is at Podium was removed. */
+  readonly deletion?: Deletion;
   readonly nowMs: number;
   readonly remembered: Remembered | null;
+}
+
+/** Podium has nothing of a deleted session any more. */
+export interface Removed {
+  readonly kind: "session_removed";
+  readonly tenantId: string;
+  readonly sessionId: string;
+  /** How much it had. */
+  readonly counts: RemovedCounts;
+  readonly nowMs: number;
+}
+export interface RemovedCounts {
+  readonly turns: number;
+  readonly events: number;
+  readonly files: number;
 }
 
 /** One change to the people of a tenant. */

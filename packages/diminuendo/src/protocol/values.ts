@@ -42,6 +42,17 @@ export const SessionMeta = Schema.Struct({
 });
 export type SessionMeta = typeof SessionMeta.Type;
 
+/** A session that is no more, as the record of deletions has it. */
+export const DeletedSession = Schema.Struct({
+  sessionId: Id,
+  deletedBy: Id,
+  deletedAt: EpochMs,
+  traceId: Schema.String,
+  /** When what its agent said and wrote was removed, and how much that was; null while it is being asked for. */
+  removed: Schema.NullOr(Schema.Struct({ at: EpochMs, turns: Count, events: Count, files: Count })),
+});
+export type DeletedSession = typeof DeletedSession.Type;
+
 /** The person behind a connection, as the client may see it. */
 export const Identity = Schema.Struct({
   userId: Id,
