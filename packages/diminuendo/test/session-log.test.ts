@@ -127,6 +127,7 @@ async function create(runtime: Runtime, sessionId: string): Promise<void> {
     updatedAt: 0,
     archived: false,
     lastSeq: 0,
+    waitingFor: null,
   };
   const ask = {
     kind: "create_session",

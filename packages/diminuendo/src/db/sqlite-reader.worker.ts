@@ -6,6 +6,7 @@ import { answerAutomation, noAutomations } from "./automation-queries.ts";
 import { balanceOf, heldReservations, ledgerPage } from "./billing-tables.ts";
 import { databasePath, openForReading, openForWriting, tenantIds } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
+import { deletedSessions, pendingRemoval, unremovedSessions } from "./deletion-table.ts";
 import { packed } from "./events-page.ts";
 import { type Framed, JournalReader, type PageBounds } from "./journal-reader.ts";
 import { people, standingOf } from "./member-tables.ts";
@@ -56,6 +57,10 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
       return withRegistry(ask.tenantId, (db) => listSessions(db, ask), []);
     case "left_over":
       return leftOver(ask.ofTenant);
+    case "pending_removal":
+      return withRegistry(ask.tenantId, (db) => pendingRemoval(db, ask.sessionId), null);
+    case "deleted_sessions":
+      return withRegistry(ask.tenantId, (db) => deletedSessions(db, ask), []);
     case "events":
       return packed(eventsPage(ask));
     case "turn_by_key":
@@ -122,13 +127,15 @@ function leftOver(ofTenant: string | null): LeftOver {
     const of = (db: Handle): LeftOver => ({
       active: activeSessions(db).map((row) => ({ tenantId, row })),
       doomed: doomedSessions(db).map((sessionId) => ({ tenantId, sessionId })),
+      unremoved: unremovedSessions(db).map((sessionId) => ({ tenantId, sessionId })),
       held: heldReservations(db).map((held) => ({ tenantId, ...held })),
     });
-    return withRegistry(tenantId, of, { active: [], doomed: [], held: [] });
+    return withRegistry(tenantId, of, { active: [], doomed: [], unremoved: [], held: [] });
   });
   return {
     active: each.flatMap(({ active }) => active),
     doomed: each.flatMap(({ doomed }) => doomed),
+    unremoved: each.flatMap(({ unremoved }) => unremoved),
     held: each.flatMap(({ held }) => held),
   };
 }

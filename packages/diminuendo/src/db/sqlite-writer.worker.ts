@@ -11,6 +11,7 @@ import { closeReservation, reserve, topUp } from "./billing-tables.ts";
 import { assertClaim, claimTenant, Superseded } from "./claims.ts";
 import { databasePath, nameOf, openForWriting, SAFE_NAME } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
+import { noteRemoval } from "./deletion-table.ts";
 import { type BatchAnswer, decodeBatch } from "./event-batch.ts";
 import { EventJournal } from "./event-journal.ts";
 import { changeMembers } from "./member-tables.ts";
@@ -323,6 +324,8 @@ function perform(database: Database, command: WriterCommand): unknown {
       return claimTenant(database, command);
     case "set_spending_limit":
       return setSpendingLimit(database, command);
+    case "session_removed":
+      return noteRemoval(database, command);
     case "session_dropped":
       return sessionDropped(database, command.sessionId);
     case "drop_session":
