@@ -32,6 +32,10 @@ class Applied implements Machine<string> {
 /** Its syncs beside the event loop end, while they are held, when the test says so. */
 class HeldLog extends RaftLog {
   isHeld = false;
+  /** As if the disk were slow. */
+  override get syncsBeside(): boolean {
+    return true;
+  }
   #done: ((failure: Error | null) => void) | null = null;
 
   override saveBeside(...[hardState, append, done]: Parameters<RaftLog["saveBeside"]>): void {

@@ -176,9 +176,9 @@ export class RaftLog {
     this.#durably(() => this.#writeAll(hardState, append, install));
   }
 
-  /** Whether `saveBeside` and `syncNow` may be called. */
+  /** Whether `saveBeside` is possible, and the disk so slow that it is worth it. */
   get syncsBeside(): boolean {
-    return this.#wal !== null;
+    return this.#wal?.isSlow === true;
   }
 
   /**

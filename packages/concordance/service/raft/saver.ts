@@ -1,7 +1,7 @@
 /**
- * Owns when what a step decided reaches the log's disk: at once, beside the event loop, or, for what a leader has
- * just sent, as soon as what is being done is done. Nothing counts a member for an entry before that (§10.2.1), and
- * nothing else is written meanwhile: a commit in the log's file means that the one before it was synced
+ * Owns when what a step decided reaches the log's disk: at once, beside the event loop where the disk is slow, or, for
+ * what a leader has just sent, as soon as what is being done is done. Nothing counts a member for an entry before that
+ * (§10.2.1), and nothing else is written meanwhile: a commit in the log's file means that the one before it was synced
  * (wal-guard.ts). Refuses to own: which step is owed, and what follows a sync (driver.ts).
  */
 import { assert } from "./assert.ts";
