@@ -59,6 +59,7 @@ import { listApprovals, listCommands } from "./postgres/projections/lists.ts";
 import { listNotifications, readNotification } from "./postgres/projections/notifications.ts";
 import { readPolicyCases } from "./postgres/projections/policy-cases.ts";
 import { listRecord } from "./postgres/projections/record.ts";
+import { dueCommands } from "./postgres/projections/runs.ts";
 import { readTimeline } from "./postgres/projections/timeline.ts";
 import { tenantsWithCommands } from "./postgres/projections/upkeep.ts";
 import { listDeliveries, listEndpoints } from "./postgres/projections/webhooks.ts";
@@ -68,6 +69,7 @@ import { type Contracts, loadCatalog } from "./registry/define-contracts.ts";
 import { describeConnectors } from "./registry/describe-connectors.ts";
 import { describeTasks } from "./registry/describe-tasks.ts";
 import { createDbosRuntime } from "./runtime/dbos/index.ts";
+import { createDeadlines, type DueCommands } from "./runtime/deadlines.ts";
 import { createWebhookDispatcher, defineDeliverWebhook } from "./runtime/deliver-webhook.ts";
 import type { DurableRuntime, ScheduleSpec } from "./runtime/protocol/index.ts";
 import { createReconciler, type Reconciler } from "./runtime/reconcile.ts";
@@ -163,6 +165,8 @@ export function createConcord(options: ConcordOptions): Concord {
   const commands = createCommandService(store, kit);
   const { newId } = kit;
   const dispatcher = createWebhookDispatcher({ pool, store, newId, outbox, runtime, events, log });
+  const due: DueCommands = (...about) => dueCommands(pool, ...about);
+  const deadlines = createDeadlines({ store, kit, due, log });
   const { schedules } = runtime;
   const everyTenant = () => tenantsWithCommands(pool);
   const scheduling = { kit, store, commands, schedules, everyTenant };
@@ -203,6 +207,7 @@ export function createConcord(options: ConcordOptions): Concord {
       await schedules?.apply(specsOf(catalog));
       await events.start();
       dispatcher.start();
+      deadlines.start();
       alertWatch.start();
       state.sealing = setInterval(() => {
         sealAudit(pool, { isPatient: true }).catch((error) =>
@@ -216,6 +221,7 @@ export function createConcord(options: ConcordOptions): Concord {
       clearInterval(state.sealing);
       reconciler.stop();
       alertWatch.stop();
+      await deadlines.stop();
       await dispatcher.stop();
       await events.stop();
       await runtime.stop();

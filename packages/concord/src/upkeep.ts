@@ -17,8 +17,8 @@ import {
   forgetRules,
 } from "./domain/event-retention.ts";
 import type { Kit } from "./domain/kit.ts";
-import { wake } from "./domain/move.ts";
 import { expireApprovals } from "./domain/open-questions.ts";
+import { wake } from "./domain/runs.ts";
 import type { Store } from "./domain/store.ts";
 import { oldEvents, tenantsWithOldEvents } from "./postgres/projections/old-events.ts";
 import {
@@ -204,7 +204,7 @@ async function expireOverdue(
         const command = await tx.commands.lock(id);
         if (command?.status !== "waiting_for_approval") return false;
         await expireApprovals(tx, kit, command);
-        await wake(tx, command);
+        await wake(tx, kit, command);
         return true;
       });
       if (isClosed) count += 1;

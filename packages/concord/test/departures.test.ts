@@ -1,4 +1,4 @@
-/** What happens in place of what the specification draws otherwise; docs/adr/0029 says why. */
+/** What happens in place of what the specification draws otherwise; docs/adr/0030 says why. */
 import type { ClientBase } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { defineContracts, encodeId, NO_RETRY, type RuntimeFactory } from "../src/index.ts";

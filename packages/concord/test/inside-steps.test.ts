@@ -41,6 +41,8 @@ function watchedContext<C>(context: WorkflowContext<C>): WorkflowContext<C> {
     workflowId: context.workflowId,
     transaction: (name, work) => where.run("step", () => context.transaction(name, inStep(work))),
     step: (name, work) => where.run("step", () => context.step(name, inStep(work))),
+    stepUnlessOver: (name, work, isOver) =>
+      where.run("step", () => context.stepUnlessOver(name, inStep(work), isOver)),
     wait: inStep((topic: string, deadlineMs: number) => context.wait(topic, deadlineMs)),
     sleep: inStep((ms: number) => context.sleep(ms)),
     assertOwned: inStep(() => context.assertOwned()),

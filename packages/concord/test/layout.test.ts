@@ -1,4 +1,4 @@
-/** Where what stands, and what stands nowhere, read from the sources; docs/adr/0029 says where that is not as specified. */
+/** Where what stands, and what stands nowhere, read from the sources; docs/adr/0030 says where that is not as specified. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";

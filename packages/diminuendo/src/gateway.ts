@@ -44,6 +44,7 @@ import { newId } from "./session/ids.ts";
 import { Life } from "./session/life.ts";
 import { MessageRouterLayer } from "./session/MessageRouter.ts";
 import { ConfigListeners } from "./session/messages/config-messages.ts";
+import { Removals } from "./session/Removals.ts";
 import { Sessions } from "./session/Sessions.ts";
 import { StreamIntake } from "./session/StreamIntake.ts";
 import { TurnNews } from "./session/TurnNews.ts";
@@ -92,6 +93,7 @@ const Around = Layer.mergeAll(Auth, Health.layer, RequestRates.layer, Broadcaste
 const Bonds = Layer.mergeAll(
   Attachments.layer.pipe(Layer.provide(StreamIntake.layer)),
   Billing.layer,
+  Removals.layer,
 );
 const Automations = Scheduler.layer.pipe(
   Layer.provideMerge(RunPortsLayer),

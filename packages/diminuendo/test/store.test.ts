@@ -366,6 +366,7 @@ const noise = (chars: number): string =>
     .repeat(Math.ceil(chars / 60_000));
 
 const row = (sessionId: string): RegistryRow => ({
+  waitingFor: null,
   sessionId,
   name: `Session ${sessionId}`,
   agentType: "echo",

@@ -45,7 +45,7 @@ export interface ExecutionFacts {
 
 /**
  * Sync is for what may answer within the request: low risk, no gate, no write to the outside. How long the request is held
- * is up to the API; the work is as durable as any other (docs/adr/0029).
+ * is up to the API; the work is as durable as any other (docs/adr/0030).
  */
 export function executionMode(facts: ExecutionFacts): "sync" | "async" {
   const { syncAllowed, asyncRequired, gated, writesOutside, riskLevel } = facts;

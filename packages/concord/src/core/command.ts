@@ -107,6 +107,8 @@ export interface Command {
   readonly rootCommandId: CommandId;
   readonly traceId: string;
   readonly workflowId: string | null;
+  /** It waits for a person, and its run `workflowId` is started when that is over. */
+  readonly isParked: boolean;
   /** It waits for other commands before it starts. */
   readonly hasDependencies: boolean;
   readonly cancellationMode: CancellationMode;

@@ -1,4 +1,4 @@
-/** What stands in place of shapes that the specification writes otherwise; docs/adr/0029 says why. */
+/** What stands in place of shapes that the specification writes otherwise; docs/adr/0030 says why. */
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { PLAIN_INPUT } from "../../test/support/policy-input.ts";
 import { executionMode, mapTaskToPrimitives } from "./classify.ts";

@@ -16,12 +16,13 @@ import { openQuestionsOf, type Question } from "./asking.ts";
 import { eventOf } from "./audit.ts";
 import { addDependencies, type DependencyRequest } from "./dependencies.ts";
 import { claimKey, conflict, type KeyClaim, requestHashOf } from "./derived-key.ts";
-import { openGate, startRun } from "./gate.ts";
+import { openGate } from "./gate.ts";
 import { type Asking, askForInput, refuseForWant } from "./input.ts";
 import type { Kit } from "./kit.ts";
 import { moveCommand } from "./move.ts";
-import { planCommand, workflowIdOf } from "./plan-command.ts";
+import { planCommand } from "./plan-command.ts";
 import { judgeCommand } from "./policy-evaluation.ts";
+import { startOrPark, workflowIdOf } from "./runs.ts";
 import type { NewCommand, Tx } from "./store.ts";
 import { acceptsIngress, type FactReader, type Task } from "./tasks.ts";
 
@@ -176,7 +177,7 @@ function policyQuestions({ decision, reasons }: CombinedDecision): readonly Ques
   return decision === "require_more_input" ? [{ text: reasons.join("; "), fields: [] }] : [];
 }
 
-/** POL-10: more has to be known. The run exists from here on, to notice when nobody answers. */
+/** POL-10: more has to be known. */
 async function askRequester(
   tx: Tx,
   kit: Kit,
@@ -190,10 +191,8 @@ async function askRequester(
   }
   const asked = await askForInput(tx, kit, command, asking);
   if (command.workflowId !== null) return asked;
-  const workflowId = workflowIdOf(command);
-  await tx.commands.setWorkflow(command.commandId, workflowId);
-  await startRun(tx, asked, task);
-  return { ...asked, workflowId };
+  await tx.commands.setWorkflow(command.commandId, workflowIdOf(command));
+  return startOrPark(tx, asked, task);
 }
 
 function checkPayload(task: Task, payload: unknown): JsonObject {

@@ -96,6 +96,16 @@ const REGISTRY = [
      name TEXT NOT NULL UNIQUE, description TEXT NOT NULL, template TEXT NOT NULL, needs TEXT NOT NULL,
      created_by TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
    );`,
+  `ALTER TABLE sessions ADD COLUMN waiting_for TEXT;
+   UPDATE sessions SET waiting_for = 'approval' WHERE status = 'waiting';`,
+  `CREATE TABLE deleted_sessions (
+     place INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL UNIQUE, actor TEXT NOT NULL,
+     trace_id TEXT NOT NULL, deleted_at INTEGER NOT NULL, removed_at INTEGER, turns INTEGER, events INTEGER,
+     files INTEGER
+   );
+   CREATE INDEX deleted_sessions_left ON deleted_sessions (place) WHERE removed_at IS NULL;
+   CREATE TRIGGER deleted_sessions_stay BEFORE DELETE ON deleted_sessions
+     BEGIN SELECT RAISE(ABORT, 'that a session was deleted stays on record'); END;`,
 ];
 
 const SESSION = [

@@ -11,6 +11,7 @@ import { WorkerManager } from "../db/WorkerManager.ts";
 import { Attachments } from "../session/Attachments.ts";
 import type { Billing } from "../session/Billing.ts";
 import { Life } from "../session/life.ts";
+import type { Removals } from "../session/Removals.ts";
 import { recovery } from "../session/recovery.ts";
 import { Sessions } from "../session/Sessions.ts";
 import { TurnNews } from "../session/TurnNews.ts";
@@ -34,6 +35,7 @@ type Needs =
   | Followers
   | Owners
   | Peers
+  | Removals
   | Sessions
   | TenantNews
   | TurnNews
@@ -144,8 +146,11 @@ const lookAt = Effect.fnUntraced(
 const takeLeftOver = Effect.gen(function* () {
   const workers = yield* WorkerManager;
   const owners = yield* Owners;
-  const { active, doomed, held } = yield* workers.read({ kind: "left_over", ofTenant: null });
-  const tenants = new Set([...active, ...doomed, ...held].map(({ tenantId }) => tenantId));
+  const { active, doomed, unremoved, held } = yield* workers.read({
+    kind: "left_over",
+    ofTenant: null,
+  });
+  const tenants = new Set([...active, ...doomed, ...unremoved, ...held].map((one) => one.tenantId));
   yield* Effect.forEach(tenants, (tenantId) => Effect.ignore(owners.ownerOf(tenantId, "ready")), {
     concurrency: AT_ONCE,
     discard: true,

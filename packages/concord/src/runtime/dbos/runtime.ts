@@ -184,11 +184,12 @@ function laterClient() {
   };
 }
 
-/** DBOS' own connections, as it would make them, but for names on their statements. */
+/** DBOS' own connections, as it would make them, but that their statements are named and a begin is not waited for. */
 function systemPool({ databaseUrl, executorId, log }: DbosOptions): Pool {
   const pool = namingPool({
     connectionString: databaseUrl,
     max: DBOS_POOL_SIZE,
+    pipeline: true,
     application_name: `dbos ${executorId}`,
     idle_in_transaction_session_timeout: IDLE_TRANSACTION_MS,
   });
