@@ -112,9 +112,17 @@ test("AUD-14 each attempt is a span with the class of what went wrong, and a tho
 test("AUD-14 without anybody who collects, the record is the same and no span is kept", async () => {
   trace.disable();
   exporter.reset();
+  const before = h.vendor.traceparents.length;
   const { command } = await h.submit();
+  const { command: other } = await h.submit();
   expect((await h.settled(command)).status).toBe("succeeded");
+  expect((await h.settled(other)).status).toBe("succeeded");
   expect(exporter.getFinishedSpans()).toEqual([]);
+  // Each call has a name of its own all the same.
+  const sent = h.vendor.traceparents.slice(before);
+  expect(new Set(sent).size).toBe(2);
+  const ofCommand = command.commandId.replaceAll("-", "").slice(16);
+  expect(sent.join()).not.toContain(ofCommand);
   expect(await types(command)).toContain("connector_called");
 });
 

@@ -105,8 +105,8 @@ export function tracedSubmit(submit: CommandService["submit"]): CommandService["
 
 /** The id of `span` for a header, or undefined when nobody collects. */
 export function spanIdOf(span: Span): string | undefined {
-  const context = span.spanContext();
-  return isSpanContextValid(context) ? context.spanId : undefined;
+  // Without a provider a span has the context of its parent.
+  return span.isRecording() ? span.spanContext().spanId : undefined;
 }
 
 /** Spans of one command stand under one id that is made of the command's own. */
