@@ -14,6 +14,7 @@ import { declaredContracts, isYaml } from "../declarations/index.ts";
 import { CatalogError } from "../registry/check-catalog.ts";
 import { type Contracts, isContracts } from "../registry/define-contracts.ts";
 import { parseAlertLimits } from "./alert-limits.ts";
+import { parseEventRetention } from "./event-retention.ts";
 import { SETTINGS, SUMMARY } from "./settings.ts";
 import { parseTokenCosts } from "./token-costs.ts";
 
@@ -63,6 +64,9 @@ async function createOrExit(
       workflowVersion: settings.workflowVersion,
       ...(settings.queuePrefix === undefined ? {} : { queuePrefix: settings.queuePrefix }),
       alertLimits: parsedOrExit("--alert-limits", () => parseAlertLimits(settings.alertLimits)),
+      eventRetention: parsedOrExit("--event-retention", () =>
+        parseEventRetention(settings.eventRetention),
+      ),
       tokenCosts: parsedOrExit("--token-costs", () => parseTokenCosts(settings.tokenCosts)),
       secrets: secretsOf(settings),
       webhooks: webhooksOf(settings),

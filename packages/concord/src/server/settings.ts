@@ -107,6 +107,13 @@ export const SETTINGS = {
     placeholder: "queued_seconds=600,…",
     default: [],
   }),
+  eventRetention: config.list({
+    flag: "event-retention",
+    env: "CONCORD_EVENT_RETENTION",
+    help: "Days after which events are forgotten, by purpose or purpose/command_type; the rest is kept. See docs/redaction.md.",
+    placeholder: "agent_step=90,audit/book_hotel=2557",
+    default: [],
+  }),
   tokenCosts: config.list({
     flag: "token-costs",
     env: "CONCORD_TOKEN_COSTS",
