@@ -347,34 +347,83 @@ for (const { name, store: kind, start } of KINDS) {
       expect(globex.map(({ sessionId }) => sessionId)).toEqual(["s2"]);
     });
 
-    test.skipIf(kind === "embedded")(
-      "what was answered is there after what it is delegated to was killed and came back",
-      async () => {
-        const a = gateway();
-        const claim = await a.claim("acme", "a");
-        await a.write(create("s1"), claim);
-        await a.write(open("s1"), claim);
-        await a.write(commit("s1", 1, ["before"]), claim);
-        const [keeper] = programs;
-        await keeper?.kill();
-        const meanwhile = a.write(commit("s1", 2, ["meanwhile"]), claim).then(
-          () => ["before", "meanwhile"],
-          () => null,
+    test("what a key stands for is known for seven days, and then makes room as new ones come", async () => {
+      const a = gateway();
+      const claim = await a.claim("acme", "a");
+      const created = (sessionId: string, key: string, createdAt: number) => {
+        const idempotency = { key, fingerprint: "f" };
+        return a.write(
+          { ...create(sessionId), row: { ...row(sessionId), createdAt }, idempotency },
+          claim,
         );
-        await keeper?.start();
-        const kept = await meanwhile;
-        const b = gateway();
-        const next = await eventually(() => b.claim("acme", "b"));
-        await b.write(open("s1"), next);
-        const frames = (await b.read(events("s1"))).events.map(({ frame }) => frame);
-        // What was not answered may be there, whole, or not.
-        if (kept === null) expect(["before", "before,meanwhile"]).toContain(frames.join());
-        else expect(frames).toEqual(kept);
-        await expect(a.write(commit("s1", 3, ["late"]), claim)).rejects.toMatchObject({
-          superseded: true,
-        });
-      },
-    );
+      };
+      const answered = (key: string) => ({ userId: "ann", key, fingerprint: "f", answer: "1" });
+      const renamed = (key: string, nowMs: number) => {
+        const ask = { kind: "label_session", tenantId: "acme", sessionId: "s1" } as const;
+        return a.write({ ...ask, name: key, nowMs, remembered: answered(key) }, claim);
+      };
+      const kept = (seq: number, key: string, nowMs: number) => {
+        const rows = [{ kind: "answered", remembered: answered(key) }] as const;
+        return a.write({ ...commit("s1", seq, ["x"]), rows, nowMs }, claim);
+      };
+      const known = async (sessionId: string | null, keys: readonly string[]) => {
+        const ask = { kind: "remembered", tenantId: "acme", sessionId, userId: "ann" } as const;
+        const each = keys.map(async (key) => ((await a.read({ ...ask, key })) ? [key] : []));
+        return (await Promise.all(each)).flat();
+      };
+      const days = (count: number) => count * 86_400_000 + 1;
+      expect(await created("s1", "k", days(0))).toEqual({ kind: "created" });
+      await a.write(open("s1"), claim);
+      // More than are forgotten at once.
+      const old = Array.from({ length: 25 }, (_, index) => `old${index}`);
+      for (const key of old) await renamed(key, days(0));
+      await renamed("young", days(3));
+      await kept(1, "early", days(0));
+      // To the last moment the first answer is told again.
+      expect(await created("s2", "k", days(7) - 1)).toEqual({ kind: "repeated", sessionId: "s1" });
+      await renamed("a day before", days(6));
+      expect(await known(null, [...old, "young"])).toEqual([...old, "young"]);
+      expect(await created("s2", "k", days(7))).toEqual({ kind: "created" });
+      await renamed("then", days(7));
+      expect(await known(null, old)).toHaveLength(5);
+      await renamed("later", days(7));
+      expect(await known(null, [...old, "young", "later"])).toEqual(["young", "later"]);
+      expect(await known("s1", ["early"])).toEqual(["early"]);
+      await kept(2, "late", days(8));
+      expect(await known("s1", ["early", "late"])).toEqual(["late"]);
+    });
+
+    const itsDelegateDies = async () => {
+      const a = gateway();
+      const claim = await a.claim("acme", "a");
+      await a.write(create("s1"), claim);
+      await a.write(open("s1"), claim);
+      await a.write(commit("s1", 1, ["before"]), claim);
+      const [keeper] = programs;
+      await keeper?.kill();
+      const meanwhile = a.write(commit("s1", 2, ["meanwhile"]), claim).then(
+        () => ["before", "meanwhile"],
+        () => null,
+      );
+      await keeper?.start();
+      const kept = await meanwhile;
+      const b = gateway();
+      const next = await eventually(() => b.claim("acme", "b"));
+      await b.write(open("s1"), next);
+      const frames = (await b.read(events("s1"))).events.map(({ frame }) => frame);
+      // What was not answered may be there, whole, or not.
+      if (kept === null) expect(["before", "before,meanwhile"]).toContain(frames.join());
+      else expect(frames).toEqual(kept);
+      await expect(a.write(commit("s1", 3, ["late"]), claim)).rejects.toMatchObject({
+        superseded: true,
+      });
+    };
+    if (kind === "delegated") {
+      test(
+        "what was answered is there after what it is delegated to was killed and came back",
+        itsDelegateDies,
+      );
+    }
 
     test("a large log is there whole for the next gateway, and a deleted session for nobody", async () => {
       const a = gateway();

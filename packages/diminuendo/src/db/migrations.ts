@@ -96,6 +96,8 @@ const REGISTRY = [
      name TEXT NOT NULL UNIQUE, description TEXT NOT NULL, template TEXT NOT NULL, needs TEXT NOT NULL,
      created_by TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
    );`,
+  `CREATE INDEX answers_by_age ON answers (created_at);
+   CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);`,
 ];
 
 const SESSION = [
@@ -140,6 +142,7 @@ const SESSION = [
      turn_id TEXT PRIMARY KEY, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost INTEGER
    ) WITHOUT ROWID;`,
   `ALTER TABLE turns ADD COLUMN cause TEXT;`,
+  `CREATE INDEX answers_by_age ON answers (created_at);`,
 ];
 
 const JOURNAL = [

@@ -1,5 +1,5 @@
 /**
- * Measures how many events a second each store keeps: `bun tools/store-pace.ts [seconds] [sessions]`. As many sessions as
+ * Measures how many events a second each store keeps: `bun tools/store-pace/main.ts [seconds] [sessions]`. As many sessions as
  * said each commit one event, wait for the answer, and commit the next: what streams, with no socket beside it. The
  * stores are those of docs/gateways.md, over real programs; without redis-server the last is left out.
  */
@@ -9,11 +9,11 @@ import { join } from "node:path";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as ManagedRuntime from "effect/ManagedRuntime";
-import { AppConfig, type Settings } from "../src/app-config.ts";
-import { delegatedStore } from "../src/db/delegated/DelegatedStore.ts";
-import type { Commit } from "../src/db/stored-session.ts";
-import { WorkerManager } from "../src/db/WorkerManager.ts";
-import { has, Program } from "../test/support/programs.ts";
+import { AppConfig, type Settings } from "../../src/app-config.ts";
+import { delegatedStore } from "../../src/db/delegated/DelegatedStore.ts";
+import type { Commit } from "../../src/db/stored-session.ts";
+import { WorkerManager } from "../../src/db/WorkerManager.ts";
+import { has, Program } from "../../test/support/programs.ts";
 
 const [seconds = 5, sessions = 50] = process.argv.slice(2).map(Number);
 const KEY = "kv_store_pace";
