@@ -25,6 +25,8 @@ interface Props {
   readonly mayAnswer: boolean;
   readonly ending: Ending | null;
   readonly answering: Answering;
+  /** The agent itself asks, and reads the answer; else only the task does that wants it. */
+  readonly toAgent: boolean;
   /** What it is asked for, where the conversation does not say it. */
   readonly about?: ReactNode;
 }
@@ -33,7 +35,7 @@ const SECOND_MS = 1_000;
 const INVALID = 'input[aria-invalid="true"]';
 
 export function QuestionCardView(props: Props) {
-  const { id, form, expiresAt, open, mayAnswer, ending, answering, about } = props;
+  const { id, form, expiresAt, open, mayAnswer, ending, answering, toAgent, about } = props;
   const waiting = open && ending === null;
   const cardRef = useRef<HTMLElement>(null);
   const title = form.map((one) => one.text).join(" ");
@@ -54,7 +56,12 @@ export function QuestionCardView(props: Props) {
       </header>
       {about}
       {waiting && mayAnswer ? (
-        <Form form={form} answering={answering} onSent={() => cardRef.current?.focus()} />
+        <Form
+          form={form}
+          answering={answering}
+          toAgent={toAgent}
+          onSent={() => cardRef.current?.focus()}
+        />
       ) : (
         <>
           <h3 className={classes["text"]}>{title}</h3>
@@ -72,9 +79,10 @@ export function QuestionCardView(props: Props) {
 function Form(props: {
   readonly form: readonly FormQuestion[];
   readonly answering: Answering;
+  readonly toAgent: boolean;
   readonly onSent: () => void;
 }) {
-  const { form, answering, onSent } = props;
+  const { form, answering, toAgent, onSent } = props;
   const { pending, failure } = answering;
   const formRef = useRef<HTMLFormElement>(null);
   const submit = (event: FormEvent) => {
@@ -94,7 +102,9 @@ function Form(props: {
         </fieldset>
       ))}
       <p className={classes["note"]}>
-        Your answer goes to the record of what is done, not to the agent's model.
+        {toAgent
+          ? "The agent reads your answer and goes on with it."
+          : "Your answer goes to the record of what is done, not to the agent's model."}
       </p>
       <div className={classes["buttons"]}>
         <Button
