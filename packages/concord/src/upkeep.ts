@@ -11,8 +11,8 @@ import { NO_RETRY } from "./core/retry.ts";
 import { eventOf } from "./domain/audit.ts";
 import type { ConnectorResult, OperationDefinition } from "./domain/connectors.ts";
 import type { Kit } from "./domain/kit.ts";
-import { wake } from "./domain/move.ts";
 import { expireApprovals } from "./domain/open-questions.ts";
+import { wake } from "./domain/runs.ts";
 import type { Store } from "./domain/store.ts";
 import {
   type OldArtifact,
@@ -168,7 +168,7 @@ async function expireOverdue(
         const command = await tx.commands.lock(id);
         if (command?.status !== "waiting_for_approval") return false;
         await expireApprovals(tx, kit, command);
-        await wake(tx, command);
+        await wake(tx, kit, command);
         return true;
       });
       if (isClosed) count += 1;

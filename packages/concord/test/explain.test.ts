@@ -74,16 +74,22 @@ test("an agent that thinks is named as the reason", async () => {
 });
 
 test("a silent executor, a run put aside and a missing run are told beside what is waited for", async () => {
+  const { command: first } = await h.submit(DEAR);
   const { command } = await h.submit(DEAR);
-  await expect.poll(() => kinds(command), { timeout: 20_000 }).toEqual(["person"]);
+  const id = encodeId("command", command.commandId);
+  // What waits for another command as well has a run.
+  const dependency = { commandId: encodeId("command", first.commandId) };
+  await h.concord.commands.dependOn(ANNA, id, [dependency]);
+  const waits = ["person", "dependency"];
+  await expect.poll(() => kinds(command), { timeout: 20_000 }).toEqual(waits);
   const run = (change: string) =>
     h.pool.query(`UPDATE dbos.workflow_status SET ${change} WHERE workflow_uuid = $1`, [
       command.workflowId,
     ]);
   await run("status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED', executor_id = 'gone'");
-  expect(await kinds(command)).toEqual(["person", "given_up"]);
+  expect(await kinds(command)).toEqual([...waits, "given_up"]);
   await run("status = 'PENDING'");
-  expect((await kinds(command))[1]).toBe("dead_executor");
+  expect((await kinds(command))[2]).toBe("dead_executor");
   await run("status = 'ERROR'");
-  expect(await kinds(command)).toEqual(["person", "no_run"]);
+  expect(await kinds(command)).toEqual([...waits, "no_run"]);
 });

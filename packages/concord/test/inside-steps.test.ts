@@ -41,6 +41,8 @@ function watchedContext<C>(context: WorkflowContext<C>): WorkflowContext<C> {
     workflowId: context.workflowId,
     transaction: (name, work) => where.run("step", () => context.transaction(name, inStep(work))),
     step: (name, work) => where.run("step", () => context.step(name, inStep(work))),
+    stepUnlessOver: (name, work, isOver) =>
+      where.run("step", () => context.stepUnlessOver(name, inStep(work), isOver)),
     wait: inStep((topic: string, deadlineMs: number) => context.wait(topic, deadlineMs)),
     sleep: inStep((ms: number) => context.sleep(ms)),
     assertOwned: inStep(() => context.assertOwned()),
@@ -155,7 +157,7 @@ afterAll(async () => {
   await h.stop();
 });
 
-test("RUN-9 RUN-8 statements, calls, thoughts, notifications, questions to people, the clock and new ids: all of them in steps, none in a body", async () => {
+test("RUN-9 RUN-8 V-78 statements, calls, thoughts, notifications, questions to people, the clock and new ids: all of them in steps, none in a body", async () => {
   h.vendor.faults.push("error_before", "drop_after");
   const { command: turn } = await h.concord.commands.submit({
     taskName: "agent.turn",

@@ -59,19 +59,27 @@ test(
   async () => {
     const parked = await gated(old, "while-both-live");
     const left = await gated(old, "left-behind");
+    const asked = await gated(old, "asked-before");
     await fresh.start();
     const own = await gated(fresh, "of-the-new-one");
-    await approve(fresh, parked.command_id);
+    await approve(old, parked.command_id);
     await approve(fresh, own.command_id);
     await restsAs(fresh, parked.command_id).toBe("succeeded");
     await restsAs(fresh, own.command_id).toBe("succeeded");
     expect(await versionsOf(parked.command_id)).toEqual(["old"]);
     expect(await versionsOf(own.command_id)).toEqual(["fresh"]);
+    vendor.faults.push("stall_after");
+    const bought = vendor.committed();
+    await approve(old, left.command_id);
+    await bought;
     await old.kill();
-    await approve(fresh, left.command_id);
     await restsAs(fresh, left.command_id).toBe("succeeded");
     expect(await versionsOf(left.command_id)).toEqual(["old", "fresh"]);
+    await approve(fresh, asked.command_id);
+    await restsAs(fresh, asked.command_id).toBe("succeeded");
+    expect(await versionsOf(asked.command_id)).toEqual(["fresh"]);
     expect([...vendor.purchases.keys()].sort()).toEqual([
+      "buy:asked-before",
       "buy:left-behind",
       "buy:of-the-new-one",
       "buy:while-both-live",

@@ -267,8 +267,18 @@ describe("a command's row", () => {
     ]);
   });
 
+  /** It waits for a person and for another command, so that it has a run meanwhile. */
+  const waitingRun = async () => {
+    const [{ command: first }, { command }] = [
+      await h.submit({ amount: 900 }),
+      await h.submit({ amount: 900 }),
+    ];
+    await h.concord.commands.dependOn(ANNA, idOf(command), [{ commandId: idOf(first) }]);
+    return { first, command };
+  };
+
   test("STM-7 the engine's word about a run says nothing about the command, and the other way round", async () => {
-    const { command } = await h.submit({ amount: 900 });
+    const { first, command } = await waitingRun();
     const { workflowId = null } = await h.concord.commands.get(ANNA, idOf(command));
     await expect
       .poll(async () => (await runtime.inspect(workflowId)).state, { timeout: 20_000 })
@@ -282,12 +292,13 @@ describe("a command's row", () => {
     expect([waiting.status, waiting.workflowId]).toEqual(["waiting_for_approval", workflowId]);
     await resolve(command, "approved");
     expect((await h.concord.commands.get(ANNA, idOf(command))).status).toBe("approved");
+    await resolve(first, "approved");
     await h.restart();
     expect((await h.settled(command)).status).toBe("succeeded");
   });
 
   test("APR-4 a message alone decides nothing: the row is read, and it is pending", async () => {
-    const { command } = await h.submit({ amount: 900 });
+    const { first, command } = await waitingRun();
     const { workflowId } = await h.concord.commands.get(ANNA, idOf(command));
     const passed = async () =>
       (
@@ -304,6 +315,7 @@ describe("a command's row", () => {
     expect((await h.approvalOf(command)).status).toBe("pending");
     expect((await h.concord.commands.get(ANNA, idOf(command))).status).toBe("waiting_for_approval");
     expect(await h.effects(command)).toEqual([{ status: "planned", attempts: 0 }]);
+    await resolve(first, "approved");
     await resolve(command, "approved");
     expect((await h.settled(command)).status).toBe("succeeded");
   });

@@ -13,6 +13,7 @@ import { addAgentActions } from "./agent-actions.ts";
 import { addAlerts } from "./alerts.ts";
 import { type ApiEnv, type AuthOptions, identify, person } from "./auth.ts";
 import { addConnectors } from "./connectors.ts";
+import { addCosts } from "./costs.ts";
 import { addDashboards } from "./dashboards.ts";
 import { document } from "./document.ts";
 import { answering, RETRY_AFTER_SECONDS } from "./errors.ts";
@@ -26,6 +27,7 @@ import { addRecord } from "./record.ts";
 import { addRedactions } from "./redactions.ts";
 import * as routes from "./routes.ts";
 import { addSchedules } from "./schedules.ts";
+import { addTasks } from "./tasks.ts";
 import {
   approvalView,
   artifactLineageView,
@@ -78,8 +80,10 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addTheRest(app, concord);
   addPolicies(app, concord, auth);
   addConnectors(app, concord, auth);
+  addTasks(app, concord, auth);
   addNotifications(app, concord, auth);
   addRecord(app, concord);
+  addCosts(app, concord);
   addRedactions(app, concord, auth);
   addSchedules(app, concord, auth);
   addWebhooks(app, concord);
@@ -258,8 +262,22 @@ function submission(
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(context?.run_as === undefined ? {} : { runAs: context.run_as }),
     ...(dependsOn === undefined ? {} : { dependsOn: dependsOn.map(dependencyOf) }),
+    ...placeOf(context),
     ...(context?.metadata === undefined ? {} : { metadata: context.metadata as JsonObject }),
   };
+}
+
+function placeOf(
+  context: (typeof routes.SubmitBody._output)["context"],
+): Pick<SubmitRequest, "place"> {
+  const { workspace_id, app_id, team_id, environment } = context ?? {};
+  const place = {
+    ...(workspace_id === undefined ? {} : { workspaceId: workspace_id }),
+    ...(app_id === undefined ? {} : { appId: app_id }),
+    ...(team_id === undefined ? {} : { teamId: team_id }),
+    ...(environment === undefined ? {} : { environment }),
+  };
+  return Object.keys(place).length === 0 ? {} : { place };
 }
 
 /** A denied command exists and is on record; the caller is told so, and why. */

@@ -29,6 +29,7 @@ const command: Command = {
   rootCommandId: asId("command", ID),
   traceId: "trace",
   workflowId: `command:cmd_${ID}`,
+  isParked: false,
   hasDependencies: false,
   cancellationMode: "graceful",
   cancellationRequestedAt: null,

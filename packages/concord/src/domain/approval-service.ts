@@ -22,8 +22,9 @@ import { boundHash } from "./gate.ts";
 import { askForChanges } from "./input.ts";
 import { isoTime, type Kit } from "./kit.ts";
 import { leaveOutWhatLeaves } from "./leave-out.ts";
-import { moveCommand, wake } from "./move.ts";
+import { moveCommand } from "./move.ts";
 import { closeOpenQuestions, expireApprovals } from "./open-questions.ts";
+import { wake } from "./runs.ts";
 import type { Store, Tx } from "./store.ts";
 
 export interface ResolveRequest {
@@ -186,7 +187,7 @@ async function moveTarget(
   if (decision === "approved") {
     const all = await tx.approvals.ofCommand(target.commandId);
     if (all.some((one) => one.status === "pending")) return;
-    await wake(tx, await moveCommand(tx, target, "approved", { actor }));
+    await wake(tx, kit, await moveCommand(tx, target, "approved", { actor }));
     return;
   }
   const why = decision === "rejected" ? "another approval was rejected" : "changes were asked for";
@@ -202,11 +203,11 @@ async function moveTarget(
   if (onRejected === "go_on" && task !== undefined) {
     const rest = await leaveOutWhatLeaves(tx, target, task);
     const details = { actor, reason: message, facts: { goesOnWithout: true } };
-    await wake(tx, await moveCommand(tx, rest, "queued", details));
+    await wake(tx, kit, await moveCommand(tx, rest, "queued", details));
     return;
   }
   const failure = { errorClass: "approval_rejected", message } as const;
-  await wake(tx, await moveCommand(tx, target, "failed", { actor, failure }));
+  await wake(tx, kit, await moveCommand(tx, target, "failed", { actor, failure }));
 }
 
 async function refusalOf(
@@ -259,7 +260,7 @@ async function closedRefusal(
   }
   if (Date.parse(approval.expiresAt) > kit.nowMs()) return undefined;
   await expireApprovals(tx, kit, target);
-  await wake(tx, target);
+  await wake(tx, kit, target);
   const message = `The approval expired at ${approval.expiresAt}; submit the command again.`;
   return new Refusal("approval_already_decided", message);
 }

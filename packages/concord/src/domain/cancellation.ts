@@ -9,8 +9,9 @@ import { eventOf } from "./audit.ts";
 import { BEFORE_WORK } from "./dependencies.ts";
 import { closeInput } from "./input.ts";
 import type { Kit } from "./kit.ts";
-import { moveCommand, wake } from "./move.ts";
+import { moveCommand } from "./move.ts";
 import { closeOpenQuestions } from "./open-questions.ts";
+import { wake } from "./runs.ts";
 import type { Tx } from "./store.ts";
 
 /** The command as it is afterwards. A command at rest stays as it is, and the request is audited (CAN-6). */
@@ -55,7 +56,7 @@ export async function cancelCommand(
   });
   await cancelChildren(tx, kit, moved, actor, reason);
   await cancelDependents(tx, kit, moved, actor);
-  await wake(tx, moved);
+  await wake(tx, kit, moved);
   return moved;
 }
 

@@ -8,8 +8,8 @@ import { eventOf } from "./audit.ts";
 import { addDependencies, type DependencyRequest } from "./dependencies.ts";
 import { type Answer, provideInput } from "./input-service.ts";
 import type { Kit } from "./kit.ts";
-import { wake } from "./move.ts";
 import { stopOrReverse } from "./reversal.ts";
+import { wake } from "./runs.ts";
 import type { Store, Tx } from "./store.ts";
 import { type SubmitRequest, type Submitted, submitWithin } from "./submission.ts";
 
@@ -111,8 +111,9 @@ export function createCommandService(store: Store, kit: Kit): CommandService {
         const command = await tx.commands.lock(found.commandId);
         if (command === undefined) throw new Error(`there is no command ${found.commandId}`);
         await addDependencies(tx, command, principal, dependencies);
-        await wake(tx, command);
-        return { ...command, hasDependencies: true };
+        const waiting = { ...command, hasDependencies: true };
+        await wake(tx, kit, waiting);
+        return waiting;
       };
       return refusedOnRecord(store, found, principal, () => store.transaction(waiting));
     },

@@ -22,8 +22,8 @@ import { type Directive, DONE } from "./directive.ts";
 import { openIncident } from "./incidents.ts";
 import type { Kit } from "./kit.ts";
 import { manifestOf } from "./manifest.ts";
-import { moveCommand, wake } from "./move.ts";
-import { workflowIdOf } from "./plan-command.ts";
+import { moveCommand } from "./move.ts";
+import { workflowIdOf } from "./runs.ts";
 import type { NewLink, Tx } from "./store.ts";
 import type { CompensationDefinition } from "./tasks.ts";
 
@@ -182,7 +182,7 @@ export async function resumeChain(tx: Tx, command: Command, actor: string): Prom
     facts: { compensatable: true },
   });
   const resumed = await runChain(tx, moved);
-  await wake(tx, resumed);
+  if (resumed.workflowId !== null) await tx.outbox.wake(resumed.workflowId);
   return resumed;
 }
 

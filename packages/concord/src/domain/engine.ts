@@ -29,16 +29,18 @@ import { leaveOut } from "./leave-out.ts";
 import { type MoveDetails, moveCommand } from "./move.ts";
 import { expireApprovals } from "./open-questions.ts";
 import { publishArtifact } from "./publish-artifact.ts";
+import { parkAgain, waitsForPerson } from "./runs.ts";
 import type { Tx } from "./store.ts";
 import { type TakenBack, takeBack } from "./take-back.ts";
 import type { Task } from "./tasks.ts";
 import { advanceTurn, settleCancelledTurn } from "./turn-engine.ts";
 import { writeArtifact } from "./write-artifact.ts";
 
-/** Moves the command as far as rows allow and says what has to happen outside a transaction. */
+/** Moves the command as far as rows allow and says what has to happen outside a transaction. Called by its run. */
 export async function advance(tx: Tx, kit: Kit, commandId: CommandId): Promise<Directive> {
   const command = await tx.commands.lock(commandId);
-  return command === undefined ? DONE : advanceFrom(tx, kit, command);
+  if (command === undefined) return DONE;
+  return advanceFrom(tx, kit, command.isParked ? await tx.commands.unpark(commandId) : command);
 }
 
 /** The same for a command that this transaction has locked, as its row now is. */
@@ -73,7 +75,7 @@ async function awaitInput(tx: Tx, kit: Kit, command: Command): Promise<Directive
   const asked = await tx.inputs.open(command.commandId);
   const deadlineMs = asked === undefined ? undefined : Date.parse(asked.expiresAt);
   if (deadlineMs === undefined || kit.nowMs() < deadlineMs) {
-    return { kind: "wait", untilMs: deadlineMs ?? null };
+    return waitOrPark(tx, command, deadlineMs ?? null);
   }
   await expireInput(tx, command);
   return DONE;
@@ -82,14 +84,21 @@ async function awaitInput(tx: Tx, kit: Kit, command: Command): Promise<Directive
 async function awaitApproval(tx: Tx, kit: Kit, command: Command): Promise<Directive> {
   const approvals = await tx.approvals.ofCommand(command.commandId);
   const pending = approvals.filter((one) => one.status === "pending");
-  if (pending.length === 0) return { kind: "wait", untilMs: null };
+  if (pending.length === 0) return waitOrPark(tx, command, null);
   const deadlineMs = Math.min(...pending.map((one) => Date.parse(one.expiresAt)));
   if (kit.nowMs() >= deadlineMs) {
     await expireApprovals(tx, kit, command);
     return DONE;
   }
   const escalationMs = await escalateDue(tx, kit, command, pending);
-  return { kind: "wait", untilMs: Math.min(deadlineMs, escalationMs) };
+  return waitOrPark(tx, command, Math.min(deadlineMs, escalationMs));
+}
+
+/** A run that would only wait for a person ends; deadlines of what is parked are noticed by one look for all. */
+async function waitOrPark(tx: Tx, command: Command, untilMs: number | null): Promise<Directive> {
+  if (!waitsForPerson(command)) return { kind: "wait", untilMs };
+  await parkAgain(tx, command);
+  return DONE;
 }
 
 /** G5: what was approved is what runs, or nothing runs. */

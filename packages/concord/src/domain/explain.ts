@@ -67,7 +67,8 @@ export async function explain(
   }
   const waits = await waitsOf(tx, kit, command);
   // Somebody has to be there to notice that a wait is over, except for a person's decision.
-  return [...waits, ...runReasons(run, waits.length > 0)];
+  const isParked = command.isParked && run.state === "missing" && waits.length > 0;
+  return isParked ? waits : [...waits, ...runReasons(run, waits.length > 0)];
 }
 
 async function waitsOf(tx: Tx, kit: Kit, command: Command): Promise<readonly Reason[]> {

@@ -1,6 +1,5 @@
 /** Owns what stands between a plan and its execution: the approval rows, or the queue (APR-5, POL-11). */
 
-import { chooseQueue } from "../core/classify.ts";
 import { boundContent, type Command, type ExecutionPlan } from "../core/command.ts";
 import { type ArtifactId, asId, encodeId } from "../core/ids.ts";
 import { digest, isJsonObject } from "../core/json.ts";
@@ -11,7 +10,8 @@ import { guarded } from "./contract-code.ts";
 import { isoTime, type Kit } from "./kit.ts";
 import { approvalsNeeded } from "./make-plan.ts";
 import { moveCommand } from "./move.ts";
-import { type PlannedCommand, workflowIdOf } from "./plan-command.ts";
+import type { PlannedCommand } from "./plan-command.ts";
+import { startOrPark } from "./runs.ts";
 import type { NewApproval, Tx } from "./store.ts";
 import { type ApprovalTypeDefinition, riskOf, type Task } from "./tasks.ts";
 
@@ -23,13 +23,12 @@ interface Gate {
 }
 
 /**
- * Opens the way (queued) or asks people first; either way the workflow starts with this commit, unless it was
- * started before and waits: then whoever moved the command wakes it.
+ * Opens the way (queued), and the workflow starts with this commit, or asks people first. One that came back from
+ * waiting is woken by whoever moved it.
  */
 export async function openGate(tx: Tx, kit: Kit, gate: Gate): Promise<Command> {
   const { command, task, combined, planned } = gate;
-  // Its run exists when the command came back from waiting for input.
-  const isStarted = command.workflowId !== null;
+  const isBack = command.workflowId !== null;
   const needed = approvalsNeeded(task, combined);
   try {
     const preview = needed.length === 0 ? undefined : await keepPreview(tx, kit, gate);
@@ -47,15 +46,7 @@ export async function openGate(tx: Tx, kit: Kit, gate: Gate): Promise<Command> {
           planned,
         })
       : await moveCommand(tx, command, "queued", { planned });
-  if (!isStarted) await startRun(tx, moved, task);
-  return moved;
-}
-
-/** The run of the command exists once this commits. */
-export async function startRun(tx: Tx, command: Command, task: Task): Promise<void> {
-  const queue = queueOf(task);
-  await tx.outbox.start(workflowIdOf(command), command.commandId, queue, command.context.actor);
-  await tx.events.append([eventOf(command, "task_enqueued", { queue })]);
+  return isBack ? moved : startOrPark(tx, moved, task);
 }
 
 /** The digest of what an approver is asked about (APR-17). */
@@ -199,10 +190,4 @@ function summaryOf(task: Task, view: Parameters<Task["review"]>[0]) {
     const message = error instanceof Error ? error.message : String(error);
     throw new UnreadablePacket(`the review packet could not be written: ${message}`);
   }
-}
-
-function queueOf(task: Task) {
-  if (task.runsAs === "agent_turn") return chooseQueue("agent.run", task.queue);
-  const callsOut = task.steps.some((step) => step.kind === "connector");
-  return chooseQueue(callsOut ? "connector.call" : task.name, task.queue);
 }

@@ -11,7 +11,8 @@ import { eventOf } from "./audit.ts";
 import { cancelCommand } from "./cancellation.ts";
 import { expireInput, type InputRequest } from "./input.ts";
 import type { Kit } from "./kit.ts";
-import { moveCommand, wake } from "./move.ts";
+import { moveCommand } from "./move.ts";
+import { wake } from "./runs.ts";
 import type { Tx } from "./store.ts";
 import { checkRequest, judgeAgain } from "./submission.ts";
 
@@ -47,7 +48,7 @@ export async function provideInput(
   }
   if (Date.parse(asked.expiresAt) <= kit.nowMs()) {
     await expireInput(tx, command);
-    await wake(tx, command);
+    await wake(tx, kit, command);
     return new Refusal("illegal_transition", `The question expired at ${asked.expiresAt}.`);
   }
   const actor = principal.user;
@@ -72,7 +73,7 @@ export async function provideInput(
   ]);
   const validated = await moveCommand(tx, { ...command, payload }, "validated", { actor });
   const judged = await judgeAgain(tx, kit, { ...validated, payload }, task);
-  await wake(tx, judged);
+  await wake(tx, kit, judged);
   return judged;
 }
 

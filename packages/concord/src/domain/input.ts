@@ -9,7 +9,8 @@ import type { JsonObject } from "../core/json.ts";
 import { answerSchemaOf, type Question } from "./asking.ts";
 import { eventOf } from "./audit.ts";
 import { isoTime, type Kit } from "./kit.ts";
-import { moveCommand, wake } from "./move.ts";
+import { moveCommand } from "./move.ts";
+import { wake } from "./runs.ts";
 import type { Tx } from "./store.ts";
 
 export interface InputRequest {
@@ -42,7 +43,7 @@ export async function askForChanges(
     command.context.agentCall === undefined || tool?.waitsForPerson === true
       ? await askForInput(tx, kit, command, asking)
       : await refuseForWant(tx, command, asking);
-  await wake(tx, asked);
+  await wake(tx, kit, asked);
   return asked;
 }
 

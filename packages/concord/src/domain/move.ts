@@ -52,14 +52,13 @@ export async function moveCommand(
   return moved;
 }
 
-/** The hint that makes a waiting workflow read its rows again. */
-export async function wake(tx: Tx, command: Command): Promise<void> {
-  if (command.workflowId !== null) await tx.outbox.wake(command.workflowId);
-}
-
 /** The turn that started it, and turns that asked for the same thing and found it. */
 async function wakeWaiting(tx: Tx, command: Command): Promise<void> {
-  for (const workflowId of await tx.turns.waitingFor(command)) await tx.outbox.wake(workflowId);
+  for (const { workflowId, commandId, tenant, isParked } of await tx.turns.waitingFor(command)) {
+    // Only turns are parked while they wait for others.
+    if (isParked) await tx.outbox.start(workflowId, commandId, "agent_runs", { tenant });
+    else await tx.outbox.wake(workflowId);
+  }
 }
 
 function transitionPayload(

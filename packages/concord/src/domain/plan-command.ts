@@ -1,22 +1,17 @@
 /** Owns turning a decided command into a stored plan with its planned effects (EFF-3, EFF-12). */
 import type { Command, ExecutionPlan } from "../core/command.ts";
 import type { Failure } from "../core/errors.ts";
-import { encodeId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { CombinedDecision } from "../core/policy.ts";
 import { eventOf } from "./audit.ts";
 import { isoTime, type Kit } from "./kit.ts";
 import { approvalsNeeded, makePlan } from "./make-plan.ts";
+import { workflowIdOf } from "./runs.ts";
 import type { StatusPatch, Tx } from "./store.ts";
 import type { Task } from "./tasks.ts";
 
 export type PlannedCommand = NonNullable<StatusPatch["planned"]>;
 export type Planned = PlannedCommand | { readonly failure: Failure };
-
-/** The workflow that runs a command; re-runs get a suffix (CMD-17). */
-export function workflowIdOf(command: Pick<Command, "commandId">): string {
-  return `command:${encodeId("command", command.commandId)}`;
-}
 
 /** Writes the planned effects and what was planned; the plan itself is stored by the move that follows. */
 export async function planCommand(

@@ -47,6 +47,7 @@ export type NewCommand = {
   | "hasDependencies"
   | "stepResults"
   | "workflowId"
+  | "isParked"
   | "cancellationRequestedAt"
   | "result"
   | "error"
@@ -94,6 +95,10 @@ export interface CommandRepository {
   /** Only ever to mask what a policy wants masked. */
   setPayload(id: CommandId, payload: JsonObject): Promise<void>;
   setWorkflow(id: CommandId, workflowId: string): Promise<void>;
+  /** It has no run until somebody starts `workflowId`, which never was one. */
+  park(id: CommandId, workflowId: string): Promise<Command>;
+  /** Its run is there. */
+  unpark(id: CommandId): Promise<Command>;
   setStepResult(id: CommandId, stepId: string, result: Json): Promise<Command>;
   requestCancellation(id: CommandId, by: string, reason: string | null): Promise<Command>;
 }
@@ -311,12 +316,24 @@ export interface NotificationRepository {
   find(tenantId: string, deliveryKey: string): Promise<string | undefined>;
 }
 
+export interface WaitingRun {
+  readonly commandId: CommandId;
+  readonly tenant: string;
+  readonly workflowId: string;
+  readonly isParked: boolean;
+}
+
 export interface TurnRepository {
   moves(commandId: CommandId): Promise<readonly RecordedMove[]>;
   /** The commands that the turn's calls became or found. */
   called(commandId: CommandId): Promise<readonly Command[]>;
-  /** Workflows of unfinished commands that wait for this one: its parent, turns whose calls found it, dependents. */
-  waitingFor(command: Command): Promise<readonly string[]>;
+  /** The runs of unfinished commands that wait for this one: its parent, turns whose calls found it, dependents. */
+  waitingFor(command: Command): Promise<readonly WaitingRun[]>;
+  /**
+   * Whether each command that the turn's calls became or found rests or waits for a person. They stay so until the
+   * transaction ends; false when somebody changes one just now.
+   */
+  holdAsked(commandId: CommandId): Promise<boolean>;
   calls(commandId: CommandId): Promise<readonly RecordedCall[]>;
   /** False when the move of that step is already recorded. */
   recordMove(
@@ -381,7 +398,7 @@ export interface Outbox {
     workflowId: string,
     commandId: CommandId,
     queue: QueueName,
-    principal: Principal,
+    principal: Pick<Principal, "tenant">,
   ): Promise<void>;
   /** A hint to re-read rows; harmless when nobody waits. */
   wake(workflowId: string): Promise<void>;

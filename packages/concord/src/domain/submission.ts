@@ -3,7 +3,8 @@
  * runtime's message in one transaction. Invariants G1 (nothing before the row) and G3 (no effect without a
  * decision). Refuses to own: HTTP, and running the plan.
  */
-import type { AgentCallRef, Command, Principal } from "../core/command.ts";
+import type { AgentCallRef, Command, Place, Principal } from "../core/command.ts";
+import { newContext } from "../core/context.ts";
 import { type Failure, failureOf, Refusal } from "../core/errors.ts";
 import { asId, type CommandId, decodeId } from "../core/ids.ts";
 import { isJsonObject, type Json, type JsonObject, toJson, unstorable } from "../core/json.ts";
@@ -15,12 +16,13 @@ import { openQuestionsOf, type Question } from "./asking.ts";
 import { eventOf } from "./audit.ts";
 import { addDependencies, type DependencyRequest } from "./dependencies.ts";
 import { claimKey, conflict, type KeyClaim, requestHashOf } from "./derived-key.ts";
-import { openGate, startRun } from "./gate.ts";
+import { openGate } from "./gate.ts";
 import { type Asking, askForInput, refuseForWant } from "./input.ts";
 import type { Kit } from "./kit.ts";
 import { moveCommand } from "./move.ts";
-import { planCommand, workflowIdOf } from "./plan-command.ts";
+import { planCommand } from "./plan-command.ts";
 import { judgeCommand } from "./policy-evaluation.ts";
+import { startOrPark, workflowIdOf } from "./runs.ts";
 import type { NewCommand, Tx } from "./store.ts";
 import { acceptsIngress, type FactReader, type Task } from "./tasks.ts";
 
@@ -36,6 +38,8 @@ export interface SubmitRequest {
   readonly idempotencyKey?: string;
   readonly runAs?: string;
   readonly metadata?: JsonObject;
+  /** Default: that of the parent. */
+  readonly place?: Place;
   readonly parent?: Command;
   readonly agentCall?: AgentCallRef;
   readonly riskAtLeast?: RiskLevel;
@@ -62,7 +66,7 @@ export function checkRequest(
   kit: Kit,
   request: Pick<
     SubmitRequest,
-    "taskName" | "commandType" | "payload" | "ingress" | "idempotencyKey" | "metadata"
+    "taskName" | "commandType" | "payload" | "ingress" | "idempotencyKey" | "metadata" | "place"
   >,
 ): { readonly task: Task; readonly payload: JsonObject } {
   const task = taskAskedFor(kit, request);
@@ -79,7 +83,8 @@ export function checkRequest(
   const problem =
     unstorable(request.payload, "payload") ??
     unstorable(key ?? "", "idempotency_key") ??
-    unstorable(request.metadata ?? {}, "context.metadata");
+    unstorable(request.metadata ?? {}, "context.metadata") ??
+    unstorable(request.place ?? {}, "context");
   if (problem !== undefined) throw invalid(problem);
   return { task, payload: checkPayload(task, request.payload) };
 }
@@ -172,7 +177,7 @@ function policyQuestions({ decision, reasons }: CombinedDecision): readonly Ques
   return decision === "require_more_input" ? [{ text: reasons.join("; "), fields: [] }] : [];
 }
 
-/** POL-10: more has to be known. The run exists from here on, to notice when nobody answers. */
+/** POL-10: more has to be known. */
 async function askRequester(
   tx: Tx,
   kit: Kit,
@@ -186,10 +191,8 @@ async function askRequester(
   }
   const asked = await askForInput(tx, kit, command, asking);
   if (command.workflowId !== null) return asked;
-  const workflowId = workflowIdOf(command);
-  await tx.commands.setWorkflow(command.commandId, workflowId);
-  await startRun(tx, asked, task);
-  return { ...asked, workflowId };
+  await tx.commands.setWorkflow(command.commandId, workflowIdOf(command));
+  return startOrPark(tx, asked, task);
 }
 
 function checkPayload(task: Task, payload: unknown): JsonObject {
@@ -224,14 +227,14 @@ function newCommand(
     requestedBy: request.principal.user,
     ingress: request.ingress,
     payload,
-    context: {
-      actor: request.principal,
-      runAs: request.runAs ?? "user",
-      requestId: `req_${kit.newId().replaceAll("-", "")}`,
-      metadata: request.metadata ?? {},
-      ...(request.agentCall === undefined ? {} : { agentCall: request.agentCall }),
-      ...(request.riskAtLeast === undefined ? {} : { riskAtLeast: request.riskAtLeast }),
-    },
+    context: newContext(
+      {
+        ...request,
+        actor: request.principal,
+        place: request.place ?? request.parent?.context.place,
+      },
+      kit.newId,
+    ),
     requestHash: requestHashOf(kit, task, payload),
     idempotencyKey: request.idempotencyKey ?? claim?.key ?? null,
     derivedKey: claim?.derivedKey ?? null,

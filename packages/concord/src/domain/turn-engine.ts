@@ -5,6 +5,7 @@
  */
 import type { Command } from "../core/command.ts";
 import { Refusal } from "../core/errors.ts";
+import type { EventType } from "../core/event-types.ts";
 import { asId, type CommandId, encodeId } from "../core/ids.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { isResting } from "../core/vocabulary.ts";
@@ -23,6 +24,7 @@ import { claimKey, type KeyClaim } from "./derived-key.ts";
 import { type Directive, DONE, failWith } from "./directive.ts";
 import type { Kit } from "./kit.ts";
 import { moveCommand } from "./move.ts";
+import { parkAgain, waitsForPerson } from "./runs.ts";
 import type { Tx } from "./store.ts";
 import { checkRequest, submitWithin } from "./submission.ts";
 import type { Task } from "./tasks.ts";
@@ -47,12 +49,24 @@ export async function advanceTurn(tx: Tx, kit: Kit, turn: Command): Promise<Dire
   const fresh = last.move.calls.filter((call) => !known.has(call.callId));
   if (fresh.length > 0) await propose(tx, kit, turn, last, last.move, fresh);
   const called = await tx.turns.called(turn.commandId);
-  if (called.some((one) => !isResting(one.status))) return { kind: "wait", untilMs: null };
+  const open = called.filter((one) => !isResting(one.status));
+  if (open.length > 0) return waitForCalls(tx, turn, open);
   if (moves.length >= THOUGHTS_MAX) {
     const message = `the agent did not finish within ${THOUGHTS_MAX} thoughts`;
     return failWith(tx, turn, { errorClass: "agent_failed", message });
   }
   return { kind: "think", stepIndex: moves.length };
+}
+
+/** A turn all of whose calls wait for people waits for them as they do: without a run. */
+async function waitForCalls(tx: Tx, turn: Command, open: readonly Command[]): Promise<Directive> {
+  const isParkable =
+    !turn.hasDependencies &&
+    open.every(waitsForPerson) &&
+    (await tx.turns.holdAsked(turn.commandId));
+  if (!isParkable) return { kind: "wait", untilMs: null };
+  await parkAgain(tx, turn);
+  return DONE;
 }
 
 /** True when no child works any more. */
@@ -127,7 +141,7 @@ async function proposeOne(
   call: AgentCall,
 ): Promise<{ readonly childId: CommandId } | { readonly refusal: string }> {
   const checked = await checkProposal(tx, kit, turn, call);
-  const proposed = (payload: JsonObject, type = "tool_call_proposed") =>
+  const proposed = (payload: JsonObject, type: EventType = "tool_call_proposed") =>
     eventOf(
       turn,
       type,

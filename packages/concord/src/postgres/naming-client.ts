@@ -2,7 +2,9 @@
  * Owns connections whose statements are named for those who do not name them, the durable runtime above all: then a
  * connection parses and plans each once. Only what finds its rows by a run's id, or inserts, is named: there the plan for
  * one is the plan for all. A search by status is not: planned once for all, it could not use an index over some rows.
+ * Where the connection pipelines, a begin is not waited for, and statements that are sent at once travel together.
  */
+import type { Writable } from "node:stream";
 import pg from "pg";
 import { statementName } from "./transaction.ts";
 
@@ -24,7 +26,36 @@ function nameOf(text: string): string | undefined {
 /** Looked up at each call, like any inherited method. */
 const plain: { query(config: unknown, ...rest: unknown[]): unknown } = pg.Client.prototype;
 
+const BEGIN = /^BEGIN\b/i;
+/** What nobody reads. */
+const BEGUN = { command: "BEGIN", rowCount: null, oid: 0, rows: [], fields: [] };
+
+/** Of a client, what is not told of it: the socket. */
+interface Connected {
+  readonly connection?: { readonly stream?: Partial<Pick<Writable, "cork" | "uncork">> };
+}
+const gathering = new WeakSet<object>();
+
+/** What is sent before anything else gets a turn goes out as one: half of a statement's time here is the socket's. */
+function gather(client: pg.Client): void {
+  const stream = (client as unknown as Connected).connection?.stream;
+  if (stream?.cork === undefined || gathering.has(stream)) return;
+  gathering.add(stream);
+  stream.cork();
+  process.nextTick(() => {
+    gathering.delete(stream);
+    stream.uncork?.();
+  });
+}
+
 function naming(this: pg.Client, config: unknown, ...rest: unknown[]): unknown {
+  if (this.pipeline) gather(this);
+  if (this.pipeline && rest.length === 0 && typeof config === "string" && BEGIN.test(config)) {
+    // It travels with the statement behind it, which fails if it does.
+    const begun = plain.query.call(this, config, ...rest) as Promise<unknown>;
+    begun.catch(() => undefined);
+    return Promise.resolve(BEGUN);
+  }
   const [values, ...others] = rest;
   const name = typeof config === "string" && Array.isArray(values) ? nameOf(config) : undefined;
   return name === undefined

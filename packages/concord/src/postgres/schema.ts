@@ -41,6 +41,7 @@ export interface CommandTable {
   root_command_id: string;
   trace_id: string;
   dbos_workflow_id: string | null;
+  parked_run: string | null;
   has_dependencies: Generated<boolean>;
   cancellation_mode: string;
   cancellation_requested_at: TimeOrNull;

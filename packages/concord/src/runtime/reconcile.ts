@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import { chooseQueue } from "../core/classify.ts";
 import type { CommandId } from "../core/ids.ts";
 import { isResting } from "../core/vocabulary.ts";
-import { workflowIdOf } from "../domain/plan-command.ts";
+import { nextRun, workflowIdOf } from "../domain/runs.ts";
 import type { Store } from "../domain/store.ts";
 import type { DurableRuntime } from "./protocol/index.ts";
 
@@ -67,9 +67,7 @@ async function restart(runtime: Runs, store: Store, id: CommandId): Promise<bool
     const isStale =
       command === undefined || isResting(command.status) || command.workflowId !== seen.workflowId;
     if (isStale) return false;
-    const current = command.workflowId ?? workflowIdOf(command);
-    const [base = current, resumed = "0"] = current.split(":resume:");
-    const workflowId = `${base}:resume:${Number(resumed) + 1}`;
+    const workflowId = nextRun(command.workflowId ?? workflowIdOf(command));
     await tx.commands.setWorkflow(command.commandId, workflowId);
     const queue = chooseQueue(command.taskName === "agent.turn" ? "agent.run" : "connector.call");
     await tx.outbox.start(workflowId, command.commandId, queue, command.context.actor);

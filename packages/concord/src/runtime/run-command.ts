@@ -120,7 +120,7 @@ async function perform<Connection>(
 }
 
 /**
- * Does `work`, then goes on as far as the rows allow: one checkpoint for all of it. What is done in it commits by
+ * Does `work`, then goes on as far as the rows allow: one checkpoint for all of it, and none when that is the end. What is done in it commits by
  * itself and the rows answer the same when asked again, so it may be entered again, and a lost database is waited out.
  */
 function step<Connection>(
@@ -131,12 +131,12 @@ function step<Connection>(
   work: () => Promise<void> = async () => {},
 ): Promise<Outside> {
   const assertOwned = () => context.assertOwned();
-  return context.step(name, () =>
+  const advance = () =>
     patiently(isConnectionLost, async () => {
       await work();
       return bounded(kit, await proceed({ store, kit, vendors, assertOwned }, commandId));
-    }),
-  );
+    });
+  return context.stepUnlessOver(name, advance, (next) => next?.kind === "done");
 }
 
 function bounded(kit: Kit, directive: Outside): Outside {

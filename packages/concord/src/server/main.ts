@@ -15,6 +15,7 @@ import { CatalogError } from "../registry/check-catalog.ts";
 import { type Contracts, isContracts } from "../registry/define-contracts.ts";
 import { parseAlertLimits } from "./alert-limits.ts";
 import { SETTINGS, SUMMARY } from "./settings.ts";
+import { parseTokenCosts } from "./token-costs.ts";
 
 const PROGRAM = "concord";
 
@@ -60,7 +61,9 @@ async function createOrExit(
       agentRuntimes: { podium: podiumRuntime(settings.podiumUrl, settings.podiumKey) },
       executorId: settings.executorId,
       workflowVersion: settings.workflowVersion,
+      ...(settings.queuePrefix === undefined ? {} : { queuePrefix: settings.queuePrefix }),
       alertLimits: parsedOrExit("--alert-limits", () => parseAlertLimits(settings.alertLimits)),
+      tokenCosts: parsedOrExit("--token-costs", () => parseTokenCosts(settings.tokenCosts)),
       secrets: secretsOf(settings),
       webhooks: webhooksOf(settings),
       log,

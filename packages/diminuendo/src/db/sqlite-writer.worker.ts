@@ -49,6 +49,8 @@ const QUIET_MS = 30_000;
 /** With more sessions than this in the journal the quietest move earlier. */
 const HOT_MAX = 20_000;
 const TIDY_EVERY_MS = 1_000;
+/** A handle that was not used for so long keeps no pages. */
+const UNUSED_MS = 5_000;
 /** Others wait for their commits meanwhile. */
 const TIDY_MS_MAX = 10;
 
@@ -71,7 +73,11 @@ let isClosed = false;
 self.onmessage = ({
   data,
 }: MessageEvent<string | readonly Ask<WriterCommand | ReplicaCommand>[]>) => {
-  if (typeof data === "string") return self.postMessage(stored(data));
+  if (typeof data === "string") {
+    self.postMessage(stored(data));
+    // Its readers are being told meanwhile, and the next batch is still gathering.
+    return journal.checkpointIfDue();
+  }
   for (const one of data) receive(one);
   tellAnswers();
 };
@@ -182,7 +188,7 @@ function journalAll(group: readonly Waiting<Commit>[]): void {
 function commitGroup(path: string, group: readonly Waiting[]): void {
   try {
     const shape = group[0] === undefined ? "session" : nameOf(group[0].command).shape;
-    const database = handles[shape].get(path, () => openMigrated(path, shape));
+    const database = handles[shape].get(path, performance.now(), () => openMigrated(path, shape));
     // Immediate: another gateway's process may write between our first look and our first write.
     const done = database
       .transaction(() =>
@@ -221,7 +227,9 @@ function noteFolded(command: OfSession, value: unknown): void {
 
 /** Moves events of sessions that are quiet or have many, one after the other; what came meanwhile goes first. */
 function tidy(): void {
-  tidyUntil(performance.now() + TIDY_MS_MAX);
+  const nowMs = performance.now();
+  for (const one of Object.values(handles)) one.shrinkUnused(nowMs - UNUSED_MS);
+  tidyUntil(nowMs + TIDY_MS_MAX);
 }
 
 function tidyUntil(endMs: number): void {
@@ -233,7 +241,9 @@ function tidyUntil(endMs: number): void {
     return;
   }
   const path = databasePath(dataDir, { shape: "session", id: sessionId });
-  const database = handles.session.get(path, () => openMigrated(path, "session"));
+  const database = handles.session.get(path, performance.now(), () =>
+    openMigrated(path, "session"),
+  );
   database.transaction(() => journal.foldInto(database, sessionId)).immediate();
   journal.folded(sessionId, undefined);
   self.postMessage({ moved: [sessionId] } satisfies Moved);
@@ -268,7 +278,7 @@ function asReplica(id: number, ask: ReplicaCommand): Answer {
       return { id, ok: true, value: null };
     }
     const { shape } = ask.of;
-    const database = handles[shape].get(path, () => openMigrated(path, shape));
+    const database = handles[shape].get(path, performance.now(), () => openMigrated(path, shape));
     if (ask.kind === "position") return { id, ok: true, value: positionOf(database) };
     if (ask.kind === "export") {
       return { id, ok: true, value: Bun.gzipSync(new Uint8Array(database.serialize())) };

@@ -119,6 +119,8 @@ export interface LeftOver {
 
 export interface EventsPage {
   readonly events: readonly { readonly seq: number; readonly frame: string }[];
+  /** What completes a message is stored and not published yet, and has taken deltas that belong in this page. */
+  readonly isThinned: boolean;
 }
 
 /** Queries of the reader, with what each answers. */
@@ -162,6 +164,8 @@ export interface ReaderQueries extends AutomationQueries {
       readonly sessionId: string;
       readonly afterSeq: number;
       readonly throughSeq: number;
+      /** `seq` of the newest event that readers were told, where it matters whether a page `isThinned`. */
+      readonly publishedSeq?: number;
       /** `newest`: of more events than fit the last ones are answered, in ascending order all the same. */
       readonly from: "oldest" | "newest";
       readonly limit: number;

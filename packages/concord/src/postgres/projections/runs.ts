@@ -1,4 +1,4 @@
-/** Owns finding open commands that nobody runs or can run. The runtime's table is read here because all SQL lives in this room. */
+/** Owns finding open commands that nobody runs or can run, and parked ones of which something is due. The runtime's table is read here because all SQL lives in this room. */
 import type { Pool } from "pg";
 import { asId, type CommandId } from "../../core/ids.ts";
 import { RESTING_STATUSES } from "../../core/vocabulary.ts";
@@ -6,6 +6,16 @@ import { SILENT_SECONDS } from "../executors.ts";
 
 /** As literals, so that the partial index over open commands can be used. */
 const RESTING = RESTING_STATUSES.map((status) => `'${status}'`).join(", ");
+
+/**
+ * Parked, and rightly so: it waits for a person, or for others that are still at it. One that an older version moved on has
+ * no run and should.
+ */
+const IS_PARKED = `(parked_run IS NOT NULL AND parked_run = dbos_workflow_id AND (
+  (status IN ('waiting_for_approval', 'waiting_for_input') AND NOT has_dependencies)
+  OR (status = 'running' AND EXISTS (
+    SELECT 1 FROM concord.agent_calls call JOIN concord.commands child ON child.command_id = call.child_command_id
+    WHERE call.command_id = commands.command_id AND child.status NOT IN (${RESTING})))))`;
 
 /**
  * Commands not at rest, oldest first, whose run on DBOS is missing, has ended, or is of another version than
@@ -19,7 +29,7 @@ export async function commandsWithoutRun(
 ): Promise<readonly CommandId[]> {
   const { rows } = await pool.query<{ command_id: string }>(
     `SELECT command_id FROM concord.commands
-     WHERE status NOT IN (${RESTING}) AND dbos_workflow_id IS NOT NULL AND NOT EXISTS (
+     WHERE status NOT IN (${RESTING}) AND dbos_workflow_id IS NOT NULL AND NOT ${IS_PARKED} AND NOT EXISTS (
        SELECT 1 FROM dbos.workflow_status run
        WHERE run.workflow_uuid = commands.dbos_workflow_id
          AND run.status NOT IN ('SUCCESS', 'ERROR', 'CANCELLED')
@@ -32,7 +42,7 @@ export async function commandsWithoutRun(
   return rows.map((row) => asId("command", row.command_id));
 }
 
-/** Commands not at rest that were given a run, after `after`, in the order of their ids. */
+/** Commands not at rest that should have a run, after `after`, in the order of their ids. */
 export async function openCommands(
   pool: Pool,
   after: CommandId | undefined,
@@ -40,7 +50,7 @@ export async function openCommands(
 ): Promise<readonly { readonly commandId: CommandId; readonly workflowId: string | null }[]> {
   const { rows } = await pool.query<{ command_id: string; dbos_workflow_id: string | null }>(
     `SELECT command_id, dbos_workflow_id FROM concord.commands
-     WHERE status NOT IN (${RESTING}) AND dbos_workflow_id IS NOT NULL AND ($1::uuid IS NULL OR command_id > $1)
+     WHERE status NOT IN (${RESTING}) AND dbos_workflow_id IS NOT NULL AND NOT ${IS_PARKED} AND ($1::uuid IS NULL OR command_id > $1)
      ORDER BY command_id LIMIT $2`,
     [after ?? null, limit],
   );
@@ -48,4 +58,24 @@ export async function openCommands(
     commandId: asId("command", row.command_id),
     workflowId: row.dbos_workflow_id,
   }));
+}
+
+/** Parked commands whose question has expired or is to be handed on, after `after`, in the order of their ids. */
+export async function dueCommands(
+  pool: Pool,
+  nowMs: number,
+  after: CommandId | undefined,
+  limit: number,
+): Promise<readonly CommandId[]> {
+  const { rows } = await pool.query<{ command_id: string }>(
+    `SELECT command_id FROM concord.commands WHERE command_id IN (
+       SELECT command_id FROM concord.approvals WHERE status = 'pending' AND expires_at <= $1
+       UNION ALL SELECT command_id FROM concord.approvals
+         WHERE status = 'pending' AND escalates_at IS NOT NULL AND escalated_at IS NULL AND escalates_at <= $1
+       UNION ALL SELECT command_id FROM concord.input_requests WHERE status = 'open' AND expires_at <= $1)
+       AND parked_run = dbos_workflow_id AND ($2::uuid IS NULL OR command_id > $2)
+     ORDER BY command_id LIMIT $3`,
+    [new Date(nowMs), after ?? null, limit],
+  );
+  return rows.map((row) => asId("command", row.command_id));
 }

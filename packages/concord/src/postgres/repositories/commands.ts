@@ -35,6 +35,7 @@ export function commandOf(row: Selectable<CommandTable>): Command {
     rootCommandId: asId("command", row.root_command_id),
     traceId: row.trace_id,
     workflowId: row.dbos_workflow_id,
+    isParked: row.parked_run !== null && row.parked_run === row.dbos_workflow_id,
     hasDependencies: row.has_dependencies,
     cancellationMode: row.cancellation_mode as CancellationMode,
     cancellationRequestedAt: isoOrNull(row.cancellation_requested_at),
@@ -183,6 +184,8 @@ type Writes = Pick<
   | "setFacts"
   | "setPayload"
   | "setWorkflow"
+  | "park"
+  | "unpark"
   | "setStepResult"
 >;
 
@@ -217,8 +220,16 @@ function writes(client: ClientBase, held: HeldRows): Writes {
       await held.change(id, { command: { payload }, columns: { payload: jsonb(payload) } });
     },
     setWorkflow: async (id, workflowId) => {
-      await held.change(id, { command: { workflowId }, columns: { dbos_workflow_id: workflowId } });
+      const columns = { dbos_workflow_id: workflowId, parked_run: null };
+      await held.change(id, { command: { workflowId, isParked: false }, columns });
     },
+    park: (id, workflowId) =>
+      held.change(id, {
+        command: { workflowId, isParked: true },
+        columns: { dbos_workflow_id: workflowId, parked_run: workflowId },
+      }),
+    unpark: (id) =>
+      held.change(id, { command: { isParked: false }, columns: { parked_run: null } }),
     setStepResult: (id, stepId, result) =>
       held.change(id, { command: {}, result: { [stepId]: result } }),
   };

@@ -14,6 +14,12 @@ import { commandOf } from "./commands.ts";
 /** Literals: a plan that is made once for all parameters would not know how few commands are open. */
 const RESTING = RESTING_STATUSES.map((status) => sql.lit(status));
 
+interface WaitingRow {
+  readonly command_id: string;
+  readonly tenant_id: string;
+  readonly dbos_workflow_id: string;
+  readonly parked_run: string | null;
+}
 interface Waited {
   readonly commandId: string;
   readonly parentCommandId: string | null;
@@ -21,7 +27,7 @@ interface Waited {
 const waiting = fixed<Waited>(({ commandId, parentCommandId }) =>
   building
     .selectFrom("concord.commands")
-    .select("dbos_workflow_id")
+    .select(["command_id", "tenant_id", "dbos_workflow_id", "parked_run"])
     .where("status", "not in", RESTING)
     .where("dbos_workflow_id", "is not", null)
     // One list and no OR: then it is looked up by id, however many commands are open.
@@ -100,8 +106,21 @@ function callReads(
   db: Db,
   client: ClientBase,
   held: HeldRows,
-): Pick<TurnRepository, "called" | "waitingFor"> {
+): Pick<TurnRepository, "called" | "holdAsked" | "waitingFor"> {
   return {
+    holdAsked: async (commandId) => {
+      // Skips what somebody else holds: waiting for it here could be waiting for each other.
+      const { rows } = await sql<{ is_asked: boolean }>`
+        WITH held AS (
+          SELECT command_id FROM concord.commands
+          WHERE command_id IN (SELECT child_command_id FROM concord.agent_calls WHERE command_id = ${commandId})
+            AND (status IN (${sql.join(RESTING)}) OR (status IN ('waiting_for_approval', 'waiting_for_input')))
+          FOR SHARE SKIP LOCKED)
+        SELECT NOT EXISTS (
+          SELECT 1 FROM concord.agent_calls WHERE command_id = ${commandId} AND child_command_id IS NOT NULL
+            AND child_command_id NOT IN (SELECT command_id FROM held)) AS is_asked`.execute(db);
+      return rows[0]?.is_asked === true;
+    },
     called: async (commandId) => {
       const rows = await db
         .selectFrom("concord.commands")
@@ -122,7 +141,12 @@ function callReads(
       if (parentCommandId === null && held.isNew(commandId)) return [];
       // A wake too many is harmless, so what this transaction has yet to write need not be written for it.
       const { rows } = await query(client, waiting({ commandId, parentCommandId }));
-      return (rows as { dbos_workflow_id: string }[]).map((row) => row.dbos_workflow_id);
+      return (rows as WaitingRow[]).map((row) => ({
+        commandId: asId("command", row.command_id),
+        tenant: row.tenant_id,
+        workflowId: row.dbos_workflow_id,
+        isParked: row.parked_run === row.dbos_workflow_id,
+      }));
     },
   };
 }

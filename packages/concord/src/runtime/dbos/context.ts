@@ -19,6 +19,7 @@ export function dbosContext(dataSource: PgDataSource): WorkflowContext<ClientBas
     },
     transaction: (name, work) => dataSource.run(name, () => work(dataSource.client)),
     step: (name, work) => DBOS.runStep(work, { name }),
+    stepUnlessOver,
     wait: async (topic, deadlineMs) => {
       const options = { deadlineEpochMS: deadlineMs, pollingIntervalMs: POLL_MS };
       return (await DBOS.recv<Json>(topic, options)) ?? undefined;
@@ -27,4 +28,23 @@ export function dbosContext(dataSource: PgDataSource): WorkflowContext<ClientBas
     assertOwned: () => assertStillOwnsWorkflow(DBOS.workflowID ?? ""),
     isInterrupt: (error) => error instanceof DBOSError,
   };
+}
+
+/** A checkpoint is seven statements and a commit, as much as a call of a vendor: a run that ends here has its end on record. */
+async function stepUnlessOver<T extends Json>(
+  name: string,
+  work: () => Promise<T>,
+  isOver: (value: T) => boolean,
+): Promise<T> {
+  const outcome = await work().then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+  if ("error" in outcome && outcome.error instanceof DBOSError) throw outcome.error;
+  if ("value" in outcome && isOver(outcome.value)) return outcome.value;
+  const recorded = async () => {
+    if ("error" in outcome) throw outcome.error;
+    return outcome.value;
+  };
+  return DBOS.runStep(recorded, { name });
 }

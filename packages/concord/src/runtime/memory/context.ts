@@ -114,6 +114,7 @@ export function journaledContext<Connection>(
         }),
       ),
     step: call,
+    stepUnlessOver: call,
     wait: (topic, deadlineMs) =>
       call(`wait ${topic}`, () => arrivalOf(journal.inbox, clock, topic, deadlineMs, signal)),
     sleep: async (ms) => {

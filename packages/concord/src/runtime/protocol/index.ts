@@ -36,6 +36,16 @@ export interface WorkflowContext<Connection> {
   ): Promise<T>;
   /** At least once until it ends; not repeated when it throws: the body decides. */
   step<T extends Json>(name: string, work: () => Promise<T>): Promise<T>;
+  /**
+   * The same for the last thing that a body does, unless it turns out not to be: what `isOver` is not recorded, since the
+   * body ends with it and its end is. `work` is entered again when the body begins anew, also where it has ended before;
+   * then what was recorded counts.
+   */
+  stepUnlessOver<T extends Json>(
+    name: string,
+    work: () => Promise<T>,
+    isOver: (value: T) => boolean,
+  ): Promise<T>;
   /** The next signal of `topic`, or undefined at `deadlineMs` (epoch). */
   wait(topic: string, deadlineMs: number): Promise<Json | undefined>;
   sleep(ms: number): Promise<void>;

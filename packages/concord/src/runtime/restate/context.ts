@@ -44,6 +44,7 @@ export function restateContext(engine: Engine, pool: Pool): WorkflowContext<Clie
     transaction: (name, work) =>
       journaled(name, () => patiently(isConnectionLost, () => inTransaction(pool, work))),
     step: journaled,
+    stepUnlessOver: journaled,
     wait: async (topic, deadlineMs) => {
       const number = taken.get(topic) ?? 0;
       const leftMs = Math.max(0, deadlineMs - (await engine.date.now()));
