@@ -117,7 +117,7 @@ test("POL-11 X-7 a question to a person is an approval row with its packet, boun
   expect(effects).toEqual([{ effect_type: "shop.buy", effect_payload: {}, status: "planned" }]);
 });
 
-test("RUN-7 the way of a command is read from its rows; the run beneath is one step after the other until it rests", async () => {
+test("RUN-7 the way of a command is read from its rows; the run beneath is steps of one kind until it rests", async () => {
   const { command } = await h.submit({ amount: 900 });
   const approval = await h.approvalOf(command);
   const approvalId = encodeId("approval", approval.approvalId);

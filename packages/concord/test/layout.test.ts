@@ -115,7 +115,7 @@ describe("the durable runtime in the code", () => {
         "runtime/restate/relay.ts",
       ].sort(),
     );
-    // It looks whether every call of a turn waits for people; what is changed just now is waited for instead.
+    // A turn that might be parked passes over calls that somebody changes just now; it takes none.
     expect(having(/SKIP\s+LOCKED|skipLocked/i)).toEqual(["postgres/repositories/turns.ts"]);
     expect(having(/\b(lease_until|claimed_by|run_after)\b/)).toEqual([]);
     // Recovery is asked of DBOS: runs of the dead are handed to it, by their ids.

@@ -171,7 +171,9 @@ const shutdown = Effect.gen(function* () {
   yield* sayGoodbye;
   yield* (yield* Life).afterClients;
   const workers = yield* WorkerManager;
-  yield* Effect.ignore(workers.flush);
+  yield* workers.flush.pipe(
+    Effect.catch((error) => Effect.logError(`not all is on disk at the end: ${error.reason}`)),
+  );
   yield* workers.stop;
 });
 

@@ -22,6 +22,7 @@ import { commandIdOf } from "./ids.ts";
 import { addIncidents } from "./incidents.ts";
 import { metricsText } from "./metrics.ts";
 import { addNotifications } from "./notifications.ts";
+import { filterOf, listed } from "./paging.ts";
 import { addPolicies } from "./policies.ts";
 import { addRecord } from "./record.ts";
 import { addRedactions } from "./redactions.ts";
@@ -130,13 +131,8 @@ function addCommands(app: ConcordApp, concord: Concord): void {
       rootCommandId: root_command_id === undefined ? undefined : commandIdOf(root_command_id),
     };
     const principal = person(context.get("principal"));
-    const { items, nextCursor } = await answering(concord, () =>
-      concord.commands.list(principal, filter),
-    );
-    return context.json(
-      { items: items.map((one) => commandView(one)), next_cursor: nextCursor },
-      200,
-    );
+    const list = () => concord.commands.list(principal, filter);
+    return context.json(await listed(concord, list, (one) => commandView(one)), 200);
   });
   app.openapi(routes.getCommandRoute, async (context) => {
     const { id } = context.req.valid("param");
@@ -173,18 +169,10 @@ function addCommands(app: ConcordApp, concord: Concord): void {
 
 function addApprovals(app: ConcordApp, concord: Concord): void {
   app.openapi(routes.listApprovalsRoute, async (context) => {
-    const { status, command_id, limit, cursor } = context.req.valid("query");
-    const filter = {
-      limit,
-      ...(status === undefined ? {} : { status }),
-      ...(command_id === undefined ? {} : { commandId: commandIdOf(command_id) }),
-      ...(cursor === undefined ? {} : { cursor }),
-    };
+    const filter = filterOf(context.req.valid("query"));
     const principal = person(context.get("principal"));
-    const { items, nextCursor } = await answering(concord, () =>
-      concord.approvals.list(principal, filter),
-    );
-    return context.json({ items: items.map(approvalView), next_cursor: nextCursor }, 200);
+    const list = () => concord.approvals.list(principal, filter);
+    return context.json(await listed(concord, list, approvalView), 200);
   });
   app.openapi(routes.getApprovalRoute, async (context) => {
     const { id } = context.req.valid("param");

@@ -14,6 +14,7 @@ import { declaredContracts, isYaml } from "../declarations/index.ts";
 import { CatalogError } from "../registry/check-catalog.ts";
 import { type Contracts, isContracts } from "../registry/define-contracts.ts";
 import { parseAlertLimits } from "./alert-limits.ts";
+import { nearest } from "./database-socket.ts";
 import { parseEventRetention } from "./event-retention.ts";
 import { SETTINGS, SUMMARY } from "./settings.ts";
 import { parseTokenCosts } from "./token-costs.ts";
@@ -81,7 +82,7 @@ async function createOrExit(
 ) {
   try {
     return createConcord({
-      databaseUrl: settings.databaseUrl,
+      databaseUrl: nearest(settings.databaseUrl, settings.databaseSocket),
       ...(settings.ownerDatabaseUrl === undefined
         ? {}
         : { ownerDatabaseUrl: settings.ownerDatabaseUrl }),

@@ -17,6 +17,12 @@ export const SETTINGS = {
     help: "The Postgres that holds commands and their runs.",
     default: "postgres://postgres:postgres@127.0.0.1:5433/concord",
   }),
+  databaseSocket: config.text({
+    flag: "database-socket",
+    env: "CONCORD_DATABASE_SOCKET",
+    help: "Folder with the local socket of the server of --database-url; TCP where it is not there or may not be used.",
+    placeholder: "folder",
+  }),
   ownerDatabaseUrl: config.url({
     flag: "owner-database-url",
     env: "CONCORD_OWNER_DATABASE_URL",

@@ -14,6 +14,7 @@ import { useChat } from "../features/chat/use-chat.ts";
 import { useDraft } from "../features/chat/use-draft.ts";
 import { SubjectsContext } from "../features/chat/use-subjects.ts";
 import { WelcomeView } from "../features/chat/WelcomeView.tsx";
+import { isOfAgent } from "../features/questions/open-questions.ts";
 import { QuestionCardView } from "../features/questions/QuestionCardView.tsx";
 import { readForm } from "../features/questions/question-form.ts";
 import { useQuestion } from "../features/questions/use-question.ts";
@@ -169,6 +170,7 @@ function Question({ sessionId, item }: { sessionId: string; item: QuestionItem }
       mayAnswer={mayAnswer}
       ending={item.resolution}
       answering={answering}
+      toAgent={isOfAgent(item.askedBy)}
     />
   );
 }

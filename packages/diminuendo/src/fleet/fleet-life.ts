@@ -18,7 +18,7 @@ import { TurnNews } from "../session/TurnNews.ts";
 import { Broadcaster } from "../transport/Broadcaster.ts";
 import { Broadcast } from "./Broadcast.ts";
 import { Followers } from "./Followers.ts";
-import { Owners } from "./Owners.ts";
+import { notTaken, Owners } from "./Owners.ts";
 import { Peers } from "./Peers.ts";
 import type { Heads } from "./peer-wire.ts";
 import { TenantNews } from "./TenantNews.ts";
@@ -151,10 +151,12 @@ const takeLeftOver = Effect.gen(function* () {
     ofTenant: null,
   });
   const tenants = new Set([...active, ...doomed, ...unremoved, ...held].map((one) => one.tenantId));
-  yield* Effect.forEach(tenants, (tenantId) => Effect.ignore(owners.ownerOf(tenantId, "ready")), {
-    concurrency: AT_ONCE,
-    discard: true,
-  });
+  yield* Effect.forEach(
+    tenants,
+    (tenantId) =>
+      Effect.catch(owners.ownerOf(tenantId, "ready"), (error) => notTaken(tenantId, error)),
+    { concurrency: AT_ONCE, discard: true },
+  );
 });
 
 const doubtAll = Effect.gen(function* () {
