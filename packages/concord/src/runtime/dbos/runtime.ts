@@ -80,6 +80,7 @@ export function createDbosRuntime(options: DbosOptions): DurableRuntime<ClientBa
   const client = laterClient();
   const schedules = dbosSchedules();
   let system: Pool | undefined;
+  let isStopping = false;
   return {
     name: "dbos",
     capabilities: CAPABILITIES,
@@ -91,7 +92,13 @@ export function createDbosRuntime(options: DbosOptions): DurableRuntime<ClientBa
       running = true;
       await takeOver.begin();
       system = systemPool(options);
-      await launch({ ...options, system }, version, bodies, schedules);
+      isStopping = false;
+      await launch(
+        { ...options, system, isStopping: () => isStopping },
+        version,
+        bodies,
+        schedules,
+      );
       client.set(
         await DBOSClient.create({
           systemDatabaseUrl: options.databaseUrl,
@@ -104,6 +111,7 @@ export function createDbosRuntime(options: DbosOptions): DurableRuntime<ClientBa
     },
     stop: async () => {
       takeOver.pause();
+      isStopping = true;
       await DBOS.shutdown({ deregister: true, workflowCompletionTimeoutMS: STOP_WITHIN_MS });
       await takeOver.end();
       await client.peek()?.destroy();
@@ -192,7 +200,7 @@ function systemPool({ databaseUrl, executorId, log }: DbosOptions): Pool {
 }
 
 async function launch(
-  options: DbosOptions & { readonly system: Pool },
+  options: DbosOptions & { readonly system: Pool; readonly isStopping: () => boolean },
   version: string,
   bodies: ReadonlyMap<string, WorkflowBody<ClientBase>>,
   schedules: DbosSchedules,
@@ -209,7 +217,10 @@ async function launch(
     schedulerPollingIntervalMs: SCHEDULES_POLL_MS,
     logger: quiet(log),
   });
-  const context = dbosContext(new PgDataSource(pool, ownerDatabaseUrl === undefined));
+  const context = dbosContext(
+    new PgDataSource(pool, ownerDatabaseUrl === undefined),
+    options.isStopping,
+  );
   for (const [name, body] of bodies) {
     DBOS.registerWorkflow((input: Json) => body(context, input), { name });
   }

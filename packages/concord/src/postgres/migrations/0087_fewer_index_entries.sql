@@ -1,0 +1,13 @@
+-- Up Migration
+-- An index is written for each row of every command, so it holds what somebody looks for by it and no more. Most events are
+-- audit, most effects planned or done; and while the time of the last change was in an index, none of a command's
+-- changes could be written without writing all its indexes.
+
+DROP INDEX concord.domain_events_purpose;
+CREATE INDEX domain_events_purpose ON concord.domain_events (purpose, transaction_id, seq) WHERE purpose <> 'audit';
+
+DROP INDEX concord.domain_effects_status;
+CREATE INDEX domain_effects_status ON concord.domain_effects USING btree (status) WHERE status IN ('executing', 'failed');
+
+DROP INDEX concord.commands_queued;
+CREATE INDEX commands_queued ON concord.commands (command_id) WHERE status = 'queued';
