@@ -1,6 +1,6 @@
 /**
  * `npm test`: every suite on the platform its code runs on, and real totals over all of them.
- * `npm test -- <word>` runs only the suites whose name contains the word. Two run at a time; a line begins with its suite.
+ * `npm test -- <word>` runs only the suites whose name contains the word, `npm test -- concord-safety` one level of Concord's. Two run at a time; a line begins with its suite.
  * Many tests kill real processes on machines that are busy with others. A suite in which at most three tests fail is
  * therefore run once more, alone: what fails again has failed, what passes is listed as unsteady, to be mended.
  * `CI_REQUIRE_ALL=1` makes a skipped test a failure: there, everything it needs must be installed.
@@ -15,6 +15,8 @@ interface Suite {
   readonly runner: "bun" | "vitest";
   /** A folder for Bun; a package with a vitest.config.ts for Vitest. */
   readonly path: string;
+  /** One of the projects of that configuration; all without. */
+  readonly project?: string;
 }
 const ROOT = join(import.meta.dir, "..");
 /** Bun's own budget for one test that sets none. */
@@ -42,14 +44,24 @@ const SUITES: readonly Suite[] = [
   { name: "service-kit", runner: "bun", path: "packages/service-kit" },
   { name: "console-server", runner: "bun", path: "packages/console/test" },
 ];
+/** Parts of a suite, for who asks for one by its whole name: the levels of Concord's tests (TST-1). */
+const PARTS: readonly Suite[] = ["unit", "boundary", "integration", "workflow", "safety"].map(
+  (project) => ({
+    name: `concord-${project}`,
+    runner: "vitest",
+    path: "packages/concord",
+    project,
+  }),
+);
 /** Suites side by side: much of what they do is waiting for processes, and for time to pass. */
 const LANES = Math.min(2, availableParallelism());
 
 const wanted = process.argv[2] ?? "";
-const chosen = SUITES.filter((suite) => suite.name.includes(wanted));
+const part = PARTS.filter((suite) => suite.name === wanted);
+const chosen = part.length > 0 ? part : SUITES.filter((suite) => suite.name.includes(wanted));
 if (chosen.length === 0) {
   process.stderr.write(
-    `no suite is called "${wanted}"; there are ${SUITES.map((suite) => suite.name).join(", ")}\n`,
+    `no suite is called "${wanted}"; there are ${[...SUITES, ...PARTS].map((suite) => suite.name).join(", ")}\n`,
   );
   process.exit(2);
 }
@@ -177,6 +189,7 @@ function vitest(suite: Suite, report: string): string[] {
     "run",
     "--root",
     suite.path,
+    ...(suite.project === undefined ? [] : ["--project", suite.project]),
     "--reporter=default",
     "--reporter=junit",
     `--outputFile.junit=${report}`,

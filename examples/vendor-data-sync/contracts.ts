@@ -12,7 +12,7 @@ import {
   httpJson,
   type JsonObject,
   type Policy,
-  type RetryPolicy,
+  type RetryDeclaration,
   type StepView,
   type TaskDefinition,
 } from "@concert/concord";
@@ -22,13 +22,13 @@ const MAY_SYNC = "vendor_sync.may_run";
 const SCOPE = "vendor_sync.scope";
 const PERMISSION = "sync_vendor_data";
 /** EX-21: four attempts, the last one more than twelve minutes after the first. */
-const FETCH_RETRY: RetryPolicy = { attemptsMax: 4, waitsSeconds: [30, 120, 600] };
+const FETCH_RETRY = { attemptsMax: 4, waitsSeconds: [30, 120, 600] } as const;
 const FETCH_WITHIN_MS = 30_000;
 const DAY_MS = 86_400_000;
 
 const vendor = httpJson(() => process.env["SALES_VENDOR_URL"] ?? "http://127.0.0.1:5320");
 
-function fetchRetry(): RetryPolicy {
+function fetchRetry(): RetryDeclaration {
   const factor = Number(process.env["SYNC_RETRY_FACTOR"] ?? 1);
   const waitsSeconds = FETCH_RETRY.waitsSeconds.map((wait) => wait * factor);
   return { ...FETCH_RETRY, waitsSeconds };

@@ -7,7 +7,7 @@ import type {
   ConnectorDefinition,
   ConnectorResult,
   JsonObject,
-  RetryPolicy,
+  RetryDeclaration,
 } from "@concert/concord";
 import pg from "pg";
 
@@ -21,7 +21,7 @@ const TABLES = `
     writes INT NOT NULL, written_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     PRIMARY KEY (vendor_name, target_date));`;
 
-const RETRY: RetryPolicy = { attemptsMax: 4, waitsSeconds: [1, 5, 30] };
+const RETRY: RetryDeclaration = { attemptsMax: 4, waitsSeconds: [1, 5, 30] };
 const TIMEOUT_MS = 20_000;
 const CONNECT_WITHIN_MS = 5_000;
 const ROWS_MAX = 10_000;

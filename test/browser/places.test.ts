@@ -1,83 +1,21 @@
 /**
  * The pages beside the sessions, in a real browser over a real stack: an automation made, run and read in the inbox;
- * questions, incidents, credits and members; and words said while the agent works. Pictures go to `test-results/`.
- * Without a Chromium this file says so and skips, except where `CI_REQUIRE_ALL=1` demands it.
+ * questions, incidents, credits and members; and words said while the agent works.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { findChromium, REPOSITORY } from "@concert/cli/stack";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { expect, test } from "bun:test";
+import { describeInBrowser, OpenConsole } from "../support/browser.ts";
 import { concordOf } from "../support/concord.ts";
 import { SLOW_MODEL } from "../support/cut.ts";
 import { FOR_A_COLLEAGUE, GUEST } from "../support/journey.ts";
-import {
-  eventually,
-  START_TIMEOUT_MS,
-  startTestStack,
-  TEST_TIMEOUT_MS,
-  type TestStack,
-} from "../support/stack.ts";
+import { eventually, TEST_TIMEOUT_MS } from "../support/stack.ts";
 import { vendorOf } from "../support/vendor.ts";
 
-const EXECUTABLE = findChromium();
-const REQUIRED = process.env["CI_REQUIRE_ALL"] === "1";
-const PICTURES = join(REPOSITORY, "test-results");
-const PATIENCE_MS = 60_000;
-
-if (EXECUTABLE === undefined) {
-  process.stderr.write(
-    "No Chromium here: the browser tests need one at /usr/bin/chromium or CHROMIUM_PATH.\n",
-  );
-}
-
-interface Open {
-  readonly stack: TestStack;
-  readonly browser: Browser;
-  readonly page: Page;
-  /** What the page itself threw. */
-  readonly complaints: string[];
-}
-
-async function open(env: Readonly<Record<string, string>>): Promise<Open> {
-  if (EXECUTABLE === undefined) throw new Error("CI_REQUIRE_ALL=1, but there is no Chromium");
-  mkdirSync(PICTURES, { recursive: true });
-  const stack = await startTestStack({ env, withConsole: true });
-  const browser = await chromium.launch({
-    executablePath: EXECUTABLE,
-    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
-  });
-  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-  page.setDefaultTimeout(PATIENCE_MS);
-  const complaints: string[] = [];
-  page.on("pageerror", (error) => complaints.push(error.message));
-  await page.goto(stack.urls.console);
-  const signIn = page.getByTestId("sign-in-dev");
-  await signIn.or(page.getByTestId("go-inbox")).first().waitFor();
-  if (await signIn.isVisible()) await signIn.click();
-  await page.getByTestId("go-inbox").waitFor();
-  return { stack, browser, page, complaints };
-}
-
-describe.skipIf(EXECUTABLE === undefined && !REQUIRED)("the console's pages", () => {
-  let stack: TestStack;
-  let browser: Browser;
-  let page: Page;
-  let complaints: readonly string[] = [];
-
-  beforeAll(async () => {
-    const env = { ...SLOW_MODEL.env, HOTEL_RETRY_FACTOR: "0" };
-    ({ stack, browser, page, complaints } = await open(env));
-  }, START_TIMEOUT_MS);
-
-  afterAll(async () => {
-    await browser?.close();
-    await stack?.dispose();
-  }, START_TIMEOUT_MS);
-
-  const byId = (id: string) => page.getByTestId(id);
-  const picture = (name: string) => page.screenshot({ path: join(PICTURES, `${name}.png`) });
-  const go = (place: string) => byId(`go-${place}`).click();
+describeInBrowser("the console's pages", () => {
+  const open = new OpenConsole({ ...SLOW_MODEL.env, HOTEL_RETRY_FACTOR: "0" });
+  const { complaints } = open;
+  const byId = (id: string) => open.byId(id);
+  const picture = (name: string) => open.picture(name);
+  const go = (place: string) => open.go(place);
 
   test(
     "an automation: refused where it is wrong, made, run now, and its result is done with in the inbox",
@@ -100,7 +38,7 @@ describe.skipIf(EXECUTABLE === undefined && !REQUIRED)("the console's pages", ()
       expect(await card.textContent()).toContain("Every day at 09:00");
       await card.locator('[data-action="run"]').click();
       await byId("show-runs").click();
-      await page.locator('[data-testid="automation-run"][data-status="succeeded"]').waitFor();
+      await open.page.locator('[data-testid="automation-run"][data-status="succeeded"]').waitFor();
       await picture("places-3-automation-runs");
       await card.locator('[data-action="pause"]').click();
       await card.locator('[data-action="resume"]').waitFor();
@@ -118,23 +56,70 @@ describe.skipIf(EXECUTABLE === undefined && !REQUIRED)("the console's pages", ()
   );
 
   test(
+    "an automation is changed in every way: wrong values at their fields, saved, kept, and shown again",
+    async () => {
+      await go("automations");
+      const card = byId("automation").first();
+      await card.locator('[data-action="edit"]').click();
+      const form = byId("automation-form");
+      expect(await form.getByLabel("Name").inputValue()).toBe("Lisbon, every morning");
+      await form.getByLabel("Name").fill("Porto, on weekdays");
+      await form.getByLabel("How often").selectOption("weekdays");
+      await form.getByLabel("At", { exact: true }).fill("07:30");
+      await byId("more-fields").locator("summary").click();
+      const field = (path: string) => form.locator(`[data-path="${path}"]`);
+      await field("retries.max").fill("99");
+      await field("missed.policy").selectOption("catch_up");
+      await field("missed.max").fill("3");
+      await field("overlap").selectOption("queue");
+      await field("delivery.task.name").fill("tell_person");
+      await field("delivery.task.payload").fill("{");
+      await byId("save-automation").click();
+      await form.getByText("needs a JSON object").waitFor();
+      await field("delivery.task.payload").fill('{"recipient": "anna", "title": "{{automation}}"}');
+      await byId("save-automation").click();
+      await form.locator('[data-path="retries.max"][aria-invalid="true"]').waitFor();
+      await picture("places-3b-automation-changed");
+      await field("retries.max").fill("4");
+      await byId("save-automation").click();
+      await form.waitFor({ state: "detached" });
+      expect(await card.textContent()).toContain("Monday to Friday at 07:30");
+      const kept = await fetch(`${open.stack.urls.diminuendo}/api/automations`);
+      const { items } = (await kept.json()) as { items: { definition: unknown }[] };
+      expect(items[0]?.definition).toMatchObject({
+        name: "Porto, on weekdays",
+        schedule: { cron: "30 7 * * 1-5" },
+        retries: { max: 4 },
+        missed: { policy: "catch_up", max: 3 },
+        overlap: "queue",
+        delivery: { task: { name: "tell_person", payload: { recipient: "anna" } } },
+      });
+      await card.locator('[data-action="edit"]').click();
+      expect(await field("delivery.task.name").inputValue()).toBe("tell_person");
+      await form.getByRole("button", { name: "Cancel" }).click();
+      expect(complaints).toEqual([]);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
     "an open question is answered from its page, by keyboard alone",
     async () => {
       await byId("new-session").click();
       await byId("composer").fill(FOR_A_COLLEAGUE);
-      await page.keyboard.press("Enter");
+      await open.page.keyboard.press("Enter");
       await byId("question-card").waitFor();
       await go("questions");
       await byId("open-questions").getByTestId("question-card").waitFor();
       await picture("places-5-questions");
-      await page.locator('[data-field="guest_name"]').focus();
-      await page.keyboard.type(GUEST.guest_name);
-      await page.keyboard.press("Tab");
-      await page.keyboard.type(GUEST.guest_email);
-      await page.keyboard.press("Enter");
+      await open.page.locator('[data-field="guest_name"]').focus();
+      await open.page.keyboard.type(GUEST.guest_name);
+      await open.page.keyboard.press("Tab");
+      await open.page.keyboard.type(GUEST.guest_email);
+      await open.page.keyboard.press("Enter");
       await byId("empty").waitFor();
       const guests = await eventually("the booking", () => {
-        const held = vendorOf(stack).guests();
+        const held = vendorOf(open.stack).guests();
         return held.length > 0 ? held : undefined;
       });
       expect(guests).toEqual([GUEST]);
@@ -151,11 +136,11 @@ describe.skipIf(EXECUTABLE === undefined && !REQUIRED)("the console's pages", ()
     async () => {
       const roles = ["owner", "finance_approvers"];
       const owner = { tenant: "dev", user: "dev-user-001", roles, permissions: ["book_travel"] };
-      const concord = concordOf(stack, owner);
+      const concord = concordOf(open.stack, owner);
       const { body } = await concord("/commands?task_name=hotel_reservation.confirm");
       const [booked] = body["items"] as { command_id: string }[];
       const refuse = { operation: "cancel", mode: "error_before_commit", times: 1_000 } as const;
-      await vendorOf(stack).setFaults([refuse]);
+      await vendorOf(open.stack).setFaults([refuse]);
       await concord(`/commands/${booked?.command_id}/cancel`, { method: "POST", body: {} });
       await eventually("the incident", async () => {
         const { items } = (await concord("/incidents?status=open")).body as { items: unknown[] };
@@ -170,15 +155,15 @@ describe.skipIf(EXECUTABLE === undefined && !REQUIRED)("the console's pages", ()
       await byId("incident-note").waitFor();
       await picture("places-6b-incident");
       await card.getByRole("button", { name: "Back" }).click();
-      await vendorOf(stack).setFaults([]);
+      await vendorOf(open.stack).setFaults([]);
       await card.locator('[data-action="retry"]').click();
       await byId("empty").waitFor();
       await eventually("the cancelled booking", async () => {
-        const [booking] = await vendorOf(stack).bookings();
+        const [booking] = await vendorOf(open.stack).bookings();
         return booking?.status === "cancelled" ? true : undefined;
       });
-      await page.getByText("Closed", { exact: true }).click();
-      await page.getByTestId("incident").getByText("Tried again").waitFor();
+      await open.page.getByText("Closed", { exact: true }).click();
+      await open.page.getByTestId("incident").getByText("Tried again").waitFor();
       expect(complaints).toEqual([]);
     },
     TEST_TIMEOUT_MS,
@@ -191,14 +176,14 @@ describe.skipIf(EXECUTABLE === undefined && !REQUIRED)("the console's pages", ()
       await byId("ledger").waitFor();
       await byId("top-up-amount").fill("nothing");
       await byId("top-up").click();
-      await page.getByText("This needs an amount above 0.").waitFor();
+      await open.page.getByText("This needs an amount above 0.").waitFor();
       await byId("top-up-amount").fill("12.5");
       await byId("top-up").click();
       await byId("ledger").getByText("Topped up").waitFor();
-      const tenant = page.locator('[data-testid="limit"][data-of="tenant"]');
+      const tenant = open.page.locator('[data-testid="limit"][data-of="tenant"]');
       await tenant.getByRole("button", { name: "Set a limit" }).click();
       await byId("limit-amount").fill("3");
-      await page.keyboard.press("Enter");
+      await open.page.keyboard.press("Enter");
       await tenant.getByText("3 a day").waitFor();
       await picture("places-7-credits");
       await tenant.getByRole("button", { name: "Lift" }).click();
@@ -211,6 +196,37 @@ describe.skipIf(EXECUTABLE === undefined && !REQUIRED)("the console's pages", ()
       await picture("places-8-members");
       await byId("invitation").getByRole("button", { name: "Take back" }).click();
       await byId("invitation").waitFor({ state: "detached" });
+      expect(complaints).toEqual([]);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
+    "a ledger longer than a page is read on to its first entry, and a new entry loses none of what is shown",
+    async () => {
+      for (let count = 0; count < 30; count += 1) {
+        const body = JSON.stringify({ microcredits: 1_000_000, idempotencyKey: `ledger ${count}` });
+        const headers = { "content-type": "application/json" };
+        const url = `${open.stack.urls.diminuendo}/api/billing/top-ups`;
+        expect((await fetch(url, { method: "POST", headers, body })).ok).toBe(true);
+      }
+      await go("inbox");
+      await go("credits");
+      const rows = byId("ledger").locator("tbody tr");
+      await rows.nth(24).waitFor();
+      expect(await rows.count()).toBe(25);
+      while (await byId("show-more").isVisible()) {
+        const before = await rows.count();
+        await byId("show-more").click();
+        await rows.nth(before).waitFor();
+      }
+      await byId("ledger").getByText("Credits to begin with").waitFor();
+      const all = await rows.count();
+      expect(all).toBeGreaterThan(31);
+      await byId("top-up-amount").fill("2");
+      await byId("top-up").click();
+      await rows.nth(all).waitFor();
+      await byId("ledger").getByText("Credits to begin with").waitFor({ state: "visible" });
       expect(complaints).toEqual([]);
     },
     TEST_TIMEOUT_MS,
@@ -248,14 +264,14 @@ describe.skipIf(EXECUTABLE === undefined && !REQUIRED)("the console's pages", ()
   test(
     "on a narrow page the places are behind the menu, and an address leads straight to one",
     async () => {
-      await page.setViewportSize({ width: 390, height: 844 });
-      await page.goto(`${stack.urls.console}/automations`);
+      await open.page.setViewportSize({ width: 390, height: 844 });
+      await open.page.goto(`${open.stack.urls.console}/automations`);
       await byId("automation").first().waitFor();
       await picture("places-10-narrow");
       await byId("open-sessions").click();
       await go("credits");
       await byId("ledger").waitFor();
-      const overhang = await page.evaluate(
+      const overhang = await open.page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth",
       );
       expect(overhang).toBe(0);
@@ -266,32 +282,29 @@ describe.skipIf(EXECUTABLE === undefined && !REQUIRED)("the console's pages", ()
   );
 });
 
-describe.skipIf(EXECUTABLE === undefined && !REQUIRED)("somebody who only reads", () => {
+describeInBrowser("somebody who only reads", () => {
+  const open = new OpenConsole({
+    DIMINUENDO_DEV_IDENTITY: "dev:vic:vic@example.com:viewer:",
+  });
+  const byId = (id: string) => open.byId(id);
+
   test(
     "is offered nothing that would be refused",
     async () => {
-      const env = { DIMINUENDO_DEV_IDENTITY: "dev:vic:vic@example.com:viewer:" };
-      const { stack, browser, page, complaints } = await open(env);
-      try {
-        const byId = (id: string) => page.getByTestId(id);
-        await page.getByText("You read along here").waitFor();
-        for (const hidden of ["new-session", "composer", "go-credits", "go-members"]) {
-          expect(await byId(hidden).count()).toBe(0);
-        }
-        await byId("go-automations").click();
-        await byId("empty").waitFor();
-        expect(await byId("new-automation").count()).toBe(0);
-        await byId("go-incidents").click();
-        await page.getByText("Owners and operators settle incidents.").waitFor();
-        await page.goto(`${stack.urls.console}/credits`);
-        await page.getByText("Not for you").waitFor();
-        await page.screenshot({ path: join(PICTURES, "places-12-viewer.png") });
-        expect(complaints).toEqual([]);
-      } finally {
-        await browser.close();
-        await stack.dispose();
+      await open.page.getByText("You read along here").waitFor();
+      for (const hidden of ["new-session", "composer", "go-credits", "go-members"]) {
+        expect(await byId(hidden).count()).toBe(0);
       }
+      await byId("go-automations").click();
+      await byId("empty").waitFor();
+      expect(await byId("new-automation").count()).toBe(0);
+      await byId("go-incidents").click();
+      await open.page.getByText("Owners and operators settle incidents.").waitFor();
+      await open.page.goto(`${open.stack.urls.console}/credits`);
+      await open.page.getByText("Not for you").waitFor();
+      await open.picture("places-12-viewer");
+      expect(open.complaints).toEqual([]);
     },
-    START_TIMEOUT_MS + TEST_TIMEOUT_MS,
+    TEST_TIMEOUT_MS,
   );
 });

@@ -6,7 +6,7 @@ import {
   type Json,
   type JsonObject,
   type OperationDefinition,
-  type RetryPolicy,
+  type RetryDeclaration,
 } from "@concert/concord";
 
 const DEFAULT_URL = "http://127.0.0.1:5300";
@@ -15,7 +15,7 @@ const vendor = httpJson(() => process.env["HOTEL_VENDOR_URL"] ?? DEFAULT_URL);
 const READ_TIMEOUT_MS = 10_000;
 const WRITE_TIMEOUT_MS = 15_000;
 /** EX-13: n waits make n + 1 attempts. The factor shortens them in demonstrations; 1 in production. */
-const retryAfter = (...waitsSeconds: readonly number[]): RetryPolicy => {
+const retryAfter = (...waitsSeconds: readonly number[]): RetryDeclaration => {
   const factor = Number(process.env["HOTEL_RETRY_FACTOR"] ?? "1");
   if (!(factor >= 0)) throw new Error("HOTEL_RETRY_FACTOR needs a number from 0 on");
   return {

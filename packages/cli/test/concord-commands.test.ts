@@ -85,6 +85,18 @@ describe("concert, asking a running Concord", () => {
   );
 
   test(
+    "what may be asked for is listed and shown, and a name that is none is told with those there are",
+    async () => {
+      const listed = await concert("task", "list");
+      expect([listed.code, listed.out]).toEqual([0, expect.stringMatching(/buy\s+buy\s+low/)]);
+      expect(await json("task", "show", "buy")).toMatchObject({ connector_requirements: ["shop"] });
+      const unknown = await concert("task", "show", "nothing");
+      expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining("buy, order")]);
+    },
+    WITHIN_MS,
+  );
+
+  test(
     "an approval is listed for people, and decided by who may",
     async () => {
       const listed = await concert("approvals", "list", "--status", "pending");

@@ -13,7 +13,7 @@ import { createAlertWatch } from "./alert-watch.ts";
 import type { Command, Principal } from "./core/command.ts";
 import { Refusal } from "./core/errors.ts";
 import { decodeId } from "./core/ids.ts";
-import type { RetryPolicy } from "./core/retry.ts";
+import { compilePolicy, type RetryDeclaration } from "./core/retry.ts";
 import { isResting } from "./core/vocabulary.ts";
 import { createAgentActionService } from "./domain/agent-actions.ts";
 import type { AgentRuntime } from "./domain/agents.ts";
@@ -22,6 +22,8 @@ import { createApprovalService } from "./domain/approval-service.ts";
 import { maySee } from "./domain/artifacts.ts";
 import { type CommandService, createCommandService } from "./domain/command-service.ts";
 import type { SecretResolver } from "./domain/connectors.ts";
+import { costsOf, NO_TOKEN_COSTS, type TokenCosts } from "./domain/costs.ts";
+import type { EventRetention } from "./domain/event-retention.ts";
 import { explain } from "./domain/explain.ts";
 import type { Concord } from "./domain/face.ts";
 import { createIncidentService } from "./domain/incident-service.ts";
@@ -46,6 +48,7 @@ import { createEventFeed } from "./postgres/event-feed.ts";
 import { migrate, missingMigrations } from "./postgres/migrate.ts";
 import { namingPool } from "./postgres/naming-client.ts";
 import { readAlertFigures } from "./postgres/projections/alerts.ts";
+import { readCosts } from "./postgres/projections/costs.ts";
 import { readCounts } from "./postgres/projections/counts.ts";
 import { readDashboards } from "./postgres/projections/dashboards.ts";
 import { readEvidence } from "./postgres/projections/evidence.ts";
@@ -64,6 +67,7 @@ import { createRateGate } from "./postgres/rate-gate.ts";
 import { createPgStore, type OutboxFactory } from "./postgres/store.ts";
 import { type Contracts, loadCatalog } from "./registry/define-contracts.ts";
 import { describeConnectors } from "./registry/describe-connectors.ts";
+import { describeTasks } from "./registry/describe-tasks.ts";
 import { createDbosRuntime } from "./runtime/dbos/index.ts";
 import { createDeadlines, type DueCommands } from "./runtime/deadlines.ts";
 import { createWebhookDispatcher, defineDeliverWebhook } from "./runtime/deliver-webhook.ts";
@@ -86,16 +90,25 @@ export interface ConcordOptions {
   readonly executorId?: string;
   /** How long runs that ended are remembered by the runtime; the record stays. Default 30. */
   readonly runRetentionDays?: number;
+  /** Which events are forgotten after how long (docs/redaction.md). Default: none. */
+  readonly eventRetention?: readonly EventRetention[];
   /**
    * Which order of durable steps the workflows have; an upgrade that changes it runs beside the old version until the
    * old one's runs have ended, and takes over what is left. Default: the one of this code.
    */
   readonly workflowVersion?: string;
+  /**
+   * Put before the names of the runtime's queues, e.g. `staging`: then this process serves those alone. Contracts name
+   * queues without it. What waits in queues of another prefix waits for a process of that prefix.
+   */
+  readonly queuePrefix?: string;
   readonly secrets?: SecretResolver;
   readonly webhooks?: WebhookOptions;
   /** When somebody has to look; what is not named is as in `ALERT_LIMITS`. */
   readonly alertLimits?: Partial<AlertLimits>;
   readonly alertsEveryMs?: number;
+  /** What a thousand tokens of an agent's thoughts cost (OPS-6). Default nothing. */
+  readonly tokenCosts?: TokenCosts;
   readonly log?: Logger;
   /** What keeps work going across crashes. Default: DBOS over the same database. */
   readonly runtime?: RuntimeFactory;
@@ -106,7 +119,7 @@ export interface ConcordOptions {
 /** How events leave (see docs/webhooks.md). */
 export interface WebhookOptions extends SenderOptions {
   /** Default: eight attempts within nine hours. Each wait is made up to a fifth longer by chance. */
-  readonly retry?: RetryPolicy;
+  readonly retry?: RetryDeclaration;
   /** After so many deliveries in a row that were given up, the endpoint is disabled. Default 5. */
   readonly failuresMax?: number;
 }
@@ -118,16 +131,19 @@ export interface RuntimeParts {
   readonly pool: pg.Pool;
   readonly executorId: string;
   readonly version: string | undefined;
+  readonly queuePrefix: string | undefined;
   readonly log: Logger;
 }
 export type RuntimeFactory = (parts: RuntimeParts) => DurableRuntime<pg.ClientBase>;
 
 const AUDITORS = ["owner", "auditor"] as const;
 const RUN_RETENTION_DAYS = 30;
-const WEBHOOK_RETRY: RetryPolicy = {
+const WEBHOOK_RETRY: RetryDeclaration = {
   attemptsMax: 8,
   waitsSeconds: [5, 30, 120, 600, 1_800, 7_200, 21_600],
 };
+/** How a webhook that leaves is called among operations. */
+const DELIVERY = "webhooks.deliver";
 const WEBHOOK_FAILURES_MAX = 5;
 const SEAL_EVERY_MS = 5_000;
 const POOL_SIZE = 20;
@@ -168,7 +184,7 @@ export function createConcord(options: ConcordOptions): Concord {
       ...createApprovalService(store, kit),
       list: (principal, filter) => listApprovals(pool, principal.tenant, filter),
     },
-    ...reads({ pool, store, kit, commands, runtime }),
+    ...reads({ pool, store, kit, commands, runtime, tokenCosts: options.tokenCosts }),
     ...services({ pool, store, kit, catalog, secrets, sender }),
     schedules: createScheduleService(scheduling),
     webhooks: {
@@ -265,6 +281,7 @@ type Services = Pick<
   | "policies"
   | "record"
   | "redactions"
+  | "tasks"
   | "webhookEndpoints"
 >;
 
@@ -276,6 +293,7 @@ interface ServiceParts extends Omit<WebhookServiceParts, "lists"> {
 function services({ pool, store, kit, catalog, secrets, sender }: ServiceParts): Services {
   return {
     connectors: () => describeConnectors(catalog),
+    tasks: () => describeTasks(catalog),
     dashboards: { read: (tenantId, since) => readDashboards(pool, tenantId, since) },
     notifications: createNotificationService({
       list: (principal, filter) => listNotifications(pool, principal, filter),
@@ -316,6 +334,7 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
     pool,
     executorId: options.executorId ?? "concord-1",
     version: options.workflowVersion,
+    queuePrefix: options.queuePrefix,
     log,
   });
   const given = "kind" in options.contracts ? [options.contracts] : options.contracts;
@@ -325,6 +344,7 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
     kit,
     runtime,
     runRetentionDays: options.runRetentionDays ?? RUN_RETENTION_DAYS,
+    eventRetention: options.eventRetention ?? [],
   }));
   const catalog = loadCatalog([...given, upkeep], { runtime });
   const kit = createKit(catalog, options.nowMs ?? Date.now);
@@ -347,7 +367,8 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
     agentRuntime: options.agentRuntimes?.podium,
     onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
   });
-  const { retry = WEBHOOK_RETRY, failuresMax = WEBHOOK_FAILURES_MAX } = options.webhooks ?? {};
+  const { failuresMax = WEBHOOK_FAILURES_MAX } = options.webhooks ?? {};
+  const retry = compilePolicy(DELIVERY, options.webhooks?.retry ?? WEBHOOK_RETRY);
   const sender = createWebhookSender(secrets, options.webhooks ?? {});
   defineDeliverWebhook(runtime, { store, kit, sender, retry, failuresMax, unit: Math.random });
   const reconciler = createReconciler(runtime, store, log);
@@ -355,7 +376,10 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
   return { given, runtime, catalog, kit, store, ...links };
 }
 
-type Reads = Pick<Concord, "artifacts" | "evidence" | "explain" | "timeline" | "verifyAudit">;
+type Reads = Pick<
+  Concord,
+  "artifacts" | "costs" | "evidence" | "explain" | "timeline" | "verifyAudit"
+>;
 
 interface ReadParts {
   readonly pool: pg.Pool;
@@ -363,9 +387,10 @@ interface ReadParts {
   readonly kit: Kit;
   readonly commands: CommandService;
   readonly runtime: DurableRuntime<pg.ClientBase>;
+  readonly tokenCosts: TokenCosts | undefined;
 }
 
-function reads({ pool, store, kit, commands, runtime }: ReadParts): Reads {
+function reads({ pool, store, kit, commands, runtime, tokenCosts }: ReadParts): Reads {
   const artifact = async (principal: Principal, id: string) => {
     const artifactId = decodeId("artifact", id);
     const found =
@@ -382,6 +407,10 @@ function reads({ pool, store, kit, commands, runtime }: ReadParts): Reads {
       get: artifact,
       rendering: ({ artifactType }) => kit.catalog.artifactType(artifactType)?.rendering,
       lineage: async (principal, id) => readLineage(pool, await artifact(principal, id)),
+    },
+    costs: async (principal, id) => {
+      const { commandId } = await commands.get(principal, id);
+      return costsOf(await readCosts(pool, commandId), tokenCosts ?? NO_TOKEN_COSTS);
     },
     evidence: async (principal, id) => {
       const command = await commands.get(principal, id);

@@ -42,7 +42,8 @@ export {
   type RuntimeParts,
   type WebhookOptions,
 } from "./concord.ts";
-export type { Command, CommandContext, ExecutionPlan, Principal } from "./core/command.ts";
+export * from "./core/audit-tiers.ts";
+export type { Command, CommandContext, ExecutionPlan, Place, Principal } from "./core/command.ts";
 export { ContractFailure, Refusal, type RefusalCode } from "./core/errors.ts";
 export * from "./core/idempotency-keys.ts";
 export { decodeId, encodeId } from "./core/ids.ts";
@@ -75,7 +76,8 @@ export type {
   PolicyInput,
   RequiredApproval,
 } from "./core/policy.ts";
-export { NO_RETRY, type RetryPolicy } from "./core/retry.ts";
+export * from "./core/primitives.ts";
+export { NO_RETRY, type RetryDeclaration, type RetryPolicy } from "./core/retry.ts";
 export type { ReviewPacket, ReviewSummary } from "./core/review-packet.ts";
 export * from "./core/vocabulary.ts";
 export { contractsFromYaml, declaredContracts } from "./declarations/index.ts";
@@ -101,6 +103,8 @@ export type {
   SecretRef,
   SecretResolver,
 } from "./domain/connectors.ts";
+export type { Costs, TokenCosts } from "./domain/costs.ts";
+export type { EventRetention } from "./domain/event-retention.ts";
 export type { Concord } from "./domain/face.ts";
 export type { Incident } from "./domain/incidents.ts";
 export type { AuditReport } from "./domain/reading.ts";
@@ -121,10 +125,12 @@ export type {
   StepView,
   TakeBackStep,
   TaskDefinition,
+  TaskFunction,
   Tool,
 } from "./domain/tasks.ts";
 export type { WebhookDefinition } from "./domain/webhooks.ts";
 export type { Catalog } from "./registry/catalog.ts";
 export { CatalogError } from "./registry/check-catalog.ts";
 export { type Contracts, defineContracts, loadCatalog } from "./registry/define-contracts.ts";
+export type { TaskSpec } from "./registry/task-specs.ts";
 export * from "./runtime/protocol/index.ts";

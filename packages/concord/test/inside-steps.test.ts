@@ -157,7 +157,7 @@ afterAll(async () => {
   await h.stop();
 });
 
-test("RUN-9 RUN-8 statements, calls, thoughts, notifications, questions to people, the clock and new ids: all of them in steps, none in a body", async () => {
+test("RUN-9 RUN-8 V-78 statements, calls, thoughts, notifications, questions to people, the clock and new ids: all of them in steps, none in a body", async () => {
   h.vendor.faults.push("error_before", "drop_after");
   const { command: turn } = await h.concord.commands.submit({
     taskName: "agent.turn",

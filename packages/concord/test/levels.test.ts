@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import config from "../vitest.config.ts";
+import { LEVELS, type Level, levelOf, testFiles } from "./support/levels.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -29,6 +31,34 @@ function testsUnder(folder: string): readonly TestFile[] {
 function uncovered(files: readonly TestFile[], wanted: Readonly<Record<string, string>>) {
   return Object.entries(wanted).filter(([, id]) => !files.some(({ ids }) => ids.has(id)));
 }
+
+test("TST-1 X-34 five levels, every test file on one of them, and each can be run by itself", () => {
+  const files = testFiles();
+  const projects = config.test?.projects as readonly {
+    readonly test: { readonly name: Level; readonly include: readonly string[] };
+  }[];
+  expect(projects.map(({ test: { name } }) => name)).toEqual([
+    "unit",
+    "boundary",
+    "integration",
+    "workflow",
+    "safety",
+  ]);
+  for (const { test: project } of projects) expect(project.include).not.toEqual([]);
+  const all = projects.flatMap(({ test: { include } }) => include);
+  expect([...all].sort()).toEqual([...files].sort());
+  const runner = readFileSync(join(ROOT, "scripts/test.ts"), "utf8");
+  for (const level of LEVELS) expect(runner).toContain(`"${level}"`);
+  // What needs a database or an engine is no unit test.
+  const units = files.filter((one) => levelOf(one) === "unit");
+  for (const path of units) {
+    const text = readFileSync(join(ROOT, "packages/concord", path), "utf8");
+    expect([path, /startTestPostgres|startHarness|createConcord\(/.test(text)]).toEqual([
+      path,
+      false,
+    ]);
+  }
+});
 
 test("TST-2 pure tests cover transitions, mapping, policy decisions, plans and keys", () => {
   const pure = ["core", "domain"].flatMap((room) => testsUnder(`packages/concord/src/${room}`));

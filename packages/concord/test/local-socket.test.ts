@@ -1,4 +1,4 @@
-/** A Concord beside its Postgres uses the server's local socket, whatever else `--database-url` says (docs/adr/0030). */
+/** A Concord beside its Postgres uses the server's local socket, whatever else `--database-url` says (docs/adr/0031). */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

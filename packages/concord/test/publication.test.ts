@@ -194,7 +194,7 @@ describe("publication", () => {
 });
 
 describe("a rejection", () => {
-  test("APR-13 by its type it ends the command, or the rest of it goes on without what leaves", async () => {
+  test("APR-13 X-48 by its type it ends the command, or the rest of it goes on without what leaves", async () => {
     const payload = { order_id: "rejected", text: "what was found" };
     const command = await submit("investigate", payload);
     const done = await decide(command, "rejected");

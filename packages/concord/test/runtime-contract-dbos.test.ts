@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 
 describe("DBOS", () => {
-  test("X-14 RUN-2 it offers all but versions side by side and compensation by itself; signals count as there", () => {
+  test("X-14 RUN-2 RUN-3 it offers all but versions side by side and compensation by itself; signals count as there", () => {
     const missing = RUNTIME_CAPABILITIES.filter((one) => !subject.runtime.capabilities.has(one));
     expect(missing).toEqual(["saga_compensation_native", "workflow_versioning"]);
   });

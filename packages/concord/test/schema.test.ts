@@ -189,6 +189,74 @@ describe("tables", () => {
     await expect(succeed()).rejects.toThrow("domain_effects_once");
   });
 
+  test("AUD-1 an event's columns, what it refers to, and by what it is found", async () => {
+    expect(await columns("domain_events")).toMatchObject({
+      event_id: "uuid NOT NULL",
+      command_id: "uuid",
+      root_command_id: "uuid",
+      purpose: "text NOT NULL",
+      event_type: "text NOT NULL",
+      payload: "jsonb NOT NULL DEFAULT '{}'",
+      actor: "text NOT NULL",
+      trace_id: "text NOT NULL",
+      step_index: "integer",
+      tool_name: "text",
+      latency_ms: "integer",
+      token_usage: "jsonb",
+      cost_units: "numeric",
+      created_at: "timestamp with time zone NOT NULL DEFAULT clock_timestamp()",
+    });
+    const told = await rules("domain_events");
+    expect(told.match(/FOREIGN KEY [^\n]*/g)).toEqual([
+      "FOREIGN KEY (command_id) REFERENCES commands(command_id)",
+    ]);
+    for (const rule of [
+      "PRIMARY KEY (event_id)",
+      "USING btree (command_id)",
+      "USING btree (purpose)",
+      "USING btree (root_command_id, transaction_id, seq)",
+      "USING btree (tenant_id, transaction_id, seq)",
+    ]) {
+      expect(told).toContain(rule);
+    }
+  });
+
+  test("ART-1 an artifact's columns: what it is, where its body lies, whose it is and what it replaces", async () => {
+    expect(await columns("artifacts")).toMatchObject({
+      artifact_id: "uuid NOT NULL",
+      command_id: "uuid NOT NULL",
+      artifact_type: "text NOT NULL",
+      version: "integer NOT NULL DEFAULT 1",
+      location: "text",
+      status: "text NOT NULL DEFAULT 'created'",
+      metadata: "jsonb NOT NULL DEFAULT '{}'",
+      lineage: "jsonb NOT NULL DEFAULT '{}'",
+      creator: "text NOT NULL",
+      created_at: "timestamp with time zone NOT NULL DEFAULT now()",
+      content: "jsonb NOT NULL",
+      checksum: "text NOT NULL",
+      parent_artifact_id: "uuid",
+      visibility: "text NOT NULL DEFAULT 'tenant'",
+    });
+    const told = await rules("artifacts");
+    for (const rule of [
+      "PRIMARY KEY (artifact_id)",
+      "FOREIGN KEY (command_id) REFERENCES commands(command_id)",
+      "FOREIGN KEY (parent_artifact_id) REFERENCES artifacts(artifact_id)",
+    ]) {
+      expect(told).toContain(rule);
+    }
+  });
+
+  test("X-46 what an engine calls its runs is text", async () => {
+    const found = await rowsOf<{ name: string; type: string }>(
+      `SELECT column_name AS name, data_type AS type FROM information_schema.columns
+       WHERE table_schema = 'concord' AND column_name ~ 'workflow_id$|runtime_step_id|executor_id'`,
+    );
+    expect(found.length).toBeGreaterThanOrEqual(3);
+    expect(found.filter(({ type }) => type !== "text")).toEqual([]);
+  });
+
   test("X-53 an event may say what it is about, and need not", async () => {
     expect(await columns("domain_events")).toMatchObject({
       purpose: "text NOT NULL",

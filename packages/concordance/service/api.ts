@@ -3,6 +3,7 @@
  * write, answer with JSON text. Refuses to own: HTTP (server.ts), sockets (ws.ts), what a request looks like
  * (parse.ts), how data is kept and agreed on (engine.ts), who the members are (cluster-api.ts).
  */
+import { setImmediate as immediate } from "node:timers/promises";
 import type { StoredChange, StoredEntry } from "../shared/store.ts";
 import {
   auditRootOf,
@@ -279,8 +280,11 @@ export class KvApi {
       const leftMs = endMs - performance.now();
       if (page.count > 0 || leftMs <= 0 || this.#polls.ended) return page.text;
       since = page.through;
-      // An engine may look at so many changes of others at a time: then there is more to look at already.
-      if (!page.isLast) continue;
+      // So many changes of others are looked at at a time: there is more to look at already, after what else is due.
+      if (!page.isLast) {
+        await immediate();
+        continue;
+      }
       await this.#polls.next(query.namespace, mark, leftMs);
       await this.#assertKeyLives(caller);
     }

@@ -1,7 +1,15 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { KvStore, type StoredChange } from "../shared/store.ts";
-import { dump, entriesOf, machine, NAMESPACE, set, write } from "../test/state-machine.ts";
+import {
+  allChanges,
+  dump,
+  entriesOf,
+  machine,
+  NAMESPACE,
+  set,
+  write,
+} from "../test/state-machine.ts";
 import type { Command, WriteOperation } from "./command.ts";
 import { type ApplyResult, Fsm, type HistoryLimits } from "./fsm.ts";
 import type { LogEntry } from "./raft/types.ts";
@@ -147,7 +155,7 @@ describe("the state machine", () => {
           const [result] = fsm.apply([entry]);
           expect(told(result)).toBe(twin.apply(timeline[offset] ?? { timeMs: 0, command: null }));
         }
-        const { items } = store.changesAfter(0, null, EVERYTHING);
+        const items = allChanges(store);
         const changes = items.map(
           (one) => `${one.revision} ${one.op} ${nameOf(one)} ${one.version}`,
         );

@@ -9,7 +9,7 @@ import { entriesOf, machine, set, write } from "../test/state-machine.ts";
 import { Audience } from "./audience.ts";
 import { encodeCommand } from "./command.ts";
 import { Fsm, type HistoryLimits } from "./fsm.ts";
-import { latestOf, type Sink, Watcher } from "./watch.ts";
+import { latestOf, type Sink, WATCH_LIMITS, Watcher } from "./watch.ts";
 
 const AMPLE: HistoryLimits = { changesMax: 1_000_000, bytesMax: 1 << 30 };
 
@@ -47,7 +47,10 @@ function setUp(limits = { bufferedBytesMax: 2_000, backlogChangesMax: 50 }, hist
   const store = new KvStore(db);
   const fsm = new Fsm(store, history);
   const reader = new Reader();
-  const watcher = new Watcher(reader, store, limits);
+  const watcher = new Watcher(reader, store, limits, {
+    lastChangeOf: () => Infinity,
+    inTurn: (piece) => piece(),
+  });
   fsm.onChanges((changes) => watcher.pump(latestOf(changes)));
   const write = (namespace: string, ...keys: readonly string[]) => {
     const facts = { valueJson: '"v"', cas: null, expiresAt: null, ttlMs: null };
@@ -56,7 +59,7 @@ function setUp(limits = { bufferedBytesMax: 2_000, backlogChangesMax: 50 }, hist
     const index = fsm.appliedIndex + 1;
     fsm.apply([{ index, term: 1, kind: "command", timeMs: index, payload }]);
   };
-  return { store, reader, watcher, write };
+  return { store, fsm, reader, watcher, write };
 }
 
 describe("delivery to one watcher (C4)", () => {
@@ -67,6 +70,29 @@ describe("delivery to one watcher (C4)", () => {
     watcher.pump(null);
     for (let i = 0; i < 5; i += 1) write("tenant:a/deep", `new${i}`);
     expect(reader.received.map((one) => one.revision)).toEqual([3, 4, 5, 6, 7, 8, 9, 10]);
+  });
+
+  test("C4: what takes long to read back is read in turns, and what changes meanwhile is told once, after it", () => {
+    const turns: (() => void)[] = [];
+    const { store, reader, write, fsm } = setUp();
+    for (let i = 0; i < 1_500; i += 1) write("tenant:a", i === 1_400 ? "mine" : "other");
+    const around = {
+      lastChangeOf: () => Infinity,
+      inTurn: (piece: () => void) => turns.push(piece),
+    };
+    const watcher = new Watcher(reader, store, WATCH_LIMITS, around);
+    fsm.onChanges((changes) => watcher.pump(latestOf(changes)));
+    watcher.subscribe("tenant:a", 0, "mine");
+    watcher.pump(null);
+    let taken = 0;
+    while (turns.length > 0) {
+      expect([turns.length, reader.received.length]).toEqual([1, 0]);
+      if (taken === 0) write("tenant:a", "mine2");
+      turns.shift()?.();
+      taken += 1;
+    }
+    expect(taken).toBe(2);
+    expect(reader.seqs).toEqual([1_401, 1_501]);
   });
 
   test("C4: other tenants' changes are not told, lookalikes included, and do not hold the cursor back", () => {
@@ -208,9 +234,10 @@ describe("an audience of many (C4)", () => {
             );
             const reader = new Reader();
             const limits = { bufferedBytesMax: 50, backlogChangesMax: 1_000 };
-            const watcher = new Watcher(reader, store, limits, (root) =>
-              audience.lastChangeOf(root),
-            );
+            const watcher = new Watcher(reader, store, limits, {
+              lastChangeOf: (root) => audience.lastChangeOf(root),
+              inTurn: (piece) => piece(),
+            });
             const root = one.root === "plain" ? "system" : one.root;
             watcher.subscribe(one.root, from);
             audience.join(watcher, one.root);

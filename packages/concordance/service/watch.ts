@@ -9,6 +9,7 @@ import { covers, rootOf } from "../shared/types.ts";
 import type { ChangeFeed, ChangesPage } from "./engine.ts";
 import { Refusal } from "./refusal.ts";
 import { changeText } from "./render.ts";
+import { type TakeTurns, takingTurns } from "./turns.ts";
 
 export interface WatchLimits {
   /** Bytes handed to a socket and not yet taken by its reader. */
@@ -24,6 +25,8 @@ export const WATCH_LIMITS: WatchLimits = {
 export const ALL_BUFFERED_BYTES_MAX = 256 * 1_048_576;
 export const SUBSCRIPTIONS_MAX = 1_024;
 const PAGE = { itemsMax: 256, bytesMax: 1_048_576 };
+/** Read back at once; what is left has its turn after others'. */
+const PAGES_AT_ONCE = 2;
 
 /** The part of a WebSocket that delivery needs. `send` answers 0 when the frame was dropped. */
 export interface Sink {
@@ -38,6 +41,14 @@ export interface Latest {
   readonly afterRevision: number;
   /** The frames of those that a topic covers; written once, however many sockets take them. */
   readonly framesOf: (topic: Topic) => readonly string[];
+}
+
+/** What a watcher shares with others. */
+export interface Surroundings {
+  /** No change of a root lies after this, but for those handed to `pump`. */
+  readonly lastChangeOf: (root: string) => number;
+  /** For what there is to read back. */
+  readonly inTurn: TakeTurns;
 }
 
 /** Of a namespace and all beneath it, keys that start with `prefix`. */
@@ -59,25 +70,27 @@ export class Watcher {
   readonly #sink: Sink;
   readonly #feed: ChangeFeed;
   readonly #limits: WatchLimits;
-  readonly #lastChangeOf: (root: string) => number;
+  readonly #around: Surroundings;
   /** By namespace. */
   readonly #subscriptions = new Map<string, Subscription>();
   /** The revision before the changes that are being told. */
   #before = 0;
   #pausedAtSeq: number | null = null;
+  #pagesRead = 0;
+  /** Waits for its turn to read on. */
+  #waits = false;
   #cut = false;
 
-  /** `lastChangeOf` a root: no change of it lies after this, but for those handed to `pump`. */
   constructor(
     sink: Sink,
     feed: ChangeFeed,
     limits: WatchLimits,
-    lastChangeOf: (root: string) => number = () => Infinity,
+    around: Surroundings = { lastChangeOf: () => Infinity, inTurn: takingTurns() },
   ) {
     this.#sink = sink;
     this.#feed = feed;
     this.#limits = limits;
-    this.#lastChangeOf = lastChangeOf;
+    this.#around = around;
   }
 
   get namespaces(): readonly string[] {
@@ -114,6 +127,7 @@ export class Watcher {
   /** Sends what is due until the reader is full. Call after an apply, a subscription, a drain. */
   pump(latest: Latest | null): void {
     this.#before = latest?.afterRevision ?? this.#feed.position.revision;
+    this.#pagesRead = 0;
     for (const subscription of this.#subscriptions.values()) {
       while (this.#mayAdvance(subscription)) this.#advance(subscription, latest);
     }
@@ -122,12 +136,12 @@ export class Watcher {
 
   #mayAdvance({ cursor, reading }: Subscription): boolean {
     const isBehind = cursor < this.#feed.position.revision;
-    return isBehind && !reading && !this.#cut && !this.#isFull();
+    return isBehind && !reading && !this.#waits && !this.#cut && !this.#isFull();
   }
 
   /** Whether nothing of the namespace's tenant changed between the cursor and what is told now. */
   #isQuiet({ cursor, root }: Subscription): boolean {
-    return cursor >= this.#lastChangeOf(root);
+    return cursor >= this.#around.lastChangeOf(root);
   }
 
   #isFull(): boolean {
@@ -146,9 +160,22 @@ export class Watcher {
       this.#deliver(subscription, latest?.framesOf(topic) ?? [], revision);
       return;
     }
+    if (this.#pagesRead === PAGES_AT_ONCE) {
+      this.#waitForTurn();
+      return;
+    }
+    this.#pagesRead += 1;
     const page = this.#feed.changesAfter(cursor, topic.namespace, PAGE);
     if (page instanceof Promise) void this.#deliverLater(subscription, page);
     else this.#deliver(subscription, framesOf(page.items, topic), page.through);
+  }
+
+  #waitForTurn(): void {
+    this.#waits = true;
+    this.#around.inTurn(() => {
+      this.#waits = false;
+      if (!this.#cut) this.pump(null);
+    });
   }
 
   /** Goes on from here once the page has come; nothing else delivers for this namespace meanwhile. */

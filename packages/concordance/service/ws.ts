@@ -15,10 +15,12 @@ import type { Logger } from "./logger.ts";
 import * as parse from "./parse.ts";
 import { Refusal } from "./refusal.ts";
 import { keysOf, requestOf } from "./rpc-request.ts";
+import { takingTurns } from "./turns.ts";
 import {
   ALL_BUFFERED_BYTES_MAX,
   latestOf,
   SUBSCRIPTIONS_MAX,
+  type Surroundings,
   WATCH_LIMITS,
   Watcher,
   type WatchLimits,
@@ -52,6 +54,7 @@ export class StreamHandler {
   readonly #limits: WatchLimits;
   readonly #sockets = new Set<Socket>();
   readonly #audience: Audience;
+  readonly #around: Surroundings;
   readonly #methods: ReadonlyMap<string, Method>;
 
   constructor(api: KvApi, keys: Keys, log: Logger, limits: WatchLimits = WATCH_LIMITS) {
@@ -59,7 +62,12 @@ export class StreamHandler {
     this.#keys = keys;
     this.#log = log;
     this.#limits = limits;
-    this.#audience = new Audience(api.feed.position.revision);
+    const audience = new Audience(api.feed.position.revision);
+    this.#audience = audience;
+    this.#around = {
+      lastChangeOf: (root) => audience.lastChangeOf(root),
+      inTurn: takingTurns(),
+    };
     this.#methods = this.#methodTable();
   }
 
@@ -141,8 +149,7 @@ export class StreamHandler {
   handlers() {
     return {
       opened: (socket: Socket) => {
-        const lastChangeOf = (root: string) => this.#audience.lastChangeOf(root);
-        socket.data.watcher = new Watcher(socket, this.#api.feed, this.#limits, lastChangeOf);
+        socket.data.watcher = new Watcher(socket, this.#api.feed, this.#limits, this.#around);
         this.#sockets.add(socket);
         // The key may have gone between the upgrade and this.
         this.#dropIfRevoked(socket);
@@ -152,6 +159,7 @@ export class StreamHandler {
       closed: (socket: Socket) => {
         this.#sockets.delete(socket);
         const { watcher } = socket.data;
+        watcher?.stop();
         for (const namespace of watcher?.namespaces ?? []) {
           if (watcher !== null) this.#audience.leave(watcher, namespace);
         }

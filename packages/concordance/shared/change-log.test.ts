@@ -184,3 +184,29 @@ test("C4: thousands of changes are read through blocks and memory alike, and few
     { seq: 700 },
   ]);
 });
+
+test("C4: a page opens few blocks, however much others wrote, and says where to go on; a name finds its blocks among many", () => {
+  const db = opened();
+  const log = new ChangeLog(db, 0);
+  const count = 20_000;
+  for (let seq = 1; seq <= count; seq += 1) {
+    const namespace = seq === 15_000 ? "tenant:rare/s" : `tenant:a/s${seq % 500}`;
+    const facts = { namespace, key: "k", op: "set" as const, value: "1", version: seq };
+    log.append({ seq, revision: seq, ...facts, actor: "me", at: seq }, 1);
+  }
+  log.flush();
+  const rare = log.after(0, "tenant:rare", ALL, count);
+  expect(rare).toMatchObject({ items: [{ seq: 15_000 }], through: count });
+
+  db.run("UPDATE change_blocks SET namespaces = NULL");
+  const found: StoredChange[] = [];
+  let [from, pages] = [0, 0];
+  while (from < count) {
+    const { items, through } = log.after(from, "tenant:rare", ALL, count);
+    expect(through).toBeGreaterThan(from);
+    found.push(...items);
+    [from, pages] = [through, pages + 1];
+  }
+  expect(found).toEqual([...rare.items]);
+  expect(pages).toBe(Math.ceil(Math.floor((count - 1_024) / 512) / 8));
+});

@@ -26,7 +26,8 @@ interface Kept {
 }
 interface BlockName {
   readonly lastSeq: number;
-  /** JSON of the namespaces in it; null when they are many. */
+  readonly lastRevision: number;
+  /** JSON of the namespaces in it; null when that would be long. */
   readonly namespaces: string | null;
 }
 /** The oldest block that still counts, by revision. */
@@ -54,8 +55,11 @@ const BLOCK_CHANGES = 512;
 const BLOCK_CHARS = 1_048_576;
 /** Kept in memory after they were written, for watchers that follow closely. */
 const RECENT_CHANGES = 1_024;
-const NAMESPACES_MAX = 32;
+/** A list of 512 namespaces as people name them is shorter. */
+const NAMES_CHARS_MAX = 32_768;
 const DECODED_BLOCKS = 2;
+/** Opened for one page: a block takes up to a millisecond, and nothing else happens meanwhile. */
+const OPENED_MAX = 8;
 /** Of a sealed text: `enc1:`, the id of its key, and a colon (service/cipher.ts). No JSON text begins like it. */
 const SEAL = "enc1:";
 const SEAL_CHARS = 14;
@@ -110,7 +114,8 @@ export class ChangeLog {
   }
 
   /**
-   * Changes with a greater revision, of a namespace and all beneath it or of all; whole revisions only.
+   * Changes with a greater revision, of a namespace and all beneath it or of all; whole revisions only. A page may
+   * hold less than fits, even nothing, when many blocks had to be opened for it: `through` tells where to go on.
    * `newest`: what a page that holds all there is accounts for.
    */
   after(
@@ -121,21 +126,27 @@ export class ChangeLog {
   ): ChangesThrough {
     const from = Math.max(revision, this.#floor);
     const page = new Page(namespace, limits);
-    const isFull =
-      from >= this.#recentAfter
-        ? page.fill(this.#recent, firstAfter(this.#recent, from))
-        : this.#fillFromBlocks(page, from, namespace) || page.fill(this.#recent, this.#written);
+    const stoppedAt =
+      from >= this.#recentAfter ? null : this.#fillFromBlocks(page, from, namespace);
+    if (stoppedAt !== null) return { items: page.items, through: stoppedAt };
+    const start = from >= this.#recentAfter ? firstAfter(this.#recent, from) : this.#written;
+    const isFull = page.fill(this.#recent, start);
     const through = isFull ? page.lastRevision : null;
     return { items: page.items, through: through ?? Math.max(revision, newest) };
   }
 
-  #fillFromBlocks(page: Page, from: number, namespace: string | null): boolean {
-    for (const name of this.#statements.after.iterate(from)) {
+  /** The revision that the page accounts for, when it ends within the blocks. */
+  #fillFromBlocks(page: Page, from: number, namespace: string | null): number | null {
+    const named = namespace === null ? null : JSON.stringify(namespace).slice(0, -1);
+    let opened = 0;
+    for (const name of this.#statements.after.iterate(from, named)) {
       if (!mayHold(name, namespace)) continue;
       const block = this.#block(name.lastSeq);
-      if (page.fill(block, firstAfter(block, from))) return true;
+      if (page.fill(block, firstAfter(block, from))) return page.lastRevision;
+      opened += 1;
+      if (opened === OPENED_MAX) return name.lastRevision;
     }
-    return false;
+    return null;
   }
 
   /** Drops the oldest revision. Null when `newest` is the only one left. */
@@ -300,9 +311,11 @@ export function blocksFromRows(db: Database): void {
 function prepare(db: Database) {
   return {
     add: db.query("INSERT INTO change_blocks VALUES (?, ?, ?, ?, ?, ?)"),
-    after: db.query<BlockName, [number]>(
-      `SELECT last_seq AS lastSeq, namespaces FROM change_blocks
-       WHERE last_revision > ? ORDER BY last_revision`,
+    // The quoted beginning of a namespace finds it and those beneath it, and few others.
+    after: db.query<BlockName, [number, string | null]>(
+      `SELECT last_seq AS lastSeq, last_revision AS lastRevision, namespaces FROM change_blocks
+       WHERE last_revision > ?1 AND (?2 IS NULL OR namespaces IS NULL OR instr(namespaces, ?2) > 0)
+       ORDER BY last_revision`,
     ),
     block: db.query<{ changes: string }, [number]>(
       "SELECT changes FROM change_blocks WHERE last_seq = ?",
@@ -344,12 +357,8 @@ function decoded(text: string): readonly Kept[] {
 }
 
 function namespacesOf(block: readonly Kept[]): string | null {
-  const names = new Set<string>();
-  for (const { change } of block) {
-    names.add(change.namespace);
-    if (names.size > NAMESPACES_MAX) return null;
-  }
-  return JSON.stringify([...names]);
+  const names = JSON.stringify([...new Set(block.map(({ change }) => change.namespace))]);
+  return names.length > NAMES_CHARS_MAX ? null : names;
 }
 
 /** The seals in a block, each once: what it takes to pass over those sealed as they should be. */

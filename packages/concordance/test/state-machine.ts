@@ -5,7 +5,7 @@ import { Fsm, type HistoryLimits } from "../service/fsm.ts";
 import type { LogEntry } from "../service/raft/types.ts";
 import type { AuditLimits } from "../shared/ledger.ts";
 import { STATE_DDL } from "../shared/schema.ts";
-import { claimState, KvStore } from "../shared/store.ts";
+import { claimState, KvStore, type StoredChange } from "../shared/store.ts";
 
 export const NAMESPACE = "tenant:a/settings";
 const AMPLE: HistoryLimits = { changesMax: 1_000_000, bytesMax: 1 << 30 };
@@ -23,12 +23,24 @@ export function machine(history: HistoryLimits = AMPLE, audit?: AuditLimits) {
   return { db, store, fsm: new Fsm(store, history, audit) };
 }
 
+/** Every change that is retained, page by page. */
+export function allChanges(store: KvStore): readonly StoredChange[] {
+  const all = { itemsMax: Number.MAX_SAFE_INTEGER, bytesMax: Number.MAX_SAFE_INTEGER };
+  const found: StoredChange[] = [];
+  for (let from = 0; from < store.position.revision; ) {
+    const { items, through } = store.changesAfter(from, null, all);
+    found.push(...items);
+    from = through;
+  }
+  return found;
+}
+
 /** Every row and every line of history, wherever a member keeps it: what two members must agree on byte for byte. */
 export function dump(db: Database, store: KvStore): string {
   const tables = ["applied", "kv", "tombstones", "requests", "usage"];
   const rows = tables.map((table) => db.query(`SELECT * FROM ${table} ORDER BY 1, 2`).all());
   const all = Number.MAX_SAFE_INTEGER;
-  const changes = store.changesAfter(0, null, { itemsMax: all, bytesMax: all }).items;
+  const changes = allChanges(store);
   const roots = db.query<{ root: string }, []>("SELECT root FROM usage ORDER BY root").all();
   const histories = roots.map(({ root }) => store.ledger.history(root, 0, all));
   return JSON.stringify([rows, changes, histories]);

@@ -195,8 +195,11 @@ async function compareReads(engine: UnisonEngine, store: KvStore): Promise<void>
     }
   }
   for (const since of [compactedRevision - 1, revision + 1]) {
-    const refused = engine.changes(since, null, { itemsMax: 1, bytesMax: 1 });
+    // Not `rejects`: it runs the event loop within itself, and the answers on this connection would change places.
+    const refused = await engine
+      .changes(since, null, { itemsMax: 1, bytesMax: 1 })
+      .catch((error: unknown) => error);
     const details = { revision, compactedThrough: compactedRevision };
-    await expect(refused).rejects.toMatchObject({ code: "compacted", details });
+    expect(refused).toMatchObject({ code: "compacted", details });
   }
 }

@@ -44,6 +44,7 @@ import { newId } from "./session/ids.ts";
 import { Life } from "./session/life.ts";
 import { MessageRouterLayer } from "./session/MessageRouter.ts";
 import { ConfigListeners } from "./session/messages/config-messages.ts";
+import { Removals } from "./session/Removals.ts";
 import { Sessions } from "./session/Sessions.ts";
 import { StreamIntake } from "./session/StreamIntake.ts";
 import { TurnNews } from "./session/TurnNews.ts";
@@ -92,6 +93,7 @@ const Around = Layer.mergeAll(Auth, Health.layer, RequestRates.layer, Broadcaste
 const Bonds = Layer.mergeAll(
   Attachments.layer.pipe(Layer.provide(StreamIntake.layer)),
   Billing.layer,
+  Removals.layer,
 );
 const Automations = Scheduler.layer.pipe(
   Layer.provideMerge(RunPortsLayer),
@@ -169,7 +171,9 @@ const shutdown = Effect.gen(function* () {
   yield* sayGoodbye;
   yield* (yield* Life).afterClients;
   const workers = yield* WorkerManager;
-  yield* Effect.ignore(workers.flush);
+  yield* workers.flush.pipe(
+    Effect.catch((error) => Effect.logError(`not all is on disk at the end: ${error.reason}`)),
+  );
   yield* workers.stop;
 });
 

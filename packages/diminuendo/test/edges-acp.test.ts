@@ -35,6 +35,8 @@ interface Editor {
   /** What the person chooses; a number of choices in turn. */
   readonly choices: string[];
   readonly taken: string[];
+  /** What the process wrote for the people who run it. */
+  readonly said: () => string;
 }
 
 /** Runs `use` as an editor whose agent is `concert acp`, signed in with `token`. */
@@ -48,7 +50,7 @@ async function asEditor(
     {
       stdin: "pipe",
       stdout: "pipe",
-      stderr: "inherit",
+      stderr: "pipe",
       env: {
         PATH: process.env["PATH"] ?? "",
         HOME: process.env["HOME"] ?? "",
@@ -62,6 +64,10 @@ async function asEditor(
       await child.stdin.flush();
     },
   });
+  let said = "";
+  const listening = (async () => {
+    for await (const chunk of child.stderr) said += new TextDecoder().decode(chunk);
+  })();
   const updates: SessionUpdate[] = [];
   const asked: RequestPermissionRequest[] = [];
   const choices: string[] = [];
@@ -71,6 +77,7 @@ async function asEditor(
     .onRequest("session/request_permission", async ({ params, signal }) => {
       asked.push(params);
       const optionId = choices.shift();
+      if (optionId === BROKEN) throw new Error("the window is gone");
       if (optionId !== undefined) return { outcome: { outcome: "selected", optionId } };
       await new Promise<void>((resolve) =>
         signal.addEventListener("abort", () => resolve(), { once: true }),
@@ -85,14 +92,18 @@ async function asEditor(
         protocolVersion: 1,
         agentCapabilities: { loadSession: true },
       });
-      await use({ agent, updates, asked, choices, taken });
+      await use({ agent, updates, asked, choices, taken, said: () => said });
     });
   } finally {
     child.stdin.end();
     child.kill("SIGTERM");
     await child.exited;
+    await listening;
   }
 }
+
+/** A choice for an editor that fails to ask. */
+const BROKEN = "broken";
 
 const newSession = ({ agent }: Editor) =>
   agent.request("session/new", { cwd: FOLDER, mcpServers: [] });
@@ -129,6 +140,28 @@ test("a prompt streams the agent's words and ends with its turn; the session is 
     );
     ann.close();
   });
+});
+
+test("what the editor cannot ask stays open: its person and who runs it are told which, and it is decided elsewhere", async () => {
+  for (const choice of [BROKEN, "allow_always"]) {
+    await asEditor(async (editor) => {
+      editor.choices.push(choice);
+      const { sessionId } = await newSession(editor);
+      const ended = prompt(editor, sessionId, "approve it");
+      await until(() => JSON.stringify(editor.updates).includes("stays open"));
+      const approvalId = String(editor.asked[0]?._meta?.["concert/approvalId"]);
+      expect(JSON.stringify(editor.updates)).toContain(`Approval ${approvalId} stays open`);
+      await until(() => editor.said().includes(`approval ${approvalId} of session ${sessionId}`));
+      expect(editor.asked).toHaveLength(1);
+      const ann = await TestClient.as(gateway.port, TOKENS.ann);
+      const answer = { type: "answer_question", sessionId, requestId: approvalId } as const;
+      expect(await ann.ask({ ...answer, answers: { decision: "approved" } })).toMatchObject({
+        decision: "approved",
+      });
+      expect(await ended).toEqual({ stopReason: "end_turn" });
+      ann.close();
+    });
+  }
 });
 
 test("session/load tells the whole past once, in order, and goes on where it ends", async () => {

@@ -69,6 +69,22 @@ for (const [name, isThere, options] of KINDS) {
       for (const client of [ann, bob]) client.close();
     });
 
+    test("a list says what a session waits for, wherever it is held", async () => {
+      const [a, b] = [await fleet.gateway(), await fleet.gateway()];
+      const ann = await TestClient.as(a.port, TOKENS.ann);
+      const bob = await TestClient.as(b.port, TOKENS.bob);
+      const sessionId = await ann.newSession();
+      await ann.ask({ type: "run_turn", sessionId, text: "question who comes" });
+      await bob.until(() =>
+        bob.events.some((e) => e.type === "session_updated" && e.session.waitingFor === "question"),
+      );
+      for (const client of [ann, bob]) {
+        const { sessions } = await client.ask({ type: "list_sessions" });
+        expect(sessions).toMatchObject([{ sessionId, status: "waiting", waitingFor: "question" }]);
+        client.close();
+      }
+    });
+
     test("D1 D2 the owner is killed in mid-turn: both clients have everything, once and in order", async () => {
       const [a, b] = [await fleet.gateway(), await fleet.gateway()];
       const ann = await TestClient.as(a.port, TOKENS.ann);

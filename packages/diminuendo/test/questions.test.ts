@@ -18,7 +18,7 @@ afterAll(() => world.stop());
 const statuses = (events: readonly SessionEvent[]) =>
   events.flatMap((e) => (e.type === "session_state" ? [e.status] : []));
 
-const ask = async () => {
+const ask = async (script = "question") => {
   const ann = await TestClient.as(gateway.port, TOKENS.ann);
   const { session } = (await ann.ask({
     type: "create_session",
@@ -26,7 +26,8 @@ const ask = async () => {
   })) as unknown as { session: { sessionId: string } };
   const { sessionId } = session;
   await ann.ask({ type: "join_session", sessionId });
-  await ann.ask({ type: "run_turn", sessionId, text: "question who comes" });
+  await ann.ask({ type: "run_turn", sessionId, text: `${script} who comes` });
+  await ann.until(() => ann.has("question_requested"));
   await ann.until(() => statuses(ann.log(sessionId)).at(-1) === "waiting");
   const asked = ann.log(sessionId).find((e) => e.type === "question_requested");
   if (asked?.type !== "question_requested") throw new Error("nothing was asked");
@@ -73,6 +74,30 @@ test("D4 the session waits for the answer, whoever may not or does not fit is to
   );
   expect(await ann.ask(answer)).toMatchObject({ code: "QuestionClosed" });
   for (const client of [ann, bob, eve, viewer]) client?.close();
+});
+
+test("with an approval and a question open the list names both, and what is left when one is over", async () => {
+  const { ann, sessionId, answer } = await ask("both");
+  const listed = async () => {
+    const { sessions } = (await ann.ask({ type: "list_sessions" })) as unknown as {
+      sessions: readonly { sessionId: string; waitingFor: unknown }[];
+    };
+    return sessions.find((one) => one.sessionId === sessionId)?.waitingFor;
+  };
+  expect(await listed()).toBe("both");
+  const asked = ann.log(sessionId).find((e) => e.type === "permission_requested");
+  const requestId = asked?.type === "permission_requested" ? asked.requestId : "";
+  await ann.ask({ ...answer, requestId, answers: { decision: "rejected" } });
+  await ann.until(() => ann.log(sessionId).some((e) => e.type === "approval_resolved"));
+  expect(await listed()).toBe("question");
+  const told = ann.events.flatMap((e) =>
+    e.type === "session_updated" && e.session.sessionId === sessionId ? [e.session.waitingFor] : [],
+  );
+  expect(told.slice(-2)).toEqual(["both", "question"]);
+  expect(await ann.ask(answer)).toMatchObject({ decision: "answered" });
+  await ann.until(() => ann.has("turn_complete"));
+  expect(await listed()).toBeNull();
+  ann.close();
 });
 
 test("a question that the person does not want to answer is over as well", async () => {

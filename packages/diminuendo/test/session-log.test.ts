@@ -59,7 +59,9 @@ class FakeSocket {
   }
 }
 
-function open(hub: Hub, dataDir: string) {
+type Workers = WorkerManager["Service"];
+
+function open(hub: Hub, dataDir: string, around: (workers: Workers) => Workers = (it) => it) {
   const server = SocketServer.of({
     publish: hub.publish,
     listen: () => () => {},
@@ -72,9 +74,10 @@ function open(hub: Hub, dataDir: string) {
     Metrics.layer,
     Layer.succeed(SocketServer, server),
   );
-  const storage = Layer.mergeAll(WorkerManager.layer, Broadcaster.layer).pipe(
-    Layer.provideMerge(base),
+  const workers = Layer.effect(WorkerManager, Effect.map(WorkerManager, around)).pipe(
+    Layer.provide(WorkerManager.layer),
   );
+  const storage = Layer.mergeAll(workers, Broadcaster.layer).pipe(Layer.provideMerge(base));
   return ManagedRuntime.make(
     Sessions.layer.pipe(Layer.provideMerge(TurnNews.layer), Layer.provideMerge(storage)),
   );
@@ -85,6 +88,14 @@ interface Reader {
   readonly socket: FakeSocket;
   readonly afterSeq: number;
   readonly joined: Promise<unknown>;
+}
+
+function joinAs(runtime: Runtime, hub: Hub, sessionId: string, afterSeq: number) {
+  const socket = new FakeSocket(hub);
+  const connection = new Connection(socket as unknown as Socket, 60, () => {});
+  connection.actor = actor;
+  const ask = { type: "join_session", sessionId, afterSeq } as const;
+  return { socket, afterSeq, joined: runtime.runPromise(joinSession(connection, actor, ask)) };
 }
 
 /** Some texts are long, so that a replay takes several pages and appends run into it. */
@@ -116,6 +127,7 @@ async function create(runtime: Runtime, sessionId: string): Promise<void> {
     updatedAt: 0,
     archived: false,
     lastSeq: 0,
+    waitingFor: null,
   };
   const ask = {
     kind: "create_session",
@@ -199,17 +211,9 @@ test("D1 D2 whoever joins wherever gets every event after it, once, in order, wh
             }),
           );
         } else if (step.do === "join") {
-          const socket = new FakeSocket(hub);
-          const connection = new Connection(socket as unknown as Socket, 60, () => {});
-          connection.actor = actor;
           // A client has seen what was published, never what is still on its way.
           const afterSeq = Math.max(0, published - step.back);
-          const ask = { type: "join_session", sessionId, afterSeq } as const;
-          readers.push({
-            socket,
-            afterSeq,
-            joined: runtime.runPromise(joinSession(connection, actor, ask)),
-          });
+          readers.push(joinAs(runtime, hub, sessionId, afterSeq));
           await Bun.sleep(0);
         } else {
           await settle();
@@ -224,6 +228,78 @@ test("D1 D2 whoever joins wherever gets every event after it, once, in order, wh
     { numRuns: 15 },
   );
 }, 60_000);
+
+/** Stops what goes through it, until it is opened. */
+class Gate {
+  readonly #opened = Promise.withResolvers<void>();
+  readonly open = this.#opened.resolve;
+  readonly through = Effect.promise(() => this.#opened.promise);
+}
+
+const delta = (text: string): EventDraft => ({
+  type: "text_delta",
+  messageId: "m",
+  attempt: 1,
+  text,
+});
+const complete: Step = (model) => ({
+  model,
+  drafts: [{ type: "message_complete", messageId: "m", text: "one two three" }],
+  rows: [
+    { kind: "message", messageId: "m", turnId: null, role: "assistant", text: "one two three" },
+  ],
+});
+
+test("D2 who reads while a message is completed sees its text from the beginning, or the whole", async () => {
+  const [reading, answering] = [new Gate(), new Gate()];
+  const stored = Promise.withResolvers<void>();
+  let isHeld = false;
+  const hub = new Hub();
+  // The log is read, and the completion is answered, when the test says so.
+  const runtime = open(hub, join(root, "completed"), (workers) => ({
+    ...workers,
+    read: (query) => {
+      const read = workers.read(query);
+      return isHeld && query.kind === "events" ? Effect.andThen(reading.through, read) : read;
+    },
+    write: (command, claim) => {
+      const isCompletion = command.kind === "commit" && command.compacted.length > 0;
+      const write = workers.write(command, claim);
+      if (!isCompletion) return write;
+      return write.pipe(
+        Effect.tap(() => Effect.sync(stored.resolve)),
+        Effect.tap(() => answering.through),
+      );
+    },
+  }));
+  await create(runtime, "s");
+  const take = (step: Step) =>
+    runtime.runPromise(
+      Effect.gen(function* () {
+        const sessions = yield* Sessions;
+        yield* sessions.take(yield* sessions.find("acme", "s"), step);
+      }),
+    );
+  await take(tell({ type: "thinking.progress", text: "hm" }, delta("one ")));
+  isHeld = true;
+  const reader = joinAs(runtime, hub, "s", 0);
+  await Bun.sleep(10);
+  await take(tell(delta("two ")));
+  await take(tell(delta("three")));
+  const completing = take(complete);
+  await stored.promise;
+  reading.open();
+  // Whatever the reader does with the log as it is now, it does.
+  await Bun.sleep(20);
+  answering.open();
+  await Promise.all([completing, reader.joined]);
+  const frames = reader.socket.texts.map((text) => JSON.parse(text));
+  const said = frames.filter(({ type }) => type === "text_delta").map(({ text }) => text);
+  expect("one two three").toStartWith(said.join(""));
+  expect(frames.at(-1)).toMatchObject({ type: "caught_up", seq: 5 });
+  expect(frames.at(-2)).toMatchObject({ type: "message_complete", coversSeq: [2, 4] });
+  await runtime.dispose();
+});
 
 /** A reader saw exactly the twin's tail, and `caught_up` in its place. */
 function expectWhole(

@@ -18,18 +18,6 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-async function withTurns(client: TestClient, count: number): Promise<string> {
-  const sessionId = await client.newSession();
-  for (let turn = 1; turn <= count; turn += 1) {
-    await client.ask({ type: "run_turn", sessionId, text: `hello ${turn}`, whenBusy: "enqueue" });
-  }
-  await client.until(
-    () =>
-      client.log(sessionId).filter((e) => e.type === "turn_complete").length === count &&
-      client.log(sessionId).findLast((e) => e.type === "session_state")?.status === "ready",
-  );
-  return sessionId;
-}
 const list = async (client: TestClient, includeArchived = false) =>
   (await client.ask({ type: "list_sessions", includeArchived }))["sessions"] as {
     sessionId: string;
@@ -119,7 +107,7 @@ describe("deleting", () => {
   test("the directory is gone when it is answered; nobody finds the session, and the answer repeats", async () => {
     const ann = await TestClient.as(gateway.port, TOKENS.ann);
     const bob = await TestClient.as(gateway.port, TOKENS.bob);
-    const sessionId = await withTurns(ann, 2);
+    const sessionId = await ann.sessionWithTurns(2);
     const folder = join(world.dataDir, "sessions", sessionId);
     expect(existsSync(folder)).toBe(true);
     const ask = { type: "delete_session", sessionId, idempotencyKey: "d" } as const;
@@ -141,7 +129,7 @@ describe("deleting", () => {
 describe("reading back", () => {
   test("get_history pages backwards in whole messages, get_events in both directions", async () => {
     const ann = await TestClient.as(gateway.port, TOKENS.ann);
-    const sessionId = await withTurns(ann, 3);
+    const sessionId = await ann.sessionWithTurns(3);
     const texts: string[] = [];
     let cursor: string | undefined;
     do {
@@ -203,7 +191,7 @@ describe("reading back", () => {
 describe("joining with a cursor", () => {
   test("D2 of this log: what follows; of a lost one, or with a limit: the newest page, and it says so", async () => {
     const ann = await TestClient.as(gateway.port, TOKENS.ann);
-    const sessionId = await withTurns(ann, 3);
+    const sessionId = await ann.sessionWithTurns(3);
     const whole = await ann.storedLog(sessionId);
     const head = whole.at(-1)?.seq ?? 0;
     const join = async (more: object) => {

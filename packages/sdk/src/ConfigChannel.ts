@@ -25,12 +25,15 @@ type Params = Readonly<Record<string, unknown>>;
 export class ConfigChannel {
   readonly #requests: PendingRequests;
   readonly #timeoutMs: number;
+  readonly #onEnded: (why: GatewayError) => void;
   readonly #listeners = new Map<string, { scope: ConfigScope; each: Set<ConfigListener> }>();
   #requestCount = 0;
 
-  constructor(requests: PendingRequests, timeoutMs: number) {
+  /** `onEnded` hears why a subscription is no more. */
+  constructor(requests: PendingRequests, timeoutMs: number, onEnded: (why: GatewayError) => void) {
     this.#requests = requests;
     this.#timeoutMs = timeoutMs;
+    this.#onEnded = onEnded;
   }
 
   /** The value of `key` in `scope`. Fails with `ConfigFailed`. */
@@ -91,6 +94,8 @@ export class ConfigChannel {
         // Superseded by the next reconnect, which asks again; any other refusal ends the subscription.
         if (error instanceof GatewayError && error.code === "ConfigFailed") {
           for (const listener of each) this.#drop(name, listener);
+          const what = `Changes of ${name} are no longer told: ${error.message}`;
+          this.#onEnded(new GatewayError(error.code, what));
         }
       });
     }

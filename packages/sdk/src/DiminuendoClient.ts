@@ -122,7 +122,9 @@ export class DiminuendoClient extends GatewayCalls {
     this.#requests = new PendingRequests((text) => this.#connection.send(text));
     this.#sessions = this.#joinedSessions();
     this.automations = new AutomationCalls((expected, message) => this.ask(expected, message));
-    this.config = new ConfigChannel(this.#requests, this.#requestTimeoutMs);
+    this.config = new ConfigChannel(this.#requests, this.#requestTimeoutMs, ({ code, message }) =>
+      this.#listeners.emit("problem", { code, message }),
+    );
   }
 
   get status(): ConnectionStatus {

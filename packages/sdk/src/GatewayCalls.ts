@@ -5,6 +5,7 @@
 import { type Keyed, keyed } from "./keyed.ts";
 import type {
   ClientMessage,
+  DeletedSession,
   Events,
   FileContent,
   FileEntry,
@@ -61,9 +62,21 @@ export abstract class GatewayCalls {
     return (await this.ask("session_updated", message)).session;
   }
 
-  /** The session and everything in it is gone for good. Refused while a turn is open. */
+  /**
+   * The session and everything in it is gone for good; its agent's log and files follow as soon as Podium can be asked.
+   * Refused while a turn is open.
+   */
   async deleteSession(sessionId: string, options: Keyed = {}): Promise<void> {
     await this.ask("session_deleted", { type: "delete_session", sessionId, ...keyed(options) });
+  }
+
+  /** Who deleted which session, the newest first; `cursor` reads the page before. */
+  async listDeletedSessions(
+    options: { cursor?: string; limit?: number } = {},
+  ): Promise<{ readonly deletions: readonly DeletedSession[]; readonly cursor: string | null }> {
+    const message = { type: "list_deleted_sessions", ...options } as const;
+    const { deletions, cursor = null } = await this.ask("deleted_sessions", message);
+    return { deletions, cursor };
   }
 
   /** Resolves when the turn is durable. `whenBusy` says what becomes of it while another is open. */

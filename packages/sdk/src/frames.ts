@@ -23,6 +23,7 @@ const REQUIRED: Readonly<Record<string, (json: Json) => boolean>> = {
     isText(json["sessionId"]) && isText(json["epoch"]) && isSeq(json["headSeq"]),
   caught_up: (json) => isText(json["sessionId"]) && isSeq(json["seq"]),
   events: (json) => Array.isArray(json["events"]) && json["events"].every(isSessionEvent),
+  deleted_sessions: (json) => Array.isArray(json["deletions"]),
   session_deleted: (json) => isText(json["sessionId"]),
   automation: (json) => isObject(json["automation"]),
   automation_list: (json) => Array.isArray(json["automations"]),

@@ -23,6 +23,7 @@ export type {
   BlueprintInput,
   ConfigScope,
   Decision,
+  DeletedSession,
   DeliveryStatus,
   ErrorCode,
   Events,

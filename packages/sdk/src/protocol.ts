@@ -23,6 +23,7 @@ export type {
   ConfigScope,
   ConfigUpdate,
   Decision,
+  DeletedSession,
   DeliveryStatus,
   ErrorCode,
   Events,

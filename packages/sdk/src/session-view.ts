@@ -6,7 +6,7 @@
  * V3 a complete message never changes.  V4 an item keeps its identity until an event changes it, so that a
  * view can skip drawing it again.
  */
-import type { SessionEvent, SessionStatus } from "./protocol.ts";
+import type { SessionEvent, SessionMeta, SessionStatus } from "./protocol.ts";
 import { foldThread } from "./thread.ts";
 import type { ThreadItem } from "./thread-items.ts";
 
@@ -45,7 +45,7 @@ export interface SessionView {
   readonly sessionId: string;
   readonly headSeq: number;
   readonly status: SessionStatus;
-  readonly waitingFor: "approval" | "question" | null;
+  readonly waitingFor: SessionMeta["waitingFor"];
   readonly activeTurnId: string | null;
   /** What people see, oldest first. */
   readonly items: readonly ThreadItem[];

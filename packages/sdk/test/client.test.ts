@@ -435,4 +435,22 @@ describe("config", () => {
     await one.ping();
     expect(seen).toEqual(["dark", "light"]);
   });
+
+  test("a subscription that a new connection is refused is over, and that is told", async () => {
+    const server = gateway();
+    const one = client(server.url);
+    await one.connect();
+    const problems: string[] = [];
+    one.on("problem", ({ code, message }) => problems.push(`${code}: ${message}`));
+    const seen: unknown[] = [];
+    await one.config.subscribe({ scope: "user" }, ({ value }) => seen.push(value));
+    server.closedScopes.add("user");
+    server.cut();
+    await until(() => problems.length > 0);
+    expect(problems).toEqual([
+      "ConfigFailed: Changes of user are no longer told: This is not yours to read. (-32003)",
+    ]);
+    await one.config.set({ scope: "user" }, "theme", "light");
+    expect(seen).toEqual([]);
+  });
 });

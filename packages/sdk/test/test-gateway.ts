@@ -65,6 +65,8 @@ export class TestGateway {
   /** Every message that reached the gateway, in order. */
   readonly received: ClientMessage[] = [];
   readonly config = new Map<string, { value: unknown; version: number }>();
+  /** Scopes that nobody may listen to. */
+  readonly closedScopes = new Set<string>();
   /** The next connection is cut, without a close frame, after this many frames sent to it. */
   cutNextAfterFrames = Number.POSITIVE_INFINITY;
   /** Live events with these numbers are lost on the way; the log keeps them. */
@@ -341,6 +343,11 @@ export class TestGateway {
       return;
     }
     const { scope } = params;
+    if (method === "config/subscribe" && this.closedScopes.has(scope)) {
+      const error = { code: -32003, message: "This is not yours to read." };
+      this.#send(socket, { jsonrpc: "2.0", id, error });
+      return;
+    }
     if (method === "config/subscribe") socket.data.scopes.add(scope);
     if (method === "config/unsubscribe") socket.data.scopes.delete(scope);
     if (method === "config/get") {

@@ -171,7 +171,8 @@ export class AcpBridge {
   async #joined(client: AgentContext, sessionId: string, replay: boolean): Promise<void> {
     const outbox = this.#outbox;
     if (outbox === undefined) throw RequestError.internalError(undefined, "There is no client.");
-    const session = new AcpSession(sessionId, { gateway: this.#gateway, client, outbox });
+    const { log } = this.#options;
+    const session = new AcpSession(sessionId, { gateway: this.#gateway, client, outbox, log });
     this.#sessions.set(sessionId, session);
     try {
       await session.join(replay);

@@ -10,6 +10,7 @@ export interface SessionPorts {
   readonly gateway: DiminuendoClient;
   readonly client: AgentContext;
   readonly outbox: Outbox;
+  readonly log: (line: string) => void;
 }
 
 export class AcpSession {

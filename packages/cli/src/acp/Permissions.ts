@@ -15,6 +15,8 @@ export interface PermissionPorts {
   readonly gateway: DiminuendoClient;
   readonly client: AgentContext;
   readonly tell: (updates: readonly SessionUpdate[]) => void;
+  /** A line for the people who run it. */
+  readonly log: (line: string) => void;
 }
 
 export class Permissions {
@@ -55,16 +57,14 @@ export class Permissions {
   async #ask(approval: Approval, signal: AbortSignal): Promise<void> {
     const request = permissionRequest(approval);
     for (let asked = 0; asked < ASKED_MAX && !signal.aborted; asked += 1) {
-      const answer = await this.#ports.client
-        .request("session/request_permission", request, {
-          cancellationSignal: signal,
-          stopWaitingOnCancel: true,
-        })
-        .catch(() => undefined);
-      // Not answered, or not here: the approval stays open, and anybody who may can decide it elsewhere.
-      if (answer?.outcome.outcome !== "selected") return;
-      const decision = decisionOf(String(answer.outcome["optionId"]));
-      if (decision === undefined) return this.#say(request.toolCall.toolCallId, "Unknown option.");
+      const said = await this.#answer(request, signal);
+      // Decided elsewhere, or the session was left: nothing is asked any more.
+      if (signal.aborted) return;
+      const decision = "chosen" in said ? decisionOf(said.chosen) : undefined;
+      if (decision === undefined) {
+        const why = "chosen" in said ? `it chose ${JSON.stringify(said.chosen)}` : said.failure;
+        return this.#staysOpen(approval, request.toolCall.toolCallId, why);
+      }
       const { sessionId, requestId } = approval;
       const failure = await this.#ports.gateway
         .answerQuestion(sessionId, requestId, { decision })
@@ -78,6 +78,33 @@ export class Permissions {
       this.#say(request.toolCall.toolCallId, `The decision was not taken: ${why}`);
       if (!PASSING.has(code)) return;
     }
+  }
+
+  /** What the person chose in the client, or why nothing came of asking there. */
+  async #answer(
+    request: ReturnType<typeof permissionRequest>,
+    signal: AbortSignal,
+  ): Promise<{ readonly chosen: string } | { readonly failure: string }> {
+    try {
+      const { outcome } = await this.#ports.client.request("session/request_permission", request, {
+        cancellationSignal: signal,
+        stopWaitingOnCancel: true,
+      });
+      if (outcome.outcome !== "selected") return { failure: "the person did not decide there" };
+      return { chosen: String(outcome["optionId"]) };
+    } catch (error) {
+      return { failure: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /** The client could not decide it; anybody who may can, elsewhere, and both sides are told so. */
+  #staysOpen({ sessionId, requestId }: Approval, toolCallId: string, why: string): void {
+    const which = `approval ${requestId} of session ${sessionId}`;
+    this.#ports.log(`${which} was not decided in the client and stays open: ${why}`);
+    this.#say(
+      toolCallId,
+      `This was not decided here (${why}). Approval ${requestId} stays open: decide it in the console, or with \`concert approvals\`.`,
+    );
   }
 
   #say(toolCallId: string, text: string): void {

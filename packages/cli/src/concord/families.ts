@@ -19,6 +19,7 @@ import {
 } from "./operation.ts";
 import { QUESTION } from "./questions.ts";
 import { columns, fields, type Row } from "./render.ts";
+import { TASK } from "./tasks.ts";
 import { WEBHOOK } from "./webhooks.ts";
 
 const COMMAND: Family = {
@@ -85,6 +86,21 @@ const COMMAND: Family = {
         };
         const names = ["at", "title", "detail", "actor"];
         return { value: answer, text: columns(answer.entries, names, "Nothing is on record.") };
+      },
+    },
+    {
+      name: "costs",
+      summary: "what a command and those below it cost",
+      args: [ID("command")],
+      run: async (api, { args: [id] }) => {
+        const answer = (await api.ask({ path: path`/commands/${id}/costs` })) as {
+          total: Row;
+          commands: readonly Row[];
+        };
+        const names = ["command_id", "task_name", "calls", "call_units", "thoughts"];
+        const tokens = ["input_tokens", "output_tokens"];
+        const text = [columns(answer.commands, [...names, ...tokens], ""), fields(answer.total)];
+        return { value: answer, text: text.join("\n\n") };
       },
     },
     {
@@ -363,6 +379,7 @@ const EVIDENCE: Family = {
 
 export const FAMILIES: readonly Family[] = [
   COMMAND,
+  TASK,
   APPROVALS,
   AUDIT,
   POLICY,

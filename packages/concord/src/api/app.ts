@@ -13,6 +13,7 @@ import { addAgentActions } from "./agent-actions.ts";
 import { addAlerts } from "./alerts.ts";
 import { type ApiEnv, type AuthOptions, identify, person } from "./auth.ts";
 import { addConnectors } from "./connectors.ts";
+import { addCosts } from "./costs.ts";
 import { addDashboards } from "./dashboards.ts";
 import { document } from "./document.ts";
 import { answering, RETRY_AFTER_SECONDS } from "./errors.ts";
@@ -21,11 +22,13 @@ import { commandIdOf } from "./ids.ts";
 import { addIncidents } from "./incidents.ts";
 import { metricsText } from "./metrics.ts";
 import { addNotifications } from "./notifications.ts";
+import { filterOf, listed } from "./paging.ts";
 import { addPolicies } from "./policies.ts";
 import { addRecord } from "./record.ts";
 import { addRedactions } from "./redactions.ts";
 import * as routes from "./routes.ts";
 import { addSchedules } from "./schedules.ts";
+import { addTasks } from "./tasks.ts";
 import {
   approvalView,
   artifactLineageView,
@@ -78,8 +81,10 @@ export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logge
   addTheRest(app, concord);
   addPolicies(app, concord, auth);
   addConnectors(app, concord, auth);
+  addTasks(app, concord, auth);
   addNotifications(app, concord, auth);
   addRecord(app, concord);
+  addCosts(app, concord);
   addRedactions(app, concord, auth);
   addSchedules(app, concord, auth);
   addWebhooks(app, concord);
@@ -126,13 +131,8 @@ function addCommands(app: ConcordApp, concord: Concord): void {
       rootCommandId: root_command_id === undefined ? undefined : commandIdOf(root_command_id),
     };
     const principal = person(context.get("principal"));
-    const { items, nextCursor } = await answering(concord, () =>
-      concord.commands.list(principal, filter),
-    );
-    return context.json(
-      { items: items.map((one) => commandView(one)), next_cursor: nextCursor },
-      200,
-    );
+    const list = () => concord.commands.list(principal, filter);
+    return context.json(await listed(concord, list, (one) => commandView(one)), 200);
   });
   app.openapi(routes.getCommandRoute, async (context) => {
     const { id } = context.req.valid("param");
@@ -169,18 +169,10 @@ function addCommands(app: ConcordApp, concord: Concord): void {
 
 function addApprovals(app: ConcordApp, concord: Concord): void {
   app.openapi(routes.listApprovalsRoute, async (context) => {
-    const { status, command_id, limit, cursor } = context.req.valid("query");
-    const filter = {
-      limit,
-      ...(status === undefined ? {} : { status }),
-      ...(command_id === undefined ? {} : { commandId: commandIdOf(command_id) }),
-      ...(cursor === undefined ? {} : { cursor }),
-    };
+    const filter = filterOf(context.req.valid("query"));
     const principal = person(context.get("principal"));
-    const { items, nextCursor } = await answering(concord, () =>
-      concord.approvals.list(principal, filter),
-    );
-    return context.json({ items: items.map(approvalView), next_cursor: nextCursor }, 200);
+    const list = () => concord.approvals.list(principal, filter);
+    return context.json(await listed(concord, list, approvalView), 200);
   });
   app.openapi(routes.getApprovalRoute, async (context) => {
     const { id } = context.req.valid("param");
@@ -258,8 +250,22 @@ function submission(
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(context?.run_as === undefined ? {} : { runAs: context.run_as }),
     ...(dependsOn === undefined ? {} : { dependsOn: dependsOn.map(dependencyOf) }),
+    ...placeOf(context),
     ...(context?.metadata === undefined ? {} : { metadata: context.metadata as JsonObject }),
   };
+}
+
+function placeOf(
+  context: (typeof routes.SubmitBody._output)["context"],
+): Pick<SubmitRequest, "place"> {
+  const { workspace_id, app_id, team_id, environment } = context ?? {};
+  const place = {
+    ...(workspace_id === undefined ? {} : { workspaceId: workspace_id }),
+    ...(app_id === undefined ? {} : { appId: app_id }),
+    ...(team_id === undefined ? {} : { teamId: team_id }),
+    ...(environment === undefined ? {} : { environment }),
+  };
+  return Object.keys(place).length === 0 ? {} : { place };
 }
 
 /** A denied command exists and is on record; the caller is told so, and why. */

@@ -1,6 +1,6 @@
 /** Owns the route that tells what the connectors can do and on which terms (CON-14). */
 import { createRoute, z } from "@hono/zod-openapi";
-import { RISK_LEVELS } from "../core/vocabulary.ts";
+import { ERROR_CLASSES, RISK_LEVELS } from "../core/vocabulary.ts";
 import type { ConnectorSummary, OperationSummary } from "../domain/describing.ts";
 import type { Concord } from "../domain/face.ts";
 import type { ConcordApp } from "./app.ts";
@@ -27,6 +27,10 @@ const OperationView = z.object({
   compensation: z.string().nullable().openapi({ description: "required, or why it is not needed" }),
   timeout_ms: z.number(),
   attempts_max: z.int(),
+  backoff_seconds: z.array(z.number()).openapi({ description: "The last one repeats." }),
+  retryable: z
+    .array(z.enum(ERROR_CLASSES))
+    .openapi({ description: "After which it is tried again." }),
   input_schema: Open.nullable(),
   output_schema: Open.nullable(),
   audit_events: z.array(z.string()),
@@ -97,6 +101,8 @@ function operationView(one: OperationSummary): z.infer<typeof OperationView> {
         : (compensation ?? null),
     timeout_ms: one.timeoutMs,
     attempts_max: one.attemptsMax,
+    backoff_seconds: [...one.waitsSeconds],
+    retryable: [...one.retryable],
     input_schema: one.inputSchema,
     output_schema: one.outputSchema,
     audit_events: [...one.auditEvents],

@@ -7,7 +7,7 @@ import type { Incident } from "../domain/incidents.ts";
 import type { ConcordApp } from "./app.ts";
 import { person } from "./auth.ts";
 import { answering } from "./errors.ts";
-import { commandIdOf } from "./ids.ts";
+import { filterOf, listed } from "./paging.ts";
 import { refusals } from "./refusals.ts";
 import { body, Id, json, Name, Paging, PERSON, page } from "./routes.ts";
 
@@ -113,19 +113,10 @@ const settleRoute = createRoute({
 
 export function addIncidents(app: ConcordApp, concord: Concord): void {
   app.openapi(listRoute, async (context) => {
-    const { command_id, limit, status, kind, cursor } = context.req.valid("query");
-    const filter = {
-      limit,
-      ...(status === undefined ? {} : { status }),
-      ...(kind === undefined ? {} : { kind }),
-      ...(command_id === undefined ? {} : { commandId: commandIdOf(command_id) }),
-      ...(cursor === undefined ? {} : { cursor }),
-    };
+    const filter = filterOf(context.req.valid("query"));
     const principal = person(context.get("principal"));
-    const { items, nextCursor } = await answering(concord, () =>
-      concord.incidents.list(principal, filter),
-    );
-    return context.json({ items: items.map(incidentView), next_cursor: nextCursor }, 200);
+    const list = () => concord.incidents.list(principal, filter);
+    return context.json(await listed(concord, list, incidentView), 200);
   });
   app.openapi(getRoute, async (context) => {
     const { id } = context.req.valid("param");

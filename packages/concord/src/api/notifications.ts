@@ -6,6 +6,7 @@ import type { Notification } from "../domain/notifications.ts";
 import type { ConcordApp } from "./app.ts";
 import { type AuthOptions, identify, person } from "./auth.ts";
 import { answering } from "./errors.ts";
+import { filterOf, listed } from "./paging.ts";
 import { refusals } from "./refusals.ts";
 
 const NotificationView = z
@@ -65,17 +66,11 @@ export function addNotifications(app: ConcordApp, concord: Concord, auth: AuthOp
   app.use("/notifications", identify(auth));
   app.use("/notifications/*", identify(auth));
   app.openapi(listRoute, async (context) => {
-    const { unread, limit, cursor } = context.req.valid("query");
-    const filter = {
-      limit,
-      unread: unread === "true",
-      ...(cursor === undefined ? {} : { cursor }),
-    };
+    const { unread, ...paging } = context.req.valid("query");
+    const filter = { ...filterOf(paging), unread: unread === "true" };
     const principal = person(context.get("principal"));
-    const { items, nextCursor } = await answering(concord, () =>
-      concord.notifications.list(principal, filter),
-    );
-    return context.json({ items: items.map(viewOf), next_cursor: nextCursor }, 200);
+    const list = () => concord.notifications.list(principal, filter);
+    return context.json(await listed(concord, list, viewOf), 200);
   });
   app.openapi(readRoute, async (context) => {
     const { id } = context.req.valid("param");

@@ -7,6 +7,7 @@ import type { Concord } from "../domain/face.ts";
 import type { ConcordApp } from "./app.ts";
 import { person } from "./auth.ts";
 import { answering } from "./errors.ts";
+import { listed } from "./paging.ts";
 import { refusals } from "./refusals.ts";
 import { EventView, eventView } from "./views.ts";
 
@@ -75,10 +76,8 @@ export function addRecord(app: ConcordApp, concord: Concord): void {
       throw new ApiError(404, "not_found", `"${command_id}" names no command.`);
     }
     const principal = person(context.get("principal"));
-    const { items, nextCursor } = await answering(concord, () =>
-      concord.record(principal, { ...filter, eventType: event_type, commandId }),
-    );
-    return context.json({ items: items.map(eventView), next_cursor: nextCursor }, 200);
+    const list = () => concord.record(principal, { ...filter, eventType: event_type, commandId });
+    return context.json(await listed(concord, list, eventView), 200);
   });
   app.openapi(evidenceRoute, async (context) => {
     const { id } = context.req.valid("param");

@@ -72,6 +72,10 @@ export const SubmitBody = z
     context: z
       .strictObject({
         run_as: z.string().max(64).optional(),
+        workspace_id: z.string().min(1).max(200).optional(),
+        app_id: z.string().min(1).max(200).optional(),
+        team_id: z.string().min(1).max(200).optional(),
+        environment: z.string().min(1).max(200).optional().openapi({ example: "prod" }),
         metadata: z.record(z.string(), z.unknown()).optional(),
         ingress: z.enum(["api_request", "scheduled_trigger"]).optional().openapi({
           description: "For services only: scheduled_trigger for what a clock asks for.",

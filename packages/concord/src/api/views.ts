@@ -1,6 +1,7 @@
 /** Owns the shapes on the wire (wire §2): snake_case, outside ids. The only place that converts. */
 import { z } from "@hono/zod-openapi";
 import type { Command } from "../core/command.ts";
+import { contextTold } from "../core/context.ts";
 import { encodeId, type IdKind } from "../core/ids.ts";
 import { TIMELINE_KINDS } from "../core/timeline.ts";
 import {
@@ -28,6 +29,18 @@ const Open = z.record(z.string(), z.unknown());
 const Text = z.string();
 const TextOrNull = z.string().nullable();
 
+const ContextView = z.object({
+  user_id: Text,
+  tenant_id: Text,
+  workspace_id: TextOrNull,
+  app_id: TextOrNull,
+  team_id: TextOrNull,
+  environment: TextOrNull,
+  run_as: Text,
+  trace_id: Text,
+  request_id: Text,
+});
+
 export const CommandView = z
   .object({
     command_id: Text,
@@ -47,6 +60,7 @@ export const CommandView = z
     trace_id: Text,
     idempotency_key: TextOrNull,
     plan: z.unknown(),
+    context: ContextView,
     created_at: Text,
     updated_at: Text,
     completed_at: TextOrNull,
@@ -74,6 +88,7 @@ export function commandView(command: Command, replayed = false): CommandView {
     trace_id: command.traceId,
     idempotency_key: command.idempotencyKey,
     plan: planView(command),
+    context: contextTold(command),
     created_at: command.createdAt,
     updated_at: command.updatedAt,
     completed_at: command.completedAt,
@@ -388,6 +403,7 @@ function planView({ plan }: Command) {
       primitive: step.primitive,
       function_name: step.functionName,
       depends_on: step.dependsOn,
+      metadata: step.metadata,
       ...(step.effect === undefined
         ? {}
         : {
@@ -400,6 +416,8 @@ function planView({ plan }: Command) {
     })),
     required_approvals: plan.requiredApprovals,
     expected_artifacts: plan.expectedArtifacts,
+    memory_write_intents: plan.memoryWriteIntents,
+    notification_intents: plan.notificationIntents,
     created_at: plan.createdAt,
   };
 }

@@ -8,7 +8,7 @@ import type { AskedInput } from "../domain/reading.ts";
 import type { ConcordApp } from "./app.ts";
 import { person } from "./auth.ts";
 import { answering } from "./errors.ts";
-import { commandIdOf } from "./ids.ts";
+import { filterOf, listed } from "./paging.ts";
 import { refusals } from "./refusals.ts";
 import { body, DependencyBody, Id, json, Name, Paging, PERSON, page } from "./routes.ts";
 import { ApprovalView, approvalView, CommandView, commandView } from "./views.ts";
@@ -162,18 +162,10 @@ const delegateRoute = createRoute({
 
 export function addWaits(app: ConcordApp, concord: Concord): void {
   app.openapi(inputsRoute, async (context) => {
-    const { command_id, status, cursor, limit } = context.req.valid("query");
-    const filter = {
-      limit,
-      ...(status === undefined ? {} : { status }),
-      ...(command_id === undefined ? {} : { commandId: commandIdOf(command_id) }),
-      ...(cursor === undefined ? {} : { cursor }),
-    };
+    const filter = filterOf(context.req.valid("query"));
     const principal = person(context.get("principal"));
-    const { items, nextCursor } = await answering(concord, () =>
-      concord.inputs.list(principal, filter),
-    );
-    return context.json({ items: items.map(inputRequestView), next_cursor: nextCursor }, 200);
+    const list = () => concord.inputs.list(principal, filter);
+    return context.json(await listed(concord, list, inputRequestView), 200);
   });
   app.openapi(inputRoute, async (context) => {
     const { id } = context.req.valid("param");

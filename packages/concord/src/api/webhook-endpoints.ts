@@ -12,6 +12,7 @@ import {
 import type { ConcordApp } from "./app.ts";
 import { type ApiEnv, type AuthOptions, identify, person } from "./auth.ts";
 import { answering } from "./errors.ts";
+import { listed } from "./paging.ts";
 import { refusals } from "./refusals.ts";
 import { body, Id, json, Name, Paging, PERSON, page } from "./routes.ts";
 
@@ -276,10 +277,8 @@ function addReading(app: ConcordApp, concord: Concord): void {
   app.openapi(listRoute, async (context) => {
     const filter = context.req.valid("query");
     const principal = person(context.get("principal"));
-    const { items, nextCursor } = await answering(concord, () =>
-      concord.webhookEndpoints.list(principal, filter),
-    );
-    return context.json({ items: items.map(endpointView), next_cursor: nextCursor }, 200);
+    const list = () => concord.webhookEndpoints.list(principal, filter);
+    return context.json(await listed(concord, list, endpointView), 200);
   });
   app.openapi(getRoute, async (context) => {
     const { id } = context.req.valid("param");
@@ -299,10 +298,8 @@ function addDeliveries(app: ConcordApp, concord: Concord): void {
       return context.json({ items: [], next_cursor: null }, 200);
     }
     const filter = { ...rest, endpointId, eventType: event_type };
-    const { items, nextCursor } = await answering(concord, () =>
-      webhooks.deliveries(principal, filter),
-    );
-    return context.json({ items: items.map(deliveryView), next_cursor: nextCursor }, 200);
+    const list = () => webhooks.deliveries(principal, filter);
+    return context.json(await listed(concord, list, deliveryView), 200);
   });
   app.openapi(deliveryRoute, async (context) => {
     const { id } = context.req.valid("param");

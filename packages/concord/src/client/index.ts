@@ -57,6 +57,10 @@ export interface SubmitInput {
   }[];
   readonly context?: {
     readonly run_as?: string;
+    readonly workspace_id?: string;
+    readonly app_id?: string;
+    readonly team_id?: string;
+    readonly environment?: string;
     readonly metadata?: Readonly<Record<string, unknown>>;
     /** Only with the service key: what a clock asks for is told apart from a person's request. */
     readonly ingress?: "api_request" | "scheduled_trigger";

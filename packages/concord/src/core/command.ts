@@ -26,11 +26,21 @@ export interface AgentCallRef {
   readonly agentType: string;
 }
 
+/** Where a request belongs, for policies and for bindings of the registry (spec §13.1, §112.2). */
+export interface Place {
+  readonly workspaceId?: string;
+  readonly appId?: string;
+  readonly teamId?: string;
+  /** e.g. `prod`. */
+  readonly environment?: string;
+}
+
 export interface CommandContext {
   readonly actor: Principal;
   readonly runAs: string;
   readonly requestId: string;
   readonly metadata: JsonObject;
+  readonly place?: Place;
   readonly agentCall?: AgentCallRef;
   /** X-43: what the caller says of the risk; it counts where it is higher than the task's. */
   readonly riskAtLeast?: RiskLevel;
@@ -47,6 +57,8 @@ export interface PlanStep {
   /** `connector.operation`, the artifact type, `publish`, `take_back`, or the agent runtime. */
   readonly functionName: string;
   readonly dependsOn: readonly string[];
+  /** What a reader wants to know of it beside its name; nothing decides by it. */
+  readonly metadata: JsonObject;
   /** Set when the step writes to the outside: the effect type, its key, and what undoes it. */
   readonly effect?: PlannedEffect;
 }
@@ -67,6 +79,10 @@ export interface ExecutionPlan {
   readonly steps: readonly PlanStep[];
   readonly requiredApprovals: readonly string[];
   readonly expectedArtifacts: readonly string[];
+  /** Memory schemas that it may propose to. */
+  readonly memoryWriteIntents: readonly string[];
+  /** Operations that tell people something. */
+  readonly notificationIntents: readonly string[];
   readonly createdAt: string;
 }
 

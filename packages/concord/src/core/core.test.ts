@@ -6,16 +6,17 @@ import { classifyHttpStatus, isRetryable } from "./errors.ts";
 import { decodeId, encodeId, ID_PREFIXES, type IdKind } from "./ids.ts";
 import { canonicalJson, type Json, unstorable } from "./json.ts";
 import { nextStep, planProblems, stepsBefore } from "./planning.ts";
-import { waitBeforeRetryMs } from "./retry.ts";
+import { compilePolicy, waitBeforeRetryMs } from "./retry.ts";
 import { renderTemplate } from "./template.ts";
 import { compileSchema } from "./validation.ts";
-import { ERROR_CLASSES } from "./vocabulary.ts";
+import { ERROR_CLASSES, RISK_LEVELS } from "./vocabulary.ts";
 
 const step = (stepId: string, ...dependsOn: string[]): PlanStep => ({
   stepId,
   dependsOn,
   primitive: "connector_call",
   functionName: "c.o",
+  metadata: {},
 });
 
 describe("classification", () => {
@@ -49,10 +50,35 @@ describe("classification", () => {
   });
 
   test("PLN-7 a gate, a write outside or async_required make a sync task async", () => {
-    const base = { syncAllowed: true, asyncRequired: false, gated: false, writesOutside: false };
+    const base = {
+      syncAllowed: true,
+      asyncRequired: false,
+      gated: false,
+      writesOutside: false,
+      riskLevel: "low",
+    } as const;
     expect(executionMode(base)).toBe("sync");
     for (const one of ["asyncRequired", "gated", "writesOutside"] as const) {
       expect(executionMode({ ...base, [one]: true })).toBe("async");
+    }
+  });
+
+  test("PLN-6 every combination: within the request only what may, is of low risk, asks nobody and writes nothing outside", () => {
+    for (let bits = 0; bits < 16; bits += 1) {
+      const on = (bit: number) => (bits & (1 << bit)) !== 0;
+      for (const riskLevel of RISK_LEVELS) {
+        const facts = {
+          syncAllowed: on(0),
+          asyncRequired: on(1),
+          gated: on(2),
+          writesOutside: on(3),
+          riskLevel,
+        };
+        expect([facts, executionMode(facts)]).toEqual([
+          facts,
+          bits === 1 && riskLevel === "low" ? "sync" : "async",
+        ]);
+      }
     }
   });
 
@@ -193,13 +219,15 @@ describe("ids, json, errors, retry", () => {
   });
 
   test("RTY-3 RTY-4 EX-21 X-13 four attempts wait 30, 120, 600; a final class never repeats", () => {
-    const policy = { attemptsMax: 4, waitsSeconds: [30, 120, 600] };
+    const policy = compilePolicy("c.o", { attemptsMax: 4 });
     const waits = [1, 2, 3, 4].map((attempt) => waitBeforeRetryMs(policy, attempt, "timeout"));
     expect(waits).toEqual([30_000, 120_000, 600_000, undefined]);
     expect(
       waitBeforeRetryMs({ ...policy, attemptsMax: 10 }, 1, "validation_error"),
     ).toBeUndefined();
-    expect(waitBeforeRetryMs({ attemptsMax: 9, waitsSeconds: [1] }, 5, "timeout")).toBe(1_000);
+    expect(waitBeforeRetryMs({ ...policy, attemptsMax: 9, waitsSeconds: [1] }, 5, "timeout")).toBe(
+      1_000,
+    );
   });
 
   test("CON-10 a key template is filled from the payload, and a missing variable is named", () => {

@@ -2,7 +2,9 @@
 import type { ExecutionPlan, PlanStep } from "./command.ts";
 
 /** Every reason why `steps` cannot be run, in plain words; empty when they can. */
-export function planProblems(steps: readonly PlanStep[]): readonly string[] {
+export function planProblems(
+  steps: readonly Pick<PlanStep, "stepId" | "dependsOn">[],
+): readonly string[] {
   const ids = steps.map((step) => step.stepId);
   const duplicates = ids.filter((id, index) => ids.indexOf(id) !== index);
   const unknown = steps.flatMap((step) =>
@@ -29,7 +31,7 @@ export function nextStep(
 }
 
 function reaches(
-  steps: readonly PlanStep[],
+  steps: readonly Pick<PlanStep, "stepId" | "dependsOn">[],
   from: string,
   target: string,
   seen: ReadonlySet<string> = new Set(),

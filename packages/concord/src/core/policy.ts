@@ -3,7 +3,7 @@
  * kept; a policy in shadow is judged and recorded and never decides. Refuses to own: gathering facts and storing
  * decisions. Pure: what a policy needs is passed in.
  */
-import type { Principal } from "./command.ts";
+import type { Place, Principal } from "./command.ts";
 import type { JsonObject } from "./json.ts";
 import {
   type IngressType,
@@ -41,6 +41,8 @@ export interface PolicyInput {
     readonly ingress: IngressType;
     readonly payload: JsonObject;
     readonly riskLevel: RiskLevel;
+    /** Absent: the caller did not say. */
+    readonly place?: Place;
   };
   readonly connectors: readonly ConnectorUse[];
   readonly dataTouched: readonly string[];

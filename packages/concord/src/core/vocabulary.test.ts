@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
+import { ALERTS } from "../domain/alerts.ts";
+import { DASHBOARD_NAMES } from "../domain/dashboards.ts";
 import { RUNTIME_CAPABILITIES } from "../runtime/protocol/index.ts";
 import { isRetryable } from "./errors.ts";
+import { AUDIT_EVENT_TYPES, EVENT_TYPES, PRODUCT_EVENT_TYPES } from "./event-types.ts";
 import * as keys from "./idempotency-keys.ts";
 import { STRICTEST_FIRST } from "./policy.ts";
 import {
@@ -80,11 +83,35 @@ const CLOSED: readonly (readonly [string, readonly string[], string])[] = [
     `durable_workflows durable_steps queues schedules signals subworkflows effect_interception
      saga_compensation_native workflow_versioning`,
   ],
+  [
+    "V-25 X-22 audit events, those of engines left out, and a drift",
+    // An artifact that was made is told as an event of the product.
+    [...AUDIT_EVENT_TYPES, ...PRODUCT_EVENT_TYPES.slice(0, 1)],
+    `command_created input_validated policy_evaluated plan_created approval_requested approval_resolved
+     task_enqueued task_started task_succeeded task_failed connector_called memory_written artifact_created
+     notification_sent state_transitioned command_cancelled compensation_started compensation_completed
+     compensation_drift`,
+  ],
+  [
+    "V-63 dashboards",
+    DASHBOARD_NAMES,
+    `commands_by_state task_runs_by_status failed_tasks retry_counts approval_backlog old_queued_tasks
+     connector_errors policy_denials memory_writes artifact_creation audit_volume`,
+  ],
+  [
+    "V-64 alerts",
+    ALERTS,
+    `queued_too_long approvals_expired connector_errors retries_exhausted executor_silent policy_denials`,
+  ],
   ["V-69 risk levels", RISK_LEVELS, "low medium high"],
 ];
 
 test.each(CLOSED)("%s are exactly these, each once", (_name, members, listed) => {
   expect([...members].sort()).toEqual(listed.split(/\s+/).sort());
+});
+
+test("V-25 no name of an event stands twice", () => {
+  expect(new Set(EVENT_TYPES).size).toBe(EVENT_TYPES.length);
 });
 
 test("V-22 V-23 exactly four classes are tried again, every other one is final", () => {

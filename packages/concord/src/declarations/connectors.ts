@@ -5,7 +5,7 @@
 import { type HttpJson, httpJson } from "../adapters/connectors/http/http-json.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import { valueAt } from "../core/policy/pointers.ts";
-import type { RetryPolicy } from "../core/retry.ts";
+import { type RetryMetadata, retryOf } from "../core/retry.ts";
 import type { RiskLevel } from "../core/vocabulary.ts";
 import type {
   CallContext,
@@ -31,7 +31,10 @@ interface RestOperation {
   readonly output_schema?: JsonObject;
   readonly scope?: string;
   readonly timeout_seconds?: number;
-  readonly retry?: { readonly max_attempts: number; readonly backoff_seconds?: readonly number[] };
+  readonly retry?: Omit<RetryMetadata, "operation"> & {
+    readonly backoff_seconds?: readonly number[];
+  };
+  readonly cost_units?: number;
   readonly compensation?: "required" | { readonly not_needed: string };
   readonly lookup?: {
     readonly path: string;
@@ -73,8 +76,6 @@ export interface Declared<T> {
 }
 
 const TIMEOUT_SECONDS = 10;
-/** RTY-1. */
-const RETRY: RetryPolicy = { attemptsMax: 3, waitsSeconds: [30, 120, 600] };
 export function connectorOf(declared: ConnectorDeclaration): Declared<ConnectorDefinition> {
   const make = TYPES[declared.type];
   if (make === undefined) {
@@ -172,14 +173,12 @@ function operationOf(declared: RestOperation, ask: HttpJson): OperationDefinitio
     description,
     sideEffect: declared.side_effect ?? method !== "GET",
     timeoutMs: timeout_seconds * 1_000,
-    retry:
-      retry === undefined
-        ? RETRY
-        : { attemptsMax: retry.max_attempts, waitsSeconds: retry.backoff_seconds ?? [] },
+    ...(retry === undefined ? {} : { retry: retryDeclared(retry) }),
     ...(idempotency_key === undefined ? {} : { keyTemplate: idempotency_key }),
     ...(input_schema === undefined ? {} : { inputSchema: input_schema }),
     ...(output_schema === undefined ? {} : { outputSchema: output_schema }),
     ...(scope === undefined ? {} : { scope }),
+    ...(declared.cost_units === undefined ? {} : { costUnits: declared.cost_units }),
     ...(compensation === undefined
       ? {}
       : {
@@ -189,6 +188,13 @@ function operationOf(declared: RestOperation, ask: HttpJson): OperationDefinitio
     call: (input, context) => request(declared, input, context, ask),
     ...(lookup === undefined ? {} : { lookup: lookupOf(lookup, ask) }),
   };
+}
+
+function retryDeclared(
+  retry: NonNullable<RestOperation["retry"]>,
+): NonNullable<OperationDefinition["retry"]> {
+  const { backoff_seconds: waitsSeconds } = retry;
+  return { ...retryOf(retry), ...(waitsSeconds === undefined ? {} : { waitsSeconds }) };
 }
 
 function request(

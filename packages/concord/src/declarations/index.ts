@@ -11,6 +11,7 @@ import { compileSchema, type Validator } from "../core/validation.ts";
 import type { ArtifactTypeDefinition } from "../domain/tasks.ts";
 import type { Catalog } from "../registry/catalog.ts";
 import { type Contracts, defineContracts } from "../registry/define-contracts.ts";
+import type { TaskSpec } from "../registry/task-specs.ts";
 import { type ConnectorDeclaration, connectorOf, type Declared } from "./connectors.ts";
 import { type McpServerDeclaration, mcpServerOf } from "./mcp.ts";
 import { fillObject } from "./placeholders.ts";
@@ -104,6 +105,9 @@ function readDocument(document: Document, at: string, folder: string) {
   }
 }
 
+/** A task whose work is a function of code. */
+const SPEC = "task_spec";
+
 const shapes = new Map<string, Validator>();
 
 function shapeOf(kind: string): Validator | undefined {
@@ -122,10 +126,12 @@ function declarationOf(
 ): Declaration | { readonly problems: readonly string[] } | undefined {
   if (value === null || value === undefined) return undefined;
   const entries = isJsonObject(value) ? Object.entries(value) : [];
-  const [kind = "", body] = entries[0] ?? [];
+  const [key = "", body] = entries[0] ?? [];
+  const kind = key === "task" && isJsonObject(body) && "execution" in body ? SPEC : key;
   const fits = shapeOf(kind);
-  if (entries.length !== 1 || fits === undefined) {
-    return { problems: [`${at}: a document has one key of ${Object.keys(SHAPES).join(", ")}`] };
+  if (entries.length !== 1 || fits === undefined || key === SPEC) {
+    const keys = Object.keys(SHAPES).filter((one) => one !== SPEC);
+    return { problems: [`${at}: a document has one key of ${keys.join(", ")}`] };
   }
   const issues = fits(body);
   const plain = toJson(body ?? null);
@@ -133,7 +139,7 @@ function declarationOf(
   const called =
     isJsonObject(plain) && typeof plain["name"] === "string" ? ` "${plain["name"]}"` : "";
   return {
-    problems: issues.map(({ path, message }) => `${at}: ${kind}${called} ${path} ${message}`),
+    problems: issues.map(({ path, message }) => `${at}: ${key}${called} ${path} ${message}`),
   };
 }
 
@@ -179,6 +185,7 @@ const REGISTER: Readonly<Record<string, Register>> = {
     settle(catalog, one, toolTaskOf(one.body as unknown as ToolDeclaration), catalog.task),
   task: (catalog, one) =>
     settle(catalog, one, taskOf(one.body as unknown as TaskDeclaration), catalog.task),
+  [SPEC]: (catalog, { body }) => catalog.taskSpec(body as unknown as TaskSpec),
   agent: (catalog, { body }) => {
     const { type, allowed_tools: allowed, forbidden_tools: forbidden } = body;
     catalog.agent({

@@ -1,7 +1,8 @@
 /** Owns the shape of what can be declared in YAML (spec §26, §43), as JSON Schemas: a key that is not here is a mistake. */
 import type { JsonObject } from "../core/json.ts";
 import { POLICY_DOCUMENT_SCHEMA } from "../core/policy/document.ts";
-import { INGRESS_TYPES, RISK_LEVELS } from "../core/vocabulary.ts";
+import { RETRYABLE } from "../core/retry.ts";
+import { COMMAND_STATUSES, INGRESS_TYPES, RISK_LEVELS } from "../core/vocabulary.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 1_000 };
 const name = { type: "string", pattern: "^[A-Za-z][A-Za-z0-9_.-]{0,99}$" };
@@ -16,7 +17,9 @@ const object = (required: readonly string[], properties: JsonObject): JsonObject
   properties,
 });
 const query = { type: "object", additionalProperties: { type: ["string", "number"] } };
-const retry = object(["max_attempts"], {
+const retry = object([], {
+  retry_class: { enum: [...RETRYABLE] },
+  requires_idempotency_key: { type: "boolean" },
   max_attempts: { type: "integer", minimum: 1, maximum: 100 },
   backoff_seconds: { type: "array", maxItems: 100, items: seconds },
 });
@@ -37,6 +40,7 @@ const operation = object(["name", "method", "path"], {
   scope: text,
   timeout_seconds: { type: "number", exclusiveMinimum: 0, maximum: 3_600 },
   retry,
+  cost_units: { type: "number", minimum: 0, maximum: 1_000_000_000 },
   compensation,
   lookup: object(["path"], { path: { type: "string", pattern: "^/" }, query, found: text }),
 });
@@ -159,6 +163,24 @@ export const SHAPES: Readonly<Record<string, JsonObject>> = {
     }),
     steps: { type: "array", minItems: 1, maxItems: 100, items: step },
     result: schema,
+  }),
+  // A task with `execution` instead of `steps` (spec §26).
+  task_spec: object(["name", "command_type", "execution"], {
+    name: text,
+    description: text,
+    command_type: text,
+    ingress_types: { type: "array", items: { enum: [...INGRESS_TYPES] } },
+    required_inputs: texts,
+    execution: object(["mode", "function_name"], {
+      mode: { enum: ["sync", "async"] },
+      function_name: text,
+    }),
+    policies: texts,
+    approval: object(["required"], { required: { type: "boolean" }, type: name, approver }),
+    outputs: object([], { artifacts: texts, memory: texts, notifications: texts }),
+    lifecycle: { type: "array", maxItems: 100, items: { enum: [...COMMAND_STATUSES] } },
+    risk_level: { enum: [...RISK_LEVELS] },
+    metadata: schema,
   }),
   agent: object(["type"], {
     type: text,

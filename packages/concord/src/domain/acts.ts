@@ -3,6 +3,7 @@
  * commands of their own, so that a refused attempt is on record too (APR-7, CAN-12, §71.4).
  */
 import type { Command, Principal } from "../core/command.ts";
+import { newContext } from "../core/context.ts";
 import { Refusal } from "../core/errors.ts";
 import { asId, encodeId } from "../core/ids.ts";
 import { digest, type JsonObject } from "../core/json.ts";
@@ -38,15 +39,16 @@ export async function beginAct(tx: Tx, kit: Kit, act: Act): Promise<Command> {
     requestedBy: principal.user,
     ingress,
     payload,
-    context: {
-      actor: principal,
-      runAs: "user",
-      requestId: `req_${kit.newId().replaceAll("-", "")}`,
-      metadata:
-        act.target === undefined
-          ? {}
-          : { target_command_id: encodeId("command", act.target.commandId) },
-    },
+    context: newContext(
+      {
+        actor: principal,
+        metadata:
+          act.target === undefined
+            ? {}
+            : { target_command_id: encodeId("command", act.target.commandId) },
+      },
+      kit.newId,
+    ),
     requestHash: digest(kit.hash, payload),
     idempotencyKey: act.idempotencyKey ?? null,
     derivedKey: null,

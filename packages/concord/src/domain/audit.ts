@@ -1,5 +1,6 @@
 /** Owns the shape of a domain event and which purpose each type serves (AUD-1, AUD-9). */
 import type { Command } from "../core/command.ts";
+import { AGENT_STEP_TYPES, type EventType, PRODUCT_EVENT_TYPES } from "../core/event-types.ts";
 import type { CommandId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { EventPurpose } from "../core/vocabulary.ts";
@@ -10,7 +11,7 @@ export interface NewEvent {
   readonly rootCommandId: CommandId | null;
   readonly parentCommandId: CommandId | null;
   readonly taskName: string | null;
-  readonly eventType: string;
+  readonly eventType: EventType;
   readonly payload: JsonObject;
   readonly actor: string;
   readonly traceId: string;
@@ -22,22 +23,19 @@ export interface NewEvent {
 }
 
 /** An event as readers see it; `cursor` is opaque and grows in the order of the feed. */
-export interface DomainEvent extends NewEvent {
+export interface DomainEvent extends Omit<NewEvent, "eventType"> {
+  /** Also one that an older or newer Concord wrote. */
+  readonly eventType: string;
   readonly cursor: string;
   readonly eventId: string;
   readonly purpose: EventPurpose;
   readonly at: string;
 }
 
-const AGENT_STEPS: readonly string[] = [
-  "agent_started",
-  "tool_call_proposed",
-  "tool_call_denied",
-  "agent_completed",
-];
-const PRODUCT_EVENTS: readonly string[] = ["artifact_created", "artifact_published"];
+const AGENT_STEPS: readonly EventType[] = AGENT_STEP_TYPES;
+const PRODUCT_EVENTS: readonly EventType[] = PRODUCT_EVENT_TYPES;
 
-export function purposeOf(eventType: string): EventPurpose {
+export function purposeOf(eventType: EventType): EventPurpose {
   if (AGENT_STEPS.includes(eventType)) return "agent_step";
   return PRODUCT_EVENTS.includes(eventType) ? "event" : "audit";
 }
@@ -45,7 +43,7 @@ export function purposeOf(eventType: string): EventPurpose {
 /** An event about `command`, by its requester unless `actor` says otherwise. */
 export function eventOf(
   command: Command,
-  eventType: string,
+  eventType: EventType,
   payload: JsonObject,
   more: Partial<
     Pick<NewEvent, "actor" | "stepIndex" | "toolName" | "latencyMs" | "tokenUsage" | "target">

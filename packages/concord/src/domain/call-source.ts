@@ -5,7 +5,7 @@
 import type { Command, Effect } from "../core/command.ts";
 import type { JsonObject } from "../core/json.ts";
 import { resultOf } from "./compensation.ts";
-import type { OperationDefinition } from "./connectors.ts";
+import type { Operation } from "./connectors.ts";
 import { viewOf } from "./contract-code.ts";
 import type { Kit } from "./kit.ts";
 import type { Tx } from "./store.ts";
@@ -14,7 +14,7 @@ export interface CallSource {
   readonly stepId: string;
   readonly connector: string;
   readonly operationName: string;
-  readonly operation: OperationDefinition;
+  readonly operation: Operation;
   /** Contract code: run it guarded. */
   readonly input: () => JsonObject;
   /** In which status a command may make the call. */

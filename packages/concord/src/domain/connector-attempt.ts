@@ -14,12 +14,7 @@ import { eventOf } from "./audit.ts";
 import { type CallSource, callSourceOf } from "./call-source.ts";
 import { concludeLink } from "./compensation.ts";
 import { type Called, callVendor, failed } from "./connector-call.ts";
-import type {
-  ConnectorResult,
-  OperationDefinition,
-  RateGate,
-  SecretResolver,
-} from "./connectors.ts";
+import type { ConnectorResult, Operation, RateGate, SecretResolver } from "./connectors.ts";
 import { guarded } from "./contract-code.ts";
 import type { Attempt } from "./directive.ts";
 import { inboxOf } from "./inbox.ts";
@@ -185,7 +180,7 @@ async function prepare(tx: Tx, kit: Kit, prepared: Preparation): Promise<Call> {
   return call;
 }
 
-function unfit(operation: OperationDefinition, input: JsonObject): Failure | undefined {
+function unfit(operation: Operation, input: JsonObject): Failure | undefined {
   if (operation.inputSchema === undefined) return undefined;
   const issues = compileSchema(operation.inputSchema)(input);
   if (issues.length === 0) return undefined;
@@ -196,7 +191,7 @@ function unfit(operation: OperationDefinition, input: JsonObject): Failure | und
 }
 
 /** An attempt beyond the retry policy only asks what became of the others. */
-function isProbe(operation: OperationDefinition, effect: Effect | undefined, attempt: number) {
+function isProbe(operation: Operation, effect: Effect | undefined, attempt: number) {
   return attempt - (effect?.attemptsForgiven ?? 0) > operation.retry.attemptsMax;
 }
 
@@ -269,6 +264,7 @@ export async function conclude(
         ok: result.ok,
         reconciled,
         latency_ms: latencyMs,
+        ...costOf(call, reconciled),
         ...(secretRef === undefined ? {} : { secret_ref: secretRef }),
         ...(result.ok ? {} : { error_class: result.errorClass, error: result.message }),
       },
@@ -287,6 +283,13 @@ function happened(tx: Tx, { command, effect }: Call, result: ConnectorResult): P
   // Whoever waits for what was sent before it fails first, and with the cause.
   happening.catch(() => undefined);
   return happening;
+}
+
+/** OPS-6: a call that was made costs what its operation says, whatever came of it. */
+function costOf({ source, precluded, probing }: Call, reconciled: boolean): JsonObject {
+  const { costUnits = 0 } = source.operation;
+  const isMade = precluded === undefined && !probing && !reconciled;
+  return isMade && costUnits > 0 ? { cost_units: costUnits } : {};
 }
 
 async function concludeEffect(

@@ -3,7 +3,7 @@
  * policy allowed it. Connectors evaluate no policy and hold no secret, only a reference to one (CON-1…CON-11).
  */
 import type { JsonObject } from "../core/json.ts";
-import type { RetryPolicy } from "../core/retry.ts";
+import type { RetryDeclaration, RetryPolicy } from "../core/retry.ts";
 import type { ErrorClass, RiskLevel } from "../core/vocabulary.ts";
 import type { RuntimeCapability } from "../runtime/protocol/index.ts";
 
@@ -77,9 +77,12 @@ export interface OperationDefinition {
   /** The one of the connector's `auth.scopes` it needs. */
   readonly scope?: string;
   readonly timeoutMs: number;
-  readonly retry: RetryPolicy;
+  /** Default: three attempts in all, after 30 s and two minutes, when the failure may pass. */
+  readonly retry?: RetryDeclaration;
   /** For how long the vendor remembers a key; every attempt has to fall within it (RTY-8). Default: for ever. */
   readonly keyHonouredForSeconds?: number;
+  /** What one call costs, in units of the operator's choice (OPS-6). Default 0. */
+  readonly costUnits?: number;
   /** What the durable runtime must offer for it (RUN-4). */
   readonly requires?: readonly RuntimeCapability[];
   /** Side effects say how they are undone, or why they need not be (CMP-3, CMP-19). */
@@ -92,6 +95,11 @@ export interface OperationDefinition {
     context: CallContext,
     input: JsonObject,
   ) => Promise<ConnectorResult | undefined>;
+}
+
+/** An operation as the services see it: what it declares about being tried again, compiled. */
+export interface Operation extends OperationDefinition {
+  readonly retry: RetryPolicy;
 }
 
 /** CON-12: what the vendor takes from us, all executors together. A burst may use the whole allowance at once. */
@@ -117,6 +125,11 @@ export interface ConnectorDefinition {
   readonly auth: ConnectorAuth;
   readonly rateLimit?: RequestLimit;
   readonly operations: Readonly<Record<string, OperationDefinition>>;
+}
+
+/** A connector of a checked catalog. */
+export interface Connector extends ConnectorDefinition {
+  readonly operations: Readonly<Record<string, Operation>>;
 }
 
 /** Keeps calls under what connectors declare (CON-12). */

@@ -1,7 +1,31 @@
-/** Owns the shapes in which the catalog tells about itself (CON-14). */
+/** Owns the shapes in which the catalog tells about itself (CMD-10, CON-14). */
+import type { AuditTier } from "../core/audit-tiers.ts";
+import type { TaskFlags } from "../core/classify.ts";
 import type { JsonObject } from "../core/json.ts";
-import type { RiskLevel } from "../core/vocabulary.ts";
+import type { Primitive, PrimitiveFamily } from "../core/primitives.ts";
+import type { ErrorClass, IngressType, RiskLevel } from "../core/vocabulary.ts";
 import type { OperationDefinition, RequestLimit, SecretRef } from "./connectors.ts";
+
+/** A task as spec §13.2 writes it, and what it is mapped to. */
+export interface TaskSummary extends TaskFlags {
+  readonly name: string;
+  readonly description: string;
+  readonly commandType: string;
+  readonly functionName: string;
+  /** Empty: any. */
+  readonly ingressTypes: readonly IngressType[];
+  readonly requiredInputs: readonly string[];
+  readonly policyChecks: readonly string[];
+  readonly connectorRequirements: readonly string[];
+  readonly riskLevel: RiskLevel;
+  readonly maxAttempts: number;
+  readonly metadata: JsonObject;
+  readonly primitives: readonly { readonly name: Primitive; readonly family: PrimitiveFamily }[];
+  /** The tier that its commands reach (AUD-13). */
+  readonly auditTier: AuditTier;
+  readonly inputSchema: JsonObject;
+  readonly agentsMay: boolean;
+}
 
 export interface ConnectorSummary {
   readonly name: string;
@@ -23,6 +47,8 @@ export interface OperationSummary {
   readonly compensation: OperationDefinition["compensation"] | null;
   readonly timeoutMs: number;
   readonly attemptsMax: number;
+  readonly waitsSeconds: readonly number[];
+  readonly retryable: readonly ErrorClass[];
   readonly inputSchema: JsonObject | null;
   readonly outputSchema: JsonObject | null;
   /** What goes on record when it is called. */

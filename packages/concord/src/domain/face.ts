@@ -7,8 +7,9 @@ import type { Approval } from "./approvals.ts";
 import type { Artifact, Lineage } from "./artifacts.ts";
 import type { DomainEvent } from "./audit.ts";
 import type { CommandService } from "./command-service.ts";
+import type { Costs } from "./costs.ts";
 import type { DashboardService } from "./dashboards.ts";
-import type { ConnectorSummary } from "./describing.ts";
+import type { ConnectorSummary, TaskSummary } from "./describing.ts";
 import type { Explanation } from "./explain.ts";
 import type { Health } from "./health.ts";
 import type { IncidentService } from "./incident-service.ts";
@@ -64,6 +65,8 @@ export interface Concord {
   readonly explain: (principal: Principal, id: string) => Promise<Explanation>;
   /** Everything on record about the command and those below it, as one file (evidence/). Throws `not_found`, `forbidden`. */
   readonly evidence: (principal: Principal, id: string) => Promise<string>;
+  /** What the command and those below it cost. Throws `not_found`. */
+  readonly costs: (principal: Principal, id: string) => Promise<Costs>;
   readonly timeline: (
     principal: Principal,
     id: string,
@@ -77,6 +80,8 @@ export interface Concord {
   readonly policies: PolicyService;
   readonly notifications: NotificationService;
   readonly connectors: () => readonly ConnectorSummary[];
+  /** What may be asked for, and on which terms. */
+  readonly tasks: () => readonly TaskSummary[];
   /** The record of the caller's tenant, newest first. Throws `invalid_cursor`. */
   readonly record: (principal: Principal, filter: RecordFilter) => Promise<Page<DomainEvent>>;
   readonly redactions: RedactionService;

@@ -6,7 +6,7 @@
 import type { Command, PlanStep } from "../core/command.ts";
 import { isOutcomeUnknown } from "../core/errors.ts";
 import type { ErrorClass } from "../core/vocabulary.ts";
-import type { OperationDefinition } from "./connectors.ts";
+import type { Operation } from "./connectors.ts";
 import type { Directive } from "./directive.ts";
 import { openIncident } from "./incidents.ts";
 import type { Kit } from "./kit.ts";
@@ -17,7 +17,7 @@ const PROBES_MAX = 3;
 
 /** Milliseconds until the vendor is asked; undefined when that is pointless or was done often enough. */
 export function waitBeforeProbeMs(
-  { retry, sideEffect, lookup }: OperationDefinition,
+  { retry, sideEffect, lookup }: Operation,
   attempts: number,
   errorClass: ErrorClass,
 ): number | undefined {

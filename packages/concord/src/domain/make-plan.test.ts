@@ -125,7 +125,7 @@ describe("plans", () => {
     );
   });
 
-  test("PLN-3 TOL-3 a tool becomes calls of its connectors' operations, with keys, ways back and gates", () => {
+  test("PLN-2 PLN-3 V-71 TOL-3 a tool becomes calls of its connectors' operations, with keys, ways back and gates", () => {
     const made = planOf(all, { ...combined, requiredApprovals: [gate] }, { syncAllowed: true });
     expect(made).toEqual({
       plan: {
@@ -152,12 +152,14 @@ describe("plans", () => {
             dependsOn: [],
             primitive: "connector_call",
             functionName: "shop.price",
+            metadata: { side_effect: false, attempts_max: 1, timeout_ms: 1_000 },
           },
           {
             stepId: "buy",
             dependsOn: [],
             primitive: "connector_call",
             functionName: "shop.buy",
+            metadata: { side_effect: true, attempts_max: 1, timeout_ms: 1_000 },
             effect: {
               effectType: "shop.buy",
               idempotencyKey: "buy:7",
@@ -170,6 +172,7 @@ describe("plans", () => {
             dependsOn: [],
             primitive: "connector_call",
             functionName: "inbox.send",
+            metadata: { side_effect: true, attempts_max: 1, timeout_ms: 1_000 },
             effect: {
               effectType: "note",
               idempotencyKey: "tell:cmd_01a1fe061cd7702f85674d31377853f0",
@@ -182,10 +185,13 @@ describe("plans", () => {
             dependsOn: [],
             primitive: "artifact_write",
             functionName: "receipt",
+            metadata: {},
           },
         ],
         requiredApprovals: ["purchase"],
         expectedArtifacts: ["receipt"],
+        memoryWriteIntents: [],
+        notificationIntents: ["inbox.send"],
         createdAt: "t",
       },
     });

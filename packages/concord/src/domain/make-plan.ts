@@ -52,6 +52,10 @@ export function makePlan(
     steps,
     requiredApprovals: approvals.map((one) => one.approvalType),
     expectedArtifacts: artifactTypes(task),
+    memoryWriteIntents: [],
+    notificationIntents: steps
+      .filter((step) => tellsPeople(catalog, task, step.stepId))
+      .map((step) => step.functionName),
     createdAt,
   };
   return { plan };
@@ -65,10 +69,19 @@ function classified(
   gated: boolean,
 ): Pick<ExecutionPlan, "executionMode" | "primitives"> {
   const syncAllowed = task.syncAllowed === true;
-  const asyncRequired = combined.decision === "route_async" || task.runsAs === "agent_turn";
+  const asyncRequired =
+    task.asyncRequired === true ||
+    combined.decision === "route_async" ||
+    task.runsAs === "agent_turn";
   const writesOutside = steps.some((step) => step.effect !== undefined);
   return {
-    executionMode: executionMode({ syncAllowed, asyncRequired, gated, writesOutside }),
+    executionMode: executionMode({
+      syncAllowed,
+      asyncRequired,
+      gated,
+      writesOutside,
+      riskLevel: task.riskLevel,
+    }),
     primitives: mapTaskToPrimitives({
       approvalRequired: gated,
       asyncRequired,
@@ -76,11 +89,7 @@ function classified(
       usesConnector: steps.some((step) => step.primitive === "connector_call"),
       artifactPossible: artifactTypes(task).length > 0,
       memoryWritePossible: false,
-      notificationRequired: task.steps.some(
-        (step) =>
-          step.kind === "connector" &&
-          catalog.connector(step.connector).connectorType === NOTIFICATION,
-      ),
+      notificationRequired: task.steps.some(({ id }) => tellsPeople(catalog, task, id)),
     }),
   };
 }
@@ -88,7 +97,18 @@ function classified(
 /** The type of the connectors that tell people something. */
 const NOTIFICATION = "notification";
 
-function artifactTypes(task: Task): readonly string[] {
+export function tellsPeople(
+  catalog: Pick<PlanCatalog, "connector">,
+  { steps }: Pick<Task, "steps">,
+  stepId: string,
+): boolean {
+  const step = steps.find((one) => one.id === stepId);
+  return (
+    step?.kind === "connector" && catalog.connector(step.connector).connectorType === NOTIFICATION
+  );
+}
+
+export function artifactTypes(task: Pick<Task, "steps">): readonly string[] {
   return task.steps.flatMap((one) => (one.kind === "artifact" ? [one.artifactType] : []));
 }
 
@@ -102,7 +122,7 @@ function planStep(
   values: JsonObject,
   definition: StepDefinition,
 ): PlanStep | Failure {
-  const base = { stepId: definition.id, dependsOn: definition.dependsOn ?? [] };
+  const base = { stepId: definition.id, dependsOn: definition.dependsOn ?? [], metadata: {} };
   if (definition.kind === "take_back") {
     return { ...base, primitive: "state_transition", functionName: "take_back" };
   }
@@ -111,12 +131,13 @@ function planStep(
     return { ...base, primitive: "artifact_write", functionName };
   }
   const { connector, operation, effectType } = definition;
+  const { keyTemplate, sideEffect, retry, timeoutMs } = catalog.operation(connector, operation);
   const call = {
     ...base,
     primitive: "connector_call",
     functionName: `${connector}.${operation}`,
+    metadata: { side_effect: sideEffect, attempts_max: retry.attemptsMax, timeout_ms: timeoutMs },
   } as const;
-  const { keyTemplate } = catalog.operation(connector, operation);
   if (effectType === undefined) return call;
   const rendered = renderTemplate(keyTemplate ?? "", values);
   if ("missing" in rendered) {

@@ -108,6 +108,7 @@ export function policyInput(kit: Kit, command: Command, task: Task): PolicyInput
       ingress: command.ingress,
       payload: command.payload,
       riskLevel: riskOf(task, command),
+      ...(command.context.place === undefined ? {} : { place: command.context.place }),
     },
     connectors,
     dataTouched: task.dataTouched ?? [],

@@ -190,7 +190,7 @@ async function record(
   { store }: ScheduleParts,
   principal: Principal,
   traceId: string,
-  action: string,
+  action: "paused" | "resumed" | "triggered" | "backfilled",
   payload: JsonObject,
 ): Promise<void> {
   await store.transaction((tx) =>

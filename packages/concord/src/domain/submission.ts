@@ -3,7 +3,8 @@
  * runtime's message in one transaction. Invariants G1 (nothing before the row) and G3 (no effect without a
  * decision). Refuses to own: HTTP, and running the plan.
  */
-import type { AgentCallRef, Command, Principal } from "../core/command.ts";
+import type { AgentCallRef, Command, Place, Principal } from "../core/command.ts";
+import { newContext } from "../core/context.ts";
 import { type Failure, failureOf, Refusal } from "../core/errors.ts";
 import { asId, type CommandId, decodeId } from "../core/ids.ts";
 import { isJsonObject, type Json, type JsonObject, toJson, unstorable } from "../core/json.ts";
@@ -37,6 +38,8 @@ export interface SubmitRequest {
   readonly idempotencyKey?: string;
   readonly runAs?: string;
   readonly metadata?: JsonObject;
+  /** Default: that of the parent. */
+  readonly place?: Place;
   readonly parent?: Command;
   readonly agentCall?: AgentCallRef;
   readonly riskAtLeast?: RiskLevel;
@@ -63,7 +66,7 @@ export function checkRequest(
   kit: Kit,
   request: Pick<
     SubmitRequest,
-    "taskName" | "commandType" | "payload" | "ingress" | "idempotencyKey" | "metadata"
+    "taskName" | "commandType" | "payload" | "ingress" | "idempotencyKey" | "metadata" | "place"
   >,
 ): { readonly task: Task; readonly payload: JsonObject } {
   const task = taskAskedFor(kit, request);
@@ -80,7 +83,8 @@ export function checkRequest(
   const problem =
     unstorable(request.payload, "payload") ??
     unstorable(key ?? "", "idempotency_key") ??
-    unstorable(request.metadata ?? {}, "context.metadata");
+    unstorable(request.metadata ?? {}, "context.metadata") ??
+    unstorable(request.place ?? {}, "context");
   if (problem !== undefined) throw invalid(problem);
   return { task, payload: checkPayload(task, request.payload) };
 }
@@ -223,14 +227,14 @@ function newCommand(
     requestedBy: request.principal.user,
     ingress: request.ingress,
     payload,
-    context: {
-      actor: request.principal,
-      runAs: request.runAs ?? "user",
-      requestId: `req_${kit.newId().replaceAll("-", "")}`,
-      metadata: request.metadata ?? {},
-      ...(request.agentCall === undefined ? {} : { agentCall: request.agentCall }),
-      ...(request.riskAtLeast === undefined ? {} : { riskAtLeast: request.riskAtLeast }),
-    },
+    context: newContext(
+      {
+        ...request,
+        actor: request.principal,
+        place: request.place ?? request.parent?.context.place,
+      },
+      kit.newId,
+    ),
     requestHash: requestHashOf(kit, task, payload),
     idempotencyKey: request.idempotencyKey ?? claim?.key ?? null,
     derivedKey: claim?.derivedKey ?? null,

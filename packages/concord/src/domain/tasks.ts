@@ -2,6 +2,7 @@
  * Owns what a contract author declares: tasks with their steps, tools, approval types, compensations; and the
  * catalog the services look them up in. Refuses to own: checking the graph (registry) and running it (runtime).
  */
+import type { TaskTier } from "../core/audit-tiers.ts";
 import type { Command, Principal } from "../core/command.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Approver, Policy } from "../core/policy.ts";
@@ -17,7 +18,7 @@ import {
 } from "../core/vocabulary.ts";
 import type { RuntimeCapability } from "../runtime/protocol/index.ts";
 import type { Artifact, ArtifactVisibility } from "./artifacts.ts";
-import type { ConnectorDefinition, OperationDefinition } from "./connectors.ts";
+import type { Connector, Operation } from "./connectors.ts";
 import type { ScheduleDefinition } from "./schedules.ts";
 import type { WebhookDefinition } from "./webhooks.ts";
 
@@ -120,6 +121,22 @@ export interface PersonQuestion {
   readonly when?: (view: Omit<StepView, "results">) => boolean;
 }
 
+/**
+ * The work of a task without who may ask for it and on which terms: those are declared apart (PLN-10). Nobody can ask for
+ * a function itself.
+ */
+export type TaskFunction = Omit<
+  TaskDefinition,
+  | "commandType"
+  | "ingressTypes"
+  | "policies"
+  | "approval"
+  | "syncAllowed"
+  | "asyncRequired"
+  | "tool"
+  | "functionName"
+>;
+
 export interface TaskDefinition {
   readonly name: string;
   readonly description: string;
@@ -133,6 +150,14 @@ export interface TaskDefinition {
   readonly riskLevel?: RiskLevel;
   /** Answer within the request when nothing gates it. Default false. */
   readonly syncAllowed?: boolean;
+  /** Never answer within the request, whatever else. Default false. */
+  readonly asyncRequired?: boolean;
+  /** The function that does the work, when it was declared apart. Default: the task's name. */
+  readonly functionName?: string;
+  /** What its commands promise to leave on record (AUD-13). Default `durable`; `high_risk` is checked at start. */
+  readonly auditTier?: TaskTier;
+  /** For people and programs around Concord; nothing decides by it. */
+  readonly metadata?: JsonObject;
   /** Names of registered policies; at least one, since silence is not consent. */
   readonly policies: readonly string[];
   /** Ask a person always, whatever the policies say. */
@@ -318,11 +343,11 @@ export interface TaskCatalog {
   artifactTypes(): readonly ArtifactType[];
   /** Undefined for names from an older record. */
   artifactType(name: string): ArtifactType | undefined;
-  connector(name: string): ConnectorDefinition;
-  connectors(): readonly ConnectorDefinition[];
-  operation(connector: string, operation: string): OperationDefinition;
+  connector(name: string): Connector;
+  connectors(): readonly Connector[];
+  operation(connector: string, operation: string): Operation;
   /** For names from an older record, which the code of today may not know. */
-  findOperation(connector: string, operation: string): OperationDefinition | undefined;
+  findOperation(connector: string, operation: string): Operation | undefined;
   compensationOf(effectType: string): CompensationDefinition | undefined;
   schedules(): readonly ScheduleDefinition[];
   webhook(provider: string): WebhookDefinition | undefined;

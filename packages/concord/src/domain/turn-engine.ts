@@ -5,6 +5,7 @@
  */
 import type { Command } from "../core/command.ts";
 import { Refusal } from "../core/errors.ts";
+import type { EventType } from "../core/event-types.ts";
 import { asId, type CommandId, encodeId } from "../core/ids.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { isResting } from "../core/vocabulary.ts";
@@ -140,7 +141,7 @@ async function proposeOne(
   call: AgentCall,
 ): Promise<{ readonly childId: CommandId } | { readonly refusal: string }> {
   const checked = await checkProposal(tx, kit, turn, call);
-  const proposed = (payload: JsonObject, type = "tool_call_proposed") =>
+  const proposed = (payload: JsonObject, type: EventType = "tool_call_proposed") =>
     eventOf(
       turn,
       type,

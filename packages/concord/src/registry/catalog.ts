@@ -4,11 +4,12 @@
  */
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import type { Policy } from "../core/policy.ts";
+import { compilePolicy } from "../core/retry.ts";
 import type { ReviewSummary } from "../core/review-packet.ts";
 import { compileSchema } from "../core/validation.ts";
 import { ARTIFACT_TYPES } from "../core/vocabulary.ts";
 import { personFields } from "../domain/asking.ts";
-import type { ConnectorDefinition } from "../domain/connectors.ts";
+import type { Connector, ConnectorDefinition } from "../domain/connectors.ts";
 import type { ScheduleDefinition } from "../domain/schedules.ts";
 import type {
   AgentDefinition,
@@ -21,13 +22,19 @@ import type {
   Task,
   TaskCatalog,
   TaskDefinition,
+  TaskFunction,
   Tool,
 } from "../domain/tasks.ts";
 import type { WebhookDefinition } from "../domain/webhooks.ts";
+import type { TaskSpec } from "./task-specs.ts";
 
 /** What `defineContracts` hands to a contracts module. */
 export interface Catalog {
   task(definition: TaskDefinition): void;
+  /** Work whose terms are declared apart; nobody can ask for it itself. */
+  taskFunction(definition: TaskFunction): void;
+  /** The terms of a task, about a function (PLN-10). */
+  taskSpec(spec: TaskSpec): void;
   policy(policy: Policy): void;
   connector(definition: ConnectorDefinition): void;
   approvalType(definition: ApprovalTypeDefinition): void;
@@ -44,6 +51,8 @@ export interface Catalog {
 /** Everything registered, in order; names may still clash or dangle. */
 export interface Registrations {
   readonly tasks: readonly TaskDefinition[];
+  readonly functions: readonly TaskFunction[];
+  readonly specs: readonly TaskSpec[];
   readonly policies: readonly Policy[];
   readonly connectors: readonly ConnectorDefinition[];
   readonly approvalTypes: readonly ApprovalTypeDefinition[];
@@ -58,6 +67,8 @@ export interface Registrations {
 
 export function recorder(): { readonly catalog: Catalog; readonly registrations: Registrations } {
   const tasks: TaskDefinition[] = [];
+  const functions: TaskFunction[] = [];
+  const specs: TaskSpec[] = [];
   const policies: Policy[] = [];
   const connectors: ConnectorDefinition[] = [];
   const approvalTypes: ApprovalTypeDefinition[] = [];
@@ -70,6 +81,8 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
   const problems: string[] = [];
   const catalog: Catalog = {
     task: (one) => void tasks.push(one),
+    taskFunction: (one) => void functions.push(one),
+    taskSpec: (one) => void specs.push(one),
     policy: (one) => void policies.push(one),
     connector: (one) => void connectors.push(one),
     approvalType: (one) => void approvalTypes.push(one),
@@ -83,6 +96,8 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
   };
   const registrations = {
     tasks,
+    functions,
+    specs,
     policies,
     connectors,
     approvalTypes,
@@ -101,7 +116,7 @@ export function recorder(): { readonly catalog: Catalog; readonly registrations:
 export function buildCatalog(registered: Registrations, builtIn: readonly Task[]): TaskCatalog {
   const tasks = byName([...registered.tasks.map(toTask), ...builtIn]);
   const policies = byName(registered.policies);
-  const connectors = byName(registered.connectors);
+  const connectors = byName(registered.connectors.map(toConnector));
   const approvalTypes = byName(registered.approvalTypes);
   const artifactTypes = byName([...commonArtifactTypes(), ...registered.artifactTypes].map(toType));
   const compensations = new Map(registered.compensations.map((one) => [one.of, one]));
@@ -157,6 +172,16 @@ function shows(
 }
 
 const EVERY_OTHER = "*";
+
+/** RTY-2: the only policies that are made for operations. */
+function toConnector(definition: ConnectorDefinition): Connector {
+  const { name, operations } = definition;
+  const compiled = Object.entries(operations).map(([operation, one]) => {
+    const retry = compilePolicy(`${name}.${operation}`, one.retry);
+    return [operation, { ...one, retry }] as const;
+  });
+  return { ...definition, operations: Object.fromEntries(compiled) };
+}
 
 function commonArtifactTypes(): readonly ArtifactTypeDefinition[] {
   return ARTIFACT_TYPES.map((name) => ({ name, description: `A ${name.replace("_", " ")}.` }));

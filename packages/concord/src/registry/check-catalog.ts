@@ -105,8 +105,6 @@ function taskProblems(task: TaskDefinition, registered: Registrations): readonly
   const approvalTypes = registered.approvalTypes.map(nameOf);
   const steps = task.steps.map((step) => ({
     stepId: step.id,
-    primitive: "connector_call" as const,
-    functionName: step.id,
     dependsOn: step.dependsOn ?? [],
   }));
   const unknownPolicies = task.policies.filter((name) => !policies.includes(name));

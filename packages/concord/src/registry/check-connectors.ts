@@ -1,7 +1,7 @@
 /** Owns refusing a connector that cannot work or that holds what it must not (CON-2, CON-9, CON-12, CMP-19, RTY-5, RTY-8). */
 import type { JsonObject } from "../core/json.ts";
 import { findSensitive } from "../core/policy/data-safety.ts";
-import { longestMs } from "../core/retry.ts";
+import { compilePolicy, longestMs, retryProblems } from "../core/retry.ts";
 import { compileSchema } from "../core/validation.ts";
 import type {
   ConnectorAuth,
@@ -64,10 +64,14 @@ function operationProblems(
   operation: OperationDefinition,
   auth: ConnectorAuth,
 ): readonly string[] {
-  const { sideEffect, keyTemplate, compensation, retry, timeoutMs, scope } = operation;
+  const { sideEffect, keyTemplate, compensation, timeoutMs, scope } = operation;
+  const retry = compilePolicy(at, operation.retry);
   const granted = auth.mode === "none" ? undefined : auth.scopes;
   return [
-    ...(retry.attemptsMax >= 1 ? [] : [`${at}: attemptsMax is below 1`]),
+    ...retryProblems(retry, keyTemplate !== undefined).map((one) => `${at}: ${one}`),
+    ...(operation.costUnits === undefined || operation.costUnits >= 0
+      ? []
+      : [`${at}: costUnits is below 0`]),
     ...(timeoutMs > 0 ? [] : [`${at}: timeoutMs is not above 0`]),
     ...(sideEffect && keyTemplate === undefined
       ? [`${at} has a side effect and no keyTemplate, so it could happen twice`]
@@ -90,7 +94,7 @@ function windowProblems(
   { keyHonouredForSeconds, retry, timeoutMs }: OperationDefinition,
 ): readonly string[] {
   if (keyHonouredForSeconds === undefined) return [];
-  const neededSeconds = Math.ceil(longestMs(retry, timeoutMs) / 1000);
+  const neededSeconds = Math.ceil(longestMs(compilePolicy(at, retry), timeoutMs) / 1000);
   if (neededSeconds <= keyHonouredForSeconds) return [];
   return [
     `${at}: its attempts can take ${neededSeconds} s, and the vendor remembers a key for ${keyHonouredForSeconds} s; allow fewer attempts or shorter waits`,

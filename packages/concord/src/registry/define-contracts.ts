@@ -11,6 +11,8 @@ import {
   scheduleProblems,
   webhookProblems,
 } from "./check-runtime.ts";
+import { tierProblems } from "./records-left.ts";
+import { withSpecs } from "./task-specs.ts";
 
 export interface Contracts {
   readonly kind: "concord.contracts";
@@ -69,15 +71,17 @@ export function loadCatalog(
   contracts: readonly Contracts[],
   { runtime, compensationDepthMax }: CatalogOptions = {},
 ): TaskCatalog {
-  const { catalog, registrations } = recorder();
+  const { catalog, registrations: recorded } = recorder();
   for (const one of contracts) one.register(catalog);
   catalog.policy(anyonePolicy(TURN_POLICY, "talking is free; each call is judged by itself"));
   catalog.task(ASK_PERSON);
+  const registrations = withSpecs(recorded);
   const builtIn = [agentTurnTask()];
   const builtInNames = builtIn.map((task) => task.name);
   const problems = [
     ...registrations.problems,
     ...catalogProblems(registrations, builtInNames, compensationDepthMax),
+    ...tierProblems(registrations),
     ...scheduleProblems(registrations, builtInNames),
     ...webhookProblems(registrations),
     ...(runtime === undefined ? [] : runtimeProblems(registrations, runtime)),

@@ -3,7 +3,7 @@
  * what happens outside, who approves, under which key, what is left behind, how it is undone, what goes on record.
  */
 import type { Policy } from "../core/policy.ts";
-import type { ConnectorDefinition, OperationDefinition } from "../domain/connectors.ts";
+import type { Connector, Operation } from "../domain/connectors.ts";
 import type { ConnectorSummary, OperationSummary, OperationUse } from "../domain/describing.ts";
 import type { Task, TaskCatalog } from "../domain/tasks.ts";
 
@@ -15,7 +15,7 @@ export function describeConnectors(catalog: TaskCatalog): readonly ConnectorSumm
 function describe(
   catalog: TaskCatalog,
   tasks: readonly Task[],
-  connector: ConnectorDefinition,
+  connector: Connector,
 ): ConnectorSummary {
   const { name, connectorType, riskLevel, auth, rateLimit } = connector;
   return {
@@ -36,7 +36,7 @@ function summaryOf(
   tasks: readonly Task[],
   connector: string,
   operation: string,
-  definition: OperationDefinition,
+  definition: Operation,
 ): OperationSummary {
   const { description, sideEffect, keyTemplate, compensation, scope, timeoutMs } = definition;
   const uses = tasks.flatMap((task) => usesOf(catalog, task, connector, operation));
@@ -49,6 +49,8 @@ function summaryOf(
     compensation: compensation ?? null,
     timeoutMs,
     attemptsMax: definition.retry.attemptsMax,
+    waitsSeconds: definition.retry.waitsSeconds,
+    retryable: definition.retry.retryable,
     inputSchema: definition.inputSchema ?? null,
     outputSchema: definition.outputSchema ?? null,
     auditEvents: sideEffect

@@ -15,7 +15,9 @@ import { CatalogError } from "../registry/check-catalog.ts";
 import { type Contracts, isContracts } from "../registry/define-contracts.ts";
 import { parseAlertLimits } from "./alert-limits.ts";
 import { nearest } from "./database-socket.ts";
+import { parseEventRetention } from "./event-retention.ts";
 import { SETTINGS, SUMMARY } from "./settings.ts";
+import { parseTokenCosts } from "./token-costs.ts";
 
 const PROGRAM = "concord";
 
@@ -61,7 +63,12 @@ async function createOrExit(
       agentRuntimes: { podium: podiumRuntime(settings.podiumUrl, settings.podiumKey) },
       executorId: settings.executorId,
       workflowVersion: settings.workflowVersion,
+      ...(settings.queuePrefix === undefined ? {} : { queuePrefix: settings.queuePrefix }),
       alertLimits: parsedOrExit("--alert-limits", () => parseAlertLimits(settings.alertLimits)),
+      eventRetention: parsedOrExit("--event-retention", () =>
+        parseEventRetention(settings.eventRetention),
+      ),
+      tokenCosts: parsedOrExit("--token-costs", () => parseTokenCosts(settings.tokenCosts)),
       secrets: secretsOf(settings),
       webhooks: webhooksOf(settings),
       log,

@@ -113,12 +113,32 @@ export const SETTINGS = {
     placeholder: "queued_seconds=600,…",
     default: [],
   }),
+  eventRetention: config.list({
+    flag: "event-retention",
+    env: "CONCORD_EVENT_RETENTION",
+    help: "Days after which events are forgotten, by purpose or purpose/command_type; the rest is kept. See docs/redaction.md.",
+    placeholder: "agent_step=90,audit/book_hotel=2557",
+    default: [],
+  }),
+  tokenCosts: config.list({
+    flag: "token-costs",
+    env: "CONCORD_TOKEN_COSTS",
+    help: "Cost units for a thousand tokens of an agent's thoughts; see docs/wire.md.",
+    placeholder: "input=0.3,output=1.5",
+    default: [],
+  }),
   workflowVersion: config.text({
     flag: "workflow-version",
     env: "CONCORD_WORKFLOW_VERSION",
     help: "Only for upgrades that change the order of durable steps; runs go on where their version lives.",
     placeholder: "version",
     default: WORKFLOW_VERSION,
+  }),
+  queuePrefix: config.text({
+    flag: "queue-prefix",
+    env: "CONCORD_QUEUE_PREFIX",
+    help: "Put before the names of the queues, e.g. one for each environment; change it only while nothing is queued.",
+    placeholder: "staging",
   }),
   podiumUrl: config.url({
     flag: "podium-url",

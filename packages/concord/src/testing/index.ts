@@ -5,6 +5,7 @@
  * directory on a free port. Each call gives a database of its own.
  */
 import { randomUUID } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import { startTemporaryPostgres } from "@concert/postgres-host";
 import pg from "pg";
 
@@ -17,6 +18,8 @@ export {
   type RuntimeSubject,
   runtimeContract,
 } from "./runtime-contract.ts";
+
+const ABANDONED_MS = 3_000;
 
 export interface TestPostgres {
   readonly databaseUrl: string;
@@ -43,12 +46,35 @@ export async function startTestPostgres(): Promise<TestPostgres> {
     databaseUrl,
     localUrl,
     stop: async () => {
+      await abandoned(server.url, name);
       if (given !== undefined) {
         await administer(server.url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
       }
       await server.stop();
     },
   };
+}
+
+/**
+ * Waits until nobody is connected, or for some seconds: a pool that was ended says so before its last connections are
+ * gone, and one that is cut off then raises an error that nobody hears any more.
+ */
+async function abandoned(url: string, name: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  // A server that is gone already has nobody connected.
+  if (
+    !(await client.connect().then(
+      () => true,
+      () => false,
+    ))
+  )
+    return;
+  const asked = "SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()";
+  for (const endMs = performance.now() + ABANDONED_MS; performance.now() < endMs; ) {
+    if ((await client.query(asked, [name])).rowCount === 0) break;
+    await setTimeout(20);
+  }
+  await client.end();
 }
 
 async function administer(url: string, statement: string): Promise<void> {

@@ -29,19 +29,43 @@ class Applied implements Machine<string> {
   }
 }
 
+/** Its syncs beside the event loop end, while they are held, when the test says so. */
+class HeldLog extends RaftLog {
+  isHeld = false;
+  /** As if the disk were slow. */
+  override get syncsBeside(): boolean {
+    return true;
+  }
+  #done: ((failure: Error | null) => void) | null = null;
+
+  override saveBeside(...[hardState, append, done]: Parameters<RaftLog["saveBeside"]>): void {
+    if (this.isHeld) this.#done = done;
+    super.saveBeside(hardState, append, this.isHeld ? () => undefined : done);
+  }
+  get isSyncing(): boolean {
+    return this.#done !== null;
+  }
+  end(failure: Error | null): void {
+    const done = this.#done;
+    this.#done = null;
+    done?.(failure);
+  }
+}
+
 /** n1 leads n2, which is this test: it answers only what it is told to. */
 async function leading(
   use: (member: Member) => Promise<void>,
   outbox: { heldIndex: number } = { heldIndex: Number.POSITIVE_INFINITY },
 ): Promise<void> {
   await inTemporaryDirectory(async (folder) => {
-    const log = new RaftLog(join(folder, "raft.db"));
+    const log = new HeldLog(join(folder, "raft.db"));
     log.claim({ clusterId: "c", nodeId: n1, incarnation: "i" }, foundedBy([n1, n2], "i"));
     const member = new Member(log, outbox);
     await member.becomeLeader();
     await use(member);
     member.driver.stop();
     log.close();
+    expect(member.failures).toEqual(member.expected);
   });
 }
 
@@ -49,10 +73,12 @@ class Member {
   readonly driver: RaftDriver<string>;
   readonly machine = new Applied();
   readonly sent: Incoming[] = [];
-  readonly log: RaftLog;
+  readonly log: HeldLog;
+  readonly failures: unknown[] = [];
+  expected: unknown[] = [];
   #nowMs = 0;
 
-  constructor(log: RaftLog, outbox: { readonly heldIndex: number }) {
+  constructor(log: HeldLog, outbox: { readonly heldIndex: number }) {
     this.log = log;
     this.driver = new RaftDriver<string>({
       nodeId: n1,
@@ -67,9 +93,7 @@ class Member {
       },
       compaction: { entries: COMPACT, tail: TAIL },
       now: () => ({ monotonicMs: this.#nowMs, wallMs: 1_000, random: 0 }),
-      onFatal: (error) => {
-        throw error;
-      },
+      onFatal: (error) => this.failures.push(error),
     });
   }
 
@@ -151,6 +175,111 @@ describe("a driver that leads another member", () => {
       member.machine.applying = () => expect(member.saved).toBe(lastIndex);
       member.answer();
       expect(await done).toEqual({ kind: "applied", result: "p" });
+    });
+  });
+
+  test("§10.2.1: while the disk works on a batch this member counts for nothing in it, whoever else has it", async () => {
+    await leading(async (member) => {
+      member.log.isHeld = true;
+      const before = member.driver.state.commitIndex;
+      const done = Promise.all([member.driver.propose("p"), member.driver.propose("q")]);
+      await turn();
+      member.answer();
+      await turn();
+      expect([member.log.isSyncing, member.saved]).toEqual([true, before + 2]);
+      expect([member.driver.state.commitIndex, member.machine.appliedIndex]).toEqual([
+        before,
+        before,
+      ]);
+      member.log.end(null);
+      expect(await done).toMatchObject([{ result: "p" }, { result: "q" }]);
+      expect(member.driver.state.commitIndex).toBe(before + 2);
+    });
+  });
+
+  test("what happens while the disk works comes after it, in order, and proposals share the next sync", async () => {
+    await leading(async (member) => {
+      member.log.isHeld = true;
+      const { syncs } = member.driver.stats;
+      const before = member.machine.appliedIndex;
+      const first = Promise.all([member.driver.propose("a"), member.driver.propose("b")]);
+      await turn();
+      member.answer();
+      const rest = Promise.all(["c", "d", "e"].map((one) => member.driver.propose(one)));
+      await turn();
+      expect([member.log.isSyncing, member.appends()]).toEqual([true, []]);
+      member.log.end(null);
+      await first;
+      member.answer();
+      expect([member.log.isSyncing, member.machine.appliedIndex]).toEqual([true, before + 2]);
+      member.log.end(null);
+      expect(await rest).toMatchObject([{ result: "c" }, { result: "d" }, { result: "e" }]);
+      expect(member.driver.stats.syncs - syncs).toBe(2);
+    });
+  });
+
+  test("§5.3: a follower says that it has entries once its disk has them", async () => {
+    await leading(async (member) => {
+      member.log.isHeld = true;
+      const { lastIndex, lastTerm } = {
+        lastIndex: member.driver.state.log.lastIndex,
+        lastTerm: member.driver.state.term,
+      };
+      const entries = [1, 2].map((offset) => ({
+        index: lastIndex + offset,
+        term: 2,
+        kind: "command" as const,
+        timeMs: 1_000,
+        payload: "theirs",
+      }));
+      member.driver.receive({
+        type: "append_request",
+        from: n2,
+        to: n1,
+        term: 2,
+        round: 1,
+        prevIndex: lastIndex,
+        prevTerm: lastTerm,
+        throughIndex: lastIndex + 2,
+        commitIndex: lastIndex,
+        entries,
+      });
+      await turn();
+      const replies = () => member.sent.filter(({ type }) => type === "append_reply");
+      expect([member.log.isSyncing, replies()]).toEqual([true, []]);
+      member.log.end(null);
+      expect(replies()).toMatchObject([{ success: true, matchIndex: lastIndex + 2 }]);
+    });
+  });
+
+  test("pitfall 3: a sync that fails ends the member, and nothing of that batch is answered", async () => {
+    await leading(async (member) => {
+      member.log.isHeld = true;
+      const failure = new Error("EIO: the disk refuses");
+      member.expected = [failure];
+      const answers: string[] = [];
+      for (const one of ["p", "q"]) {
+        void member.driver.propose(one).then(({ kind }) => answers.push(kind));
+      }
+      await turn();
+      member.answer();
+      const applied = member.machine.appliedIndex;
+      member.log.end(failure);
+      await turn();
+      expect([member.driver.failed, answers]).toEqual([true, []]);
+      expect(member.machine.appliedIndex).toBe(applied);
+    });
+  });
+
+  test("a member that stops waits for its disk, and answers what is decided then", async () => {
+    await leading(async (member) => {
+      member.log.isHeld = true;
+      const done = Promise.all([member.driver.propose("p"), member.driver.propose("q")]);
+      await turn();
+      member.answer();
+      expect(member.log.isSyncing).toBe(true);
+      member.driver.stop();
+      expect(await done).toMatchObject([{ result: "p" }, { result: "q" }]);
     });
   });
 

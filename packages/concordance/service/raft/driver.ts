@@ -1,13 +1,16 @@
 /**
  * Owns doing what the core decided, in order: sync the log, send, apply, then answer. The only room here
- * that touches disk and timers. Group commit: proposals that arrive while the disk is busy share the next
- * sync. Refuses to own: Raft's rules (node.ts), what an entry means (the machine), sockets (peers.ts).
+ * that touches disk and timers. While a sync is under way the event loop serves everyone else, and what
+ * happens to this member waits (test/sim/node.ts does the same). Group commit: proposals that arrive
+ * while the disk is busy share the next sync. Refuses to own: Raft's rules (node.ts), what an entry means (the machine), sockets (peers.ts).
  */
 
 import { Applier, assertTogether } from "./applier.ts";
+import { assert } from "./assert.ts";
 import { type CompactionLimits, Compactor } from "./compactor.ts";
 import { suspectLeader } from "./election.ts";
 import { EntryCache } from "./entry-cache.ts";
+import { EventLine } from "./event-line.ts";
 import type { Install, RaftLog } from "./log.ts";
 import { type Change, currentVoters } from "./membership.ts";
 import {
@@ -70,12 +73,14 @@ export class RaftDriver<R> {
   readonly #reads = new ReadQueue();
   readonly #compactor: Compactor;
   readonly #saver: Saver;
+  readonly #events: EventLine;
+  #isTickWaiting = false;
   #flushing = false;
   #announcing = false;
   #phase: "running" | "stopping" | "failed" = "running";
   #state: RaftState;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #stats = { proposals: 0, elections: 0, compactions: 0, installs: 0, longestStallMs: 0 };
+  #stats = { proposals: 0, elections: 0, compactions: 0, installs: 0 };
 
   /** Restores the member and applies what was committed. Throws when disk and state disagree. */
   constructor(options: DriverOptions<R>) {
@@ -86,7 +91,13 @@ export class RaftDriver<R> {
     this.#cache = new EntryCache((from, through) => log.read(from, through));
     this.#applier = new Applier(machine, this.#cache, this.#pending);
     this.#state = restart(nodeId, restored, machine.appliedIndex, now());
-    this.#saver = new Saver(log, this.#state.term);
+    this.#saver = new Saver(log, this.#state.term, (finish) => this.#events.resume(finish));
+    this.#events = new EventLine({
+      saver: this.#saver,
+      paid: (saved) => this.#countMine(saved),
+      nowMs: () => now().monotonicMs,
+      onFailure: (error) => this.#fail(error),
+    });
     this.#compactor = this.#makeCompactor();
     this.#applier.through(this.#state.commitIndex);
   }
@@ -96,9 +107,10 @@ export class RaftDriver<R> {
     return new Compactor({
       ...{ log, machine, outbox, limits: compaction },
       state: () => this.#state,
-      asEvent: (work) => {
-        if (this.#phase === "running") this.#guarded(work);
-      },
+      asEvent: (work) =>
+        this.#events.add(() => {
+          if (this.#phase === "running") work();
+        }),
       compacted: (through) => {
         this.#state = compactThrough(this.#state, through);
         this.#stats.compactions += 1;
@@ -134,7 +146,7 @@ export class RaftDriver<R> {
   /** Resolves once the change is committed, or says why it cannot be. */
   change(change: Change): Promise<ChangeOutcome> {
     return new Promise((resolve) => {
-      this.#guarded(() => {
+      this.#events.add(() => {
         const moment = this.#options.now();
         const proposed = proposeChange(this.#state, change, moment);
         if (typeof proposed === "string") return resolve(proposed);
@@ -151,15 +163,15 @@ export class RaftDriver<R> {
 
   /** Begins to hand leadership over; false when this member does not lead or `to` cannot take it. */
   transfer(to: NodeId): boolean {
+    this.#events.settle();
     const begun = transferTo(this.#state, to, this.#options.now());
-    if (begun !== null) this.#guarded(() => this.#perform(begun));
+    if (begun !== null) this.#events.add(() => this.#perform(begun));
     return begun !== null;
   }
 
   /** A peer's message. Handled before the next one is looked at. */
   receive(message: Incoming, install: string | null = null): void {
-    if (this.#phase === "failed") return;
-    this.#guarded(() => this.#perform(step(this.#state, message, this.#options.now()), install));
+    this.#events.add(() => this.#perform(step(this.#state, message, this.#options.now()), install));
   }
 
   /** A verified state lies in `file`; it is taken if this member still needs it. */
@@ -176,7 +188,8 @@ export class RaftDriver<R> {
     return this.#state;
   }
   get stats(): DriverStats {
-    return { ...this.#stats, syncs: this.#saver.syncs };
+    const { longestStallMs } = this.#events;
+    return { ...this.#stats, syncs: this.#saver.syncs, longestStallMs };
   }
   get failed(): boolean {
     return this.#phase === "failed";
@@ -191,14 +204,20 @@ export class RaftDriver<R> {
   stop(): void {
     if (this.#phase === "running") this.#phase = "stopping";
     clearInterval(this.#timer);
-    while (this.#queue.size > 0 && this.#phase === "stopping") this.#flush();
-    this.#guarded(() => undefined);
+    this.#events.settle();
+    while (this.#queue.size > 0 && this.#phase === "stopping") {
+      this.#events.add(() => this.#flush());
+      this.#events.settle();
+    }
     this.#pending.expire(Infinity, { kind: "unknown" });
     this.#reads.abandon();
   }
 
   #tick(): void {
-    this.#guarded(() => {
+    if (this.#isTickWaiting) return;
+    this.#isTickWaiting = true;
+    this.#events.add(() => {
+      this.#isTickWaiting = false;
       const moment = this.#options.now();
       this.#perform(tick(this.#state, moment));
       this.#pending.expire(moment.monotonicMs - TIMING.proposalTimeoutMs, { kind: "unknown" });
@@ -218,14 +237,15 @@ export class RaftDriver<R> {
   #scheduleFlush(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    setImmediate(() => {
-      this.#flushing = false;
-      if (this.#phase === "failed") return;
-      this.#ask();
-      if (this.#isRoundOpen()) return;
-      this.#flush();
-      if (this.#queue.size > 0) this.#scheduleFlush();
-    });
+    setImmediate(() =>
+      this.#events.add(() => {
+        this.#flushing = false;
+        this.#ask();
+        if (this.#isRoundOpen()) return;
+        this.#flush();
+        if (this.#queue.size > 0) this.#scheduleFlush();
+      }),
+    );
   }
 
   /**
@@ -240,40 +260,38 @@ export class RaftDriver<R> {
   /** One round for all readers that wait. */
   #ask(): void {
     if (!this.#reads.needsRound) return;
-    this.#guarded(() => {
-      const begun = beginRead(this.#state, this.#options.now());
-      this.#reads.begin(begun?.ticket ?? null);
-      if (begun !== null) this.#perform(begun.step);
-    });
+    const begun = beginRead(this.#state, this.#options.now());
+    this.#reads.begin(begun?.ticket ?? null);
+    if (begun !== null) this.#perform(begun.step);
   }
 
   #flush(): void {
     const batch = this.#queue.takeBatch();
     if (batch.length === 0) return;
-    this.#guarded(() => {
-      const payloads = batch.map((proposal) => proposal.payload);
-      const moment = this.#options.now();
-      const proposed = propose(this.#state, payloads, moment);
-      if (proposed === null) {
-        const { leaderId, nodeId } = this.#state;
-        const other = leaderId === nodeId ? null : leaderId;
-        for (const { resolve } of batch) resolve({ kind: "not_leader", leaderId: other });
-        return;
-      }
-      this.#stats.proposals += batch.length;
-      proposed.ready.append.forEach((entry, offset) => {
-        const resolve = batch[offset]?.resolve;
-        if (resolve === undefined) return;
-        this.#pending.add(entry, moment.monotonicMs, (answer) => {
-          if (typeof answer !== "string") resolve(answer);
-        });
+    const payloads = batch.map((proposal) => proposal.payload);
+    const moment = this.#options.now();
+    const proposed = propose(this.#state, payloads, moment);
+    if (proposed === null) {
+      const { leaderId, nodeId } = this.#state;
+      const other = leaderId === nodeId ? null : leaderId;
+      for (const { resolve } of batch) resolve({ kind: "not_leader", leaderId: other });
+      return;
+    }
+    this.#stats.proposals += batch.length;
+    proposed.ready.append.forEach((entry, offset) => {
+      const resolve = batch[offset]?.resolve;
+      if (resolve === undefined) return;
+      this.#pending.add(entry, moment.monotonicMs, (answer) => {
+        if (typeof answer !== "string") resolve(answer);
       });
-      this.#perform(proposed);
     });
+    this.#perform(proposed);
   }
 
-  /** Persist, send, apply. */
-  #perform({ state, ready }: Step, file: string | null = null): void {
+  /** Persist, send, apply. What follows the sync may be left to come after this returns. */
+  #perform(step: Step, file: string | null = null): void {
+    assert(!this.#saver.isBusy, "one step at a time");
+    const { state, ready } = step;
     const led = this.#state.role.kind === "leader";
     if (state.term > this.#state.term) this.#stats.elections += 1;
     this.#state = state;
@@ -281,19 +299,27 @@ export class RaftDriver<R> {
     const { early, late } = this.#sorted(ready.messages);
     for (const message of early) this.#send(message);
     const install = installOf(ready.install, file);
-    const { hardState, append } = ready;
-    const isOwed = early.length > 0 && late.length === 0 && ready.committedThrough === null;
-    if (hardState !== null && isOwed) this.#owe({ hardState, append });
-    else if (hardState !== null) this.#saver.save({ hardState, append }, install);
-    if (install !== null) this.#install(install);
-    for (const message of late) this.#send(message);
-    if (ready.committedThrough !== null) this.#applyThrough(ready.committedThrough);
-    // After applying: what this very step committed is known, such as the removal of this leader.
-    if (led && state.role.kind !== "leader") this.#pending.expire(Infinity, { kind: "unknown" });
-    if (!isOwed) this.#countMine(append);
-    this.#reads.settle(this.#state, this.#applier.index);
-    this.#announceSoon();
-    if (this.#queue.size > 0 && !this.#isRoundOpen()) this.#scheduleFlush();
+    const { hardState, append, committedThrough } = ready;
+    const isOwed = early.length > 0 && late.length === 0 && committedThrough === null;
+    const finish = () => {
+      if (install !== null) this.#install(install);
+      for (const message of late) this.#send(message);
+      if (committedThrough !== null) this.#applyThrough(committedThrough);
+      // After applying: what this very step committed is known, such as the removal of this leader.
+      if (led && this.#state.role.kind !== "leader") {
+        this.#pending.expire(Infinity, { kind: "unknown" });
+      }
+      if (!isOwed) this.#countMine(append);
+      this.#reads.settle(this.#state, this.#applier.index);
+      this.#announceSoon();
+      if (this.#queue.size > 0 && !this.#isRoundOpen()) this.#scheduleFlush();
+    };
+    if (hardState === null) finish();
+    else if (!isOwed) this.#saver.save({ hardState, append }, install, finish);
+    else {
+      this.#owe({ hardState, append });
+      finish();
+    }
   }
 
   /** The next batch goes out first: its followers' disks work while this one is applied and answered. */
@@ -306,7 +332,7 @@ export class RaftDriver<R> {
   /** The answers to the batch before this one need not wait for the disk. */
   #owe(unsaved: Unsaved): void {
     this.#saver.owe(unsaved);
-    setImmediate(() => this.#guarded(() => undefined));
+    setImmediate(() => this.#events.add(() => undefined));
   }
 
   /** A completed sync is itself an event that may commit more. */
@@ -325,7 +351,7 @@ export class RaftDriver<R> {
     setTimeout(() => {
       this.#announcing = false;
       if (this.#phase !== "running") return;
-      this.#guarded(() => this.#perform(tick(this.#state, this.#options.now())));
+      this.#events.add(() => this.#perform(tick(this.#state, this.#options.now())));
     }, TIMING.announceAfterMs);
   }
 
@@ -351,20 +377,10 @@ export class RaftDriver<R> {
     this.#stats.installs += 1;
   }
 
-  /** Fails once and for good: nothing that was in flight is answered (pitfall 3). */
-  #guarded(work: () => void): void {
-    if (this.#phase === "failed") return;
-    const startedMs = this.#options.now().monotonicMs;
-    try {
-      this.#countMine(this.#saver.pay());
-      work();
-    } catch (error) {
-      this.#phase = "failed";
-      clearInterval(this.#timer);
-      this.#options.onFatal(error);
-    }
-    const stallMs = this.#options.now().monotonicMs - startedMs;
-    this.#stats.longestStallMs = Math.max(this.#stats.longestStallMs, stallMs);
+  #fail(error: unknown): void {
+    this.#phase = "failed";
+    clearInterval(this.#timer);
+    this.#options.onFatal(error);
   }
 }
 

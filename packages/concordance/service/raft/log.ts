@@ -1,6 +1,6 @@
 /**
  * Owns `raft.db`: who this member is, its hard state, its base, its entries. Every write is one
- * transaction, synced before it returns; every row carries a checksum, verified on every read.
+ * transaction, synced before the next one begins; every row carries a checksum, verified on every read.
  * Refuses to own: what to write and when (node.ts, driver.ts). It never cuts a bad tail: SQLite
  * takes back a torn last commit, and anything else that fails its checksum may have been acknowledged
  * (wal-guard.ts tells the two apart where SQLite would not).
@@ -18,6 +18,7 @@ import {
 import type { Restored } from "./node.ts";
 import { type HardState, type LogEntry, type NodeId, nodeId, type SnapshotFacts } from "./types.ts";
 import { walDamage } from "./wal-guard.ts";
+import { SYNCS_FROM_OUTSIDE, WalSync } from "./wal-sync.ts";
 
 /** Who a data directory belongs to; written once, when it is made. */
 export interface Identity {
@@ -88,14 +89,12 @@ const NO_BASE: Base = {
 
 export class RaftLog {
   readonly #db: Database;
+  /** Null where SQLite syncs each commit itself. */
+  readonly #wal: WalSync | null;
   readonly #statements: ReturnType<typeof prepare>;
   #saved = NO_HARD_STATE;
   #lastIndex = 0;
-  readonly #write: (
-    hardState: HardState | null,
-    append: readonly LogEntry[],
-    install: Install | null,
-  ) => void;
+  readonly #commit: (work: () => void) => void;
 
   /** Opens or creates the file and takes it for this process. Throws `DataDirectoryUnusable`. */
   constructor(path: string) {
@@ -105,9 +104,9 @@ export class RaftLog {
     this.#db = openDatabase(path, { ...options, ddl: RAFT_DDL });
     readable(() => upgrade(this.#db));
     this.#statements = readable(() => prepare(this.#db));
-    this.#write = this.#db.transaction((hardState, append, install) =>
-      this.#writeAll(hardState, append, install),
-    );
+    this.#commit = this.#db.transaction((work: () => void) => work());
+    this.#wal = SYNCS_FROM_OUTSIDE ? new WalSync(`${path}-wal`) : null;
+    if (this.#wal !== null) this.#db.run("PRAGMA synchronous = NORMAL");
   }
 
   /** Who this log belongs to, or null in a fresh data directory. */
@@ -127,12 +126,12 @@ export class RaftLog {
     membership: Membership,
     base: Omit<SnapshotFacts, "membership"> = NO_BASE,
   ): void {
-    this.#db.transaction(() => {
+    this.#durably(() => {
       const insert = this.#db.query("INSERT INTO member VALUES (1, ?, ?, ?, ?)");
       insert.run(RAFT_FORMAT, clusterId, id, incarnation);
       const { index, lastTerm, timeMs } = base;
       this.#saveBase({ index, lastTerm, timeMs, membership, installing: null });
-    })();
+    });
   }
 
   base(): Base {
@@ -174,17 +173,45 @@ export class RaftLog {
     append: readonly LogEntry[],
     install: Install | null = null,
   ): void {
-    this.#write(hardState, append, install);
+    this.#durably(() => this.#writeAll(hardState, append, install));
+  }
+
+  /** Whether `saveBeside` is possible, and the disk so slow that it is worth it. */
+  get syncsBeside(): boolean {
+    return this.#wal?.isSlow === true;
+  }
+
+  /**
+   * One transaction, written when this returns and synced, beside the event loop, when `done` is called. Nothing else
+   * may be written before. Throws, or tells `done`, when the disk refuses.
+   */
+  saveBeside(
+    hardState: HardState,
+    append: readonly LogEntry[],
+    done: (failure: Error | null) => void,
+  ): void {
+    this.#commit(() => this.#writeAll(hardState, append, null));
+    this.#wal?.later(done);
+  }
+
+  /** What is written is synced when this returns. */
+  syncNow(): void {
+    this.#wal?.now();
+  }
+
+  #durably(work: () => void): void {
+    this.#commit(work);
+    this.syncNow();
   }
 
   /** The received state took the place of the old one. */
   installed(): void {
-    this.#saveBase({ ...this.base(), installing: null });
+    this.#durably(() => this.#saveBase({ ...this.base(), installing: null }));
   }
 
   /** Lets go of everything up to `facts.index`. The state must be synced through it already. */
   compact(facts: SnapshotFacts): void {
-    this.#saveBase({ ...facts, installing: null });
+    this.#durably(() => this.#saveBase({ ...facts, installing: null }));
   }
 
   /** Removes some of what was compacted; answers whether there is more. */
@@ -193,7 +220,7 @@ export class RaftLog {
     const { index } = this.base();
     if (first === null || first > index) return false;
     const through = Math.min(index, first + SWEEP_ENTRIES - 1);
-    this.#statements.sweep.run(through);
+    this.#durably(() => this.#statements.sweep.run(through));
     return through < index;
   }
 
@@ -206,6 +233,7 @@ export class RaftLog {
   }
 
   close(): void {
+    this.#wal?.close();
     this.#db.close();
   }
 

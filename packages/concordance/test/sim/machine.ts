@@ -7,6 +7,7 @@ import { type ApplyResult, Fsm, type HistoryLimits } from "../../service/fsm.ts"
 import type { LogEntry } from "../../service/raft/types.ts";
 import { STATE_DDL } from "../../shared/schema.ts";
 import { claimState, KvStore, type StoredChange } from "../../shared/store.ts";
+import { allChanges } from "../state-machine.ts";
 
 /** A whole state as bytes. */
 export type Image = Uint8Array;
@@ -14,7 +15,6 @@ export type Image = Uint8Array;
 /** So little that watchers meet compaction within one run. */
 const HISTORY: HistoryLimits = { changesMax: 120, bytesMax: 1_048_576 };
 const TABLES = ["applied", "kv", "tombstones", "requests", "usage"] as const;
-const ALL = { itemsMax: Number.MAX_SAFE_INTEGER, bytesMax: Number.MAX_SAFE_INTEGER };
 
 export class SimMachine {
   readonly store: KvStore;
@@ -60,7 +60,7 @@ export class SimMachine {
   /** Of every row and every change: equal on all members at equal applied index. */
   hash(): number {
     this.#fsm.flush();
-    const changes = JSON.stringify(this.store.changesAfter(0, null, ALL).items);
+    const changes = JSON.stringify(allChanges(this.store));
     return TABLES.reduce((hash, table) => {
       const rows = this.#db.query(`SELECT * FROM ${table} ORDER BY 1, 2`).values();
       return Bun.hash.crc32(JSON.stringify(rows), hash);

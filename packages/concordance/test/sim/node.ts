@@ -38,6 +38,8 @@ export interface Surroundings {
   send(message: SimMessage): void;
   /** Calls `done` when the disk has written; never, if the member crashes before, or because it cannot. */
   sync(id: NodeId, done: () => void): void;
+  /** Calls back when the member has done everything else that is due; never, if it is down then. */
+  soon(id: NodeId, piece: () => void): void;
   applied(node: SimNode, entry: LogEntry, result: string, changes: readonly StoredChange[]): void;
 }
 
@@ -169,7 +171,10 @@ export class SimNode {
     const alone = core.leadsAlone(this.#state, this.#machine.index);
     assert(!alone || fromRevision <= revision, "C1: someone was told more than the one voter has");
     if (fromRevision < compactedRevision) return "compacted";
-    const watcher = new Watcher(sink, this.store, WATCH);
+    const watcher = new Watcher(sink, this.store, WATCH, {
+      lastChangeOf: () => Infinity,
+      inTurn: (piece) => this.#world.soon(this.id, piece),
+    });
     watcher.subscribe(namespace, fromRevision);
     this.#watchers.add({ watcher, sink });
     watcher.pump(null);
@@ -220,7 +225,10 @@ export class SimNode {
   }
 
   #dropWatchers(why: string): void {
-    for (const { sink } of this.#watchers) sink.close(1001, why);
+    for (const { watcher, sink } of this.#watchers) {
+      watcher.stop();
+      sink.close(1001, why);
+    }
     this.#watchers.clear();
   }
 

@@ -259,6 +259,10 @@ export class World implements Surroundings {
     return true;
   }
 
+  soon(id: NodeId, piece: () => void): void {
+    this.after(0.05, () => this.at(id, piece));
+  }
+
   /** Whether every member in force has applied the same. */
   converged(): boolean {
     const leader = this.leader();

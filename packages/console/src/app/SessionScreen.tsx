@@ -1,9 +1,8 @@
-/** One session: the conversation, the decisions in it, and the record beside it. */
-import type { ApprovalItem, QuestionItem, SessionView, TurnView } from "@concert/sdk";
-import { ActionIcon, Drawer, Tooltip } from "@mantine/core";
-import { useDisclosure, useMediaQuery } from "@mantine/hooks";
+/** One session: the conversation, the decisions in it, and the record and the files beside it. */
+import type { ApprovalItem, QuestionItem } from "@concert/sdk";
+import { ActionIcon, Tooltip } from "@mantine/core";
 import { IconHistory } from "@tabler/icons-react";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo } from "react";
 import { ApprovalCardView } from "../features/approvals/ApprovalCardView.tsx";
 import { useApproval } from "../features/approvals/use-approval.ts";
 import { ComposerView } from "../features/chat/ComposerView.tsx";
@@ -15,11 +14,10 @@ import { useChat } from "../features/chat/use-chat.ts";
 import { useDraft } from "../features/chat/use-draft.ts";
 import { SubjectsContext } from "../features/chat/use-subjects.ts";
 import { WelcomeView } from "../features/chat/WelcomeView.tsx";
+import { isOfAgent } from "../features/questions/open-questions.ts";
 import { QuestionCardView } from "../features/questions/QuestionCardView.tsx";
 import { readForm } from "../features/questions/question-form.ts";
 import { useQuestion } from "../features/questions/use-question.ts";
-import { RecordView, type TurnChoice } from "../features/record/RecordView.tsx";
-import { useRecord } from "../features/record/use-record.ts";
 import { sessionState } from "../features/sessions/sessions.ts";
 import { useGateway, useGatewayState } from "../lib/use-gateway.ts";
 import { useIdentity, usePermission } from "../lib/use-permission.ts";
@@ -28,6 +26,7 @@ import { Failure } from "../ui/Failure.tsx";
 import { StateDot } from "../ui/StateDot.tsx";
 import classes from "./app.module.css";
 import { PageHeader } from "./PageHeader.tsx";
+import { type Panel, SidePanel, useSidePanel } from "./SidePanel.tsx";
 
 interface Props {
   readonly sessionId: string;
@@ -40,7 +39,7 @@ export function SessionScreen({ sessionId, onMenu }: Props) {
   // Who only reads is offered no field; while nobody is connected the field stays, with what was typed.
   const offline = useIdentity() === null;
   const mayWrite = usePermission("session:write") || offline;
-  const record = useRecordPanel(view);
+  const panel = useSidePanel(view);
   const announcement = useAnnouncements(view, chat.joining?.status === "ready");
   // Results are news about a turn; streaming text is not.
   // biome-ignore lint/correctness/useExhaustiveDependencies: the subjects follow the turns.
@@ -56,16 +55,15 @@ export function SessionScreen({ sessionId, onMenu }: Props) {
   );
   const showRecord = useCallback(
     (turnId: string) => {
-      record.select(turnId);
-      record.drawer.open();
+      panel.showRecord(turnId);
     },
-    [record.select, record.drawer.open],
+    [panel.showRecord],
   );
-  useEscape(chat.running && !record.opened, chat.stop);
+  useEscape(chat.running && !panel.opened, chat.stop);
   return (
     <div className={classes["columns"]}>
       <div className={classes["page"]}>
-        <SessionHeader sessionId={sessionId} onMenu={onMenu} record={record} />
+        <SessionHeader sessionId={sessionId} onMenu={onMenu} panel={panel} />
         {chat.joining?.status === "failed" ? (
           <div className={classes["notice"]}>
             <Failure title="Not open" reason={chat.joining.reason} onRetry={chat.reopen} />
@@ -90,7 +88,7 @@ export function SessionScreen({ sessionId, onMenu }: Props) {
           <SessionComposer sessionId={sessionId} chat={chat} autoFocus={onMenu === null} />
         )}
       </div>
-      <RecordColumn record={record} />
+      <SidePanel sessionId={sessionId} panel={panel} />
       <Announcer text={announcement} />
     </div>
   );
@@ -148,6 +146,7 @@ function SessionComposer(props: {
 const PLACEHOLDERS = {
   approval: "The agent waits for your decision above",
   question: "The agent waits for your answer above",
+  both: "The agent waits for your decision and your answer above",
   nothing: "Message the agent…",
 } as const;
 
@@ -171,6 +170,7 @@ function Question({ sessionId, item }: { sessionId: string; item: QuestionItem }
       mayAnswer={mayAnswer}
       ending={item.resolution}
       answering={answering}
+      toAgent={isOfAgent(item.askedBy)}
     />
   );
 }
@@ -182,8 +182,8 @@ function Approval({ sessionId, item }: { sessionId: string; item: ApprovalItem }
   return <ApprovalCardView item={item} open={open} answering={answering} />;
 }
 
-function SessionHeader(props: Props & { readonly record: RecordPanel }) {
-  const { sessionId, onMenu, record } = props;
+function SessionHeader(props: Props & { readonly panel: Panel }) {
+  const { sessionId, onMenu, panel } = props;
   const session = useGatewayState((state) => state.sessions[sessionId]);
   const state = session === undefined ? null : sessionState(session);
   const detail =
@@ -198,15 +198,15 @@ function SessionHeader(props: Props & { readonly record: RecordPanel }) {
     );
   return (
     <PageHeader title={session?.name || "Session"} detail={detail} onMenu={onMenu}>
-      {record.docked ? null : (
-        <Tooltip label="Record" withArrow>
+      {panel.docked ? null : (
+        <Tooltip label="Record and files" withArrow>
           <ActionIcon
             variant="subtle"
             color="gray"
             size="lg"
-            aria-label="Show the record"
+            aria-label="Show the record and the files"
             data-testid="open-record"
-            onClick={record.drawer.open}
+            onClick={panel.drawer.open}
           >
             <IconHistory size={20} />
           </ActionIcon>
@@ -214,73 +214,6 @@ function SessionHeader(props: Props & { readonly record: RecordPanel }) {
       )}
     </PageHeader>
   );
-}
-
-type RecordPanel = ReturnType<typeof useRecordPanel>;
-
-/** Which turn's record is shown: the newest one, unless the reader has chosen another. */
-function useRecordPanel(view: SessionView) {
-  const docked = useMediaQuery("(min-width: 72em)", true, { getInitialValueInEffect: false });
-  const [opened, drawer] = useDisclosure(false);
-  const [chosen, select] = useState<string | null>(null);
-  const { turns } = view;
-  const recorded = useMemo(() => turns.filter((turn) => turn.commandId !== null), [turns]);
-  const turn = recorded.find((one) => one.turnId === chosen) ?? recorded.at(-1) ?? null;
-  const state = useRecord(turn?.commandId ?? null, turn?.recordSeq ?? 0);
-  // Streaming text changes no turn, so no label is worked out again for it.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the labels follow the turns.
-  const choices = useMemo(() => turnChoices(view, recorded), [recorded]);
-  const newestId = recorded.at(-1)?.turnId;
-  // A new turn is what people look at now.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the new turn is the reason to let go.
-  useEffect(() => select(null), [newestId]);
-  return { docked, opened: opened && !docked, drawer, select, turn, choices, state };
-}
-
-function RecordColumn({ record }: { readonly record: RecordPanel }) {
-  const panel = (
-    <RecordView
-      state={record.state}
-      turns={record.choices}
-      selectedTurnId={record.turn?.turnId ?? null}
-      onSelectTurn={record.select}
-      live={record.turn?.status === "running"}
-    />
-  );
-  if (record.docked) {
-    return (
-      <aside className={classes["record"]}>
-        <header className={classes["recordHead"]}>
-          <h2>Record</h2>
-        </header>
-        {panel}
-      </aside>
-    );
-  }
-  return (
-    <Drawer
-      opened={record.opened}
-      onClose={record.drawer.close}
-      position="right"
-      size={400}
-      title="Record"
-      closeButtonProps={{ "aria-label": "Close the record" }}
-    >
-      {panel}
-    </Drawer>
-  );
-}
-
-const LABEL_CHARS_MAX = 60;
-
-/** Turns by what was asked in them. */
-function turnChoices(view: SessionView, turns: readonly TurnView[]): readonly TurnChoice[] {
-  const asked = new Map<string | null, string>();
-  for (const item of view.items) if (item.kind === "user") asked.set(item.turnId, item.text);
-  return turns.map(({ turnId }) => ({
-    turnId,
-    label: (asked.get(turnId) ?? turnId).slice(0, LABEL_CHARS_MAX),
-  }));
 }
 
 /** Escape stops the turn, unless something nearer to the reader has used the key. */

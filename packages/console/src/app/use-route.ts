@@ -37,7 +37,7 @@ export function readRoute(path: string): Route {
   try {
     return { page: "session", sessionId: decodeURIComponent(encoded) };
   } catch {
-    return { page: "new" };
+    return { page: "new" }; // Half an escape is no id of ours.
   }
 }
 

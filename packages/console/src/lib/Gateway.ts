@@ -137,6 +137,14 @@ export class Gateway {
     await this.#client.answerQuestion(sessionId, requestId, answer);
   }
 
+  /** What the agents keep in their workspaces. */
+  get files(): Pick<
+    DiminuendoClient,
+    "listFiles" | "readFile" | "fileHistory" | "fileAtIteration"
+  > {
+    return this.#client;
+  }
+
   get automations(): AutomationCalls {
     return this.#client.automations;
   }
@@ -169,7 +177,7 @@ export class Gateway {
   }
 
   /** Reads JSON of the gateway's HTTP side (docs/wire.md §6). Throws with a sentence for people. */
-  fetchJson(path: string, signal: AbortSignal): Promise<unknown> {
+  fetchJson(path: string, signal: AbortSignal | null): Promise<unknown> {
     return this.#json(path, { signal });
   }
 

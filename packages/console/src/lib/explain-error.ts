@@ -12,6 +12,8 @@ const SENTENCES: Readonly<Record<string, string>> = {
   SessionNotFound: "This session does not exist, or belongs to another workspace.",
   TurnInProgress: "The agent is still working. Wait for it, or stop it first.",
   NoActiveTurn: "Nothing is running any more.",
+  AutomationConflict:
+    "Somebody has changed it meanwhile. Copy what you typed, cancel, and change the newest version.",
   RATE_LIMITED: "That was a lot at once. Wait a few seconds and try again.",
   UpstreamUnavailable:
     "A service behind the gateway is not available right now. Try again shortly.",
@@ -19,7 +21,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
     "The connection was lost before the answer came. Check what happened and try again.",
   Timeout: "The gateway did not answer in time. Trying again is safe.",
   MESSAGE_TOO_LARGE: "The message is too long. Shorten it and try again.",
-  NotSupported: "This gateway does not offer that yet.",
+  FileNotFound: "There is no such file any more. Go back to the list.",
   InternalError: "Something failed inside the gateway. Its log has the details.",
 };
 

@@ -22,6 +22,19 @@ describe("arrivals", () => {
     expect(next.views["s"]?.items).toHaveLength(1);
   });
 
+  test("a changed file is counted for its session, so that who shows files reads them again", () => {
+    const changed = (sessionId: string, seq: number): SessionEvent => {
+      const place = { type: "file.changed", sessionId, seq, ts: 0 } as const;
+      return { ...place, path: "a", change: "modified" };
+    };
+    const events = [changed("s", 1), changed("t", 1), changed("s", 2), said(3, "k")];
+    const next = applyArrivals(
+      EMPTY_GATEWAY_STATE,
+      events.map((event) => ({ kind: "event", event })),
+    );
+    expect(next.fileChanges).toEqual({ s: 2, t: 1 });
+  });
+
   test("a reset forgets the session's view before the new log is told", () => {
     const first = applyArrivals(EMPTY_GATEWAY_STATE, [{ kind: "event", event: said(7, "k1") }]);
     const next = applyArrivals(first, [

@@ -30,6 +30,8 @@ export interface GatewayState {
   readonly joins: Readonly<Record<string, Joining>>;
   /** Messages that are not yet in a session's log, by session. */
   readonly outbox: Readonly<Record<string, readonly OutboxMessage[]>>;
+  /** How often a file of a session's agent has changed, by session. */
+  readonly fileChanges: Readonly<Record<string, number>>;
   /** How often something changed that is read by asking. */
   readonly moves: { readonly automations: number; readonly inbox: number };
 }
@@ -48,6 +50,7 @@ export const EMPTY_GATEWAY_STATE: GatewayState = {
   epochs: {},
   joins: {},
   outbox: {},
+  fileChanges: {},
   moves: { automations: 0, inbox: 0 },
 };
 
@@ -56,9 +59,13 @@ export function applyArrivals(state: GatewayState, arrivals: readonly Arrival[])
   const views = new Map(Object.entries(state.views));
   const epochs = new Map(Object.entries(state.epochs));
   const sessions = new Map(Object.entries(state.sessions));
+  const fileChanges = new Map(Object.entries(state.fileChanges));
   for (const arrival of arrivals) {
     if (arrival.kind === "event") {
       const { event } = arrival;
+      const { sessionId } = event;
+      if (event.type === "file.changed")
+        fileChanges.set(sessionId, (fileChanges.get(sessionId) ?? 0) + 1);
       const view = views.get(event.sessionId) ?? emptySessionView(event.sessionId);
       views.set(event.sessionId, foldSession(view, event));
     } else if (arrival.kind === "reset") {
@@ -74,6 +81,7 @@ export function applyArrivals(state: GatewayState, arrivals: readonly Arrival[])
     views: Object.fromEntries(views),
     epochs: Object.fromEntries(epochs),
     sessions: Object.fromEntries(sessions),
+    fileChanges: Object.fromEntries(fileChanges),
   };
   return { ...next, outbox: withoutArrived(next.outbox, next.views) };
 }

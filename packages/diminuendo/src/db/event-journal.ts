@@ -19,6 +19,15 @@ const ENDS_MAX = 50_000;
 /** A session with so many events here is moved, however much it goes on talking. */
 const LONG_EVENTS = 4_096;
 
+/**
+ * So much is written before it moves from SQLite's log into the database. SQLite would do that for four times as much at
+ * a time, and within a commit for which readers wait; its own limit stays for what is not counted here.
+ */
+const CHECKPOINT_BYTES = 1_048_576;
+const PAGE_BYTES = 4_096;
+/** What a row has beside its frame. */
+const ROW_BYTES = 200;
+
 /** What the journal looks at of a commit. */
 export type EventsAlone = Pick<Commit, "sessionId" | "events" | "status" | "podiumEventId">;
 
@@ -42,6 +51,8 @@ export class EventJournal {
   readonly #long = new Set<string>();
   /** Places whose events have moved: they are deleted before anything is added. */
   #moved: number[] = [];
+  /** Written since the last checkpoint, about. */
+  #writtenBytes = 0;
   /** Never given twice while the process lives, so that who remembers one does not find another's event there. */
   #nextPlace: number;
 
@@ -99,6 +110,7 @@ export class EventJournal {
           );
           before = place;
           place += 1;
+          this.#writtenBytes += frame.length + ROW_BYTES;
         }
       }
     });
@@ -221,6 +233,13 @@ export class EventJournal {
     this.#moved = [];
   }
 
+  /** For a moment in which nobody waits for what is committed. */
+  checkpointIfDue(): void {
+    if (this.#writtenBytes < CHECKPOINT_BYTES) return;
+    this.#writtenBytes = 0;
+    this.#database.query("PRAGMA wal_checkpoint(PASSIVE)").get();
+  }
+
   close(): void {
     this.sweep();
     this.#database.close();
@@ -233,6 +252,7 @@ export class EventJournal {
 
   #transact(work: () => void): void {
     this.#database.transaction(work).immediate();
+    this.#writtenBytes += PAGE_BYTES;
   }
 }
 

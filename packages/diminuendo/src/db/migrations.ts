@@ -96,6 +96,18 @@ const REGISTRY = [
      name TEXT NOT NULL UNIQUE, description TEXT NOT NULL, template TEXT NOT NULL, needs TEXT NOT NULL,
      created_by TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
    );`,
+  `ALTER TABLE sessions ADD COLUMN waiting_for TEXT;
+   UPDATE sessions SET waiting_for = 'approval' WHERE status = 'waiting';`,
+  `CREATE TABLE deleted_sessions (
+     place INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL UNIQUE, actor TEXT NOT NULL,
+     trace_id TEXT NOT NULL, deleted_at INTEGER NOT NULL, removed_at INTEGER, turns INTEGER, events INTEGER,
+     files INTEGER
+   );
+   CREATE INDEX deleted_sessions_left ON deleted_sessions (place) WHERE removed_at IS NULL;
+   CREATE TRIGGER deleted_sessions_stay BEFORE DELETE ON deleted_sessions
+     BEGIN SELECT RAISE(ABORT, 'that a session was deleted stays on record'); END;`,
+  `CREATE INDEX answers_by_age ON answers (created_at);
+   CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);`,
 ];
 
 const SESSION = [
@@ -140,6 +152,7 @@ const SESSION = [
      turn_id TEXT PRIMARY KEY, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost INTEGER
    ) WITHOUT ROWID;`,
   `ALTER TABLE turns ADD COLUMN cause TEXT;`,
+  `CREATE INDEX answers_by_age ON answers (created_at);`,
 ];
 
 const JOURNAL = [

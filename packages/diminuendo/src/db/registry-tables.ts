@@ -1,7 +1,8 @@
 /** Owns the SQL of a tenant's registry: its sessions, and the idempotency keys that created them. */
 import type { Database } from "bun:sqlite";
-import type { SessionStatus } from "../protocol/index.ts";
-import { remember } from "./answers-table.ts";
+import type { SessionStatus, WaitingFor } from "../protocol/index.ts";
+import { forgetOld, remember } from "./answers-table.ts";
+import { noteDeletion } from "./deletion-table.ts";
 import type { ReaderQueries } from "./storage.ts";
 import type {
   Created,
@@ -16,6 +17,7 @@ import type {
 export function createSession(database: Database, command: CreateSession): Created {
   const { row, userId, idempotency } = command;
   if (idempotency !== null) {
+    forgetOld(database, "idempotency_keys", row.createdAt);
     const known = database
       .query<{ fingerprint: string; session_id: string }, [string, string]>(
         "SELECT fingerprint, session_id FROM idempotency_keys WHERE user_id = ? AND key = ?",
@@ -30,7 +32,11 @@ export function createSession(database: Database, command: CreateSession): Creat
       .run(userId, idempotency.key, idempotency.fingerprint, row.sessionId, row.createdAt);
   }
   database
-    .query("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+    .query(
+      `INSERT INTO sessions
+         (session_id, name, agent_type, status, created_at, updated_at, archived, last_seq, created_by)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
     .run(
       row.sessionId,
       row.name,
@@ -47,8 +53,17 @@ export function createSession(database: Database, command: CreateSession): Creat
 
 export function updateSession(database: Database, command: UpdateSession): null {
   database
-    .query("UPDATE sessions SET status = ?, last_seq = ?, updated_at = ? WHERE session_id = ?")
-    .run(command.status, command.lastSeq, command.updatedAt, command.sessionId);
+    .query(
+      "UPDATE sessions SET status = ?, waiting_for = ?, last_seq = ?, updated_at = ? WHERE session_id = ?",
+    )
+    .run(
+      command.status,
+      // A delegate's log may hold commands of before there was such a word.
+      command.waitingFor ?? null,
+      command.lastSeq,
+      command.updatedAt,
+      command.sessionId,
+    );
   return null;
 }
 
@@ -71,7 +86,11 @@ export function forgetSession(database: Database, command: ForgetSession): boole
   const { changes } = database
     .query("DELETE FROM sessions WHERE session_id = ?")
     .run(command.sessionId);
-  if (changes > 0) database.query("INSERT INTO doomed_sessions VALUES (?)").run(command.sessionId);
+  if (changes > 0) {
+    database.query("INSERT INTO doomed_sessions VALUES (?)").run(command.sessionId);
+    const { sessionId, deletion, nowMs } = command;
+    if (deletion !== undefined) noteDeletion(database, sessionId, deletion, nowMs);
+  }
   database.query("DELETE FROM idempotency_keys WHERE session_id = ?").run(command.sessionId);
   if (command.remembered !== null) remember(database, command.remembered, command.nowMs);
   return changes > 0;
@@ -98,6 +117,7 @@ interface SessionColumns {
   readonly updated_at: number;
   readonly archived: number;
   readonly last_seq: number;
+  readonly waiting_for: WaitingFor | null;
 }
 
 export function getSession(database: Database, sessionId: string): RegistryRow | null {
@@ -139,5 +159,6 @@ function fromColumns(row: SessionColumns): RegistryRow {
     updatedAt: row.updated_at,
     archived: row.archived === 1,
     lastSeq: row.last_seq,
+    waitingFor: row.waiting_for,
   };
 }

@@ -6,6 +6,7 @@ import { answerAutomation, noAutomations } from "./automation-queries.ts";
 import { balanceOf, heldReservations, ledgerPage } from "./billing-tables.ts";
 import { databasePath, openForReading, openForWriting, tenantIds } from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
+import { deletedSessions, pendingRemoval, unremovedSessions } from "./deletion-table.ts";
 import { packed } from "./events-page.ts";
 import { type Framed, JournalReader, type PageBounds } from "./journal-reader.ts";
 import { people, standingOf } from "./member-tables.ts";
@@ -19,6 +20,9 @@ import { turnOutcome } from "./turn-outcome.ts";
 declare const self: Worker;
 
 const HANDLES_MAX = 64;
+/** People read a log when they come, and then hear it: what was read is not kept open for them. */
+const UNUSED_MS = 5_000;
+const TIDY_EVERY_MS = 1_000;
 
 const NOTHING = { available: 0, reserved: 0, spent: 0 };
 const NO_SPENDING = { limits: NO_LIMITS, spent: { tenant: 0, user: 0 } };
@@ -27,6 +31,10 @@ const NOBODY = { members: [], invitations: [] };
 const dataDir = process.env["DIMINUENDO_WORKER_DATA_DIR"] ?? "";
 const handles = new DbLruCache(HANDLES_MAX);
 const journal = new JournalReader(dataDir);
+const tidying = setInterval(
+  () => handles.closeUnused(performance.now() - UNUSED_MS),
+  TIDY_EVERY_MS,
+);
 
 self.onmessage = (message: MessageEvent<readonly Ask<ReaderQuery>[]>) => {
   // Each for itself: a page is large, and the first must not wait for the last.
@@ -49,6 +57,10 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
       return withRegistry(ask.tenantId, (db) => listSessions(db, ask), []);
     case "left_over":
       return leftOver(ask.ofTenant);
+    case "pending_removal":
+      return withRegistry(ask.tenantId, (db) => pendingRemoval(db, ask.sessionId), null);
+    case "deleted_sessions":
+      return withRegistry(ask.tenantId, (db) => deletedSessions(db, ask), []);
     case "events":
       return packed(eventsPage(ask));
     case "turn_by_key":
@@ -82,6 +94,7 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
     case "flush":
       return null;
     case "stop":
+      clearInterval(tidying);
       journal.close();
       return handles.closeAll();
     case "tenants":
@@ -100,7 +113,7 @@ function answer(ask: Ask<ReaderQuery>["ask"]): unknown {
 function withRegistry<T>(tenantId: string, query: (db: Handle) => T, whenNone: T): T {
   const path = databasePath(dataDir, { shape: "registry", id: tenantId });
   if (!existsSync(path)) return whenNone;
-  const registry = handles.get(path, () => openCurrent(path, "registry"));
+  const registry = handles.get(path, performance.now(), () => openCurrent(path, "registry"));
   if (!isEmpty(registry)) return query(registry);
   // The writer is making it just now: nothing is in it yet, and two who made it at once would refuse each other.
   handles.close(path);
@@ -114,13 +127,15 @@ function leftOver(ofTenant: string | null): LeftOver {
     const of = (db: Handle): LeftOver => ({
       active: activeSessions(db).map((row) => ({ tenantId, row })),
       doomed: doomedSessions(db).map((sessionId) => ({ tenantId, sessionId })),
+      unremoved: unremovedSessions(db).map((sessionId) => ({ tenantId, sessionId })),
       held: heldReservations(db).map((held) => ({ tenantId, ...held })),
     });
-    return withRegistry(tenantId, of, { active: [], doomed: [], held: [] });
+    return withRegistry(tenantId, of, { active: [], doomed: [], unremoved: [], held: [] });
   });
   return {
     active: each.flatMap(({ active }) => active),
     doomed: each.flatMap(({ doomed }) => doomed),
+    unremoved: each.flatMap(({ unremoved }) => unremoved),
     held: each.flatMap(({ held }) => held),
   };
 }
@@ -129,7 +144,7 @@ type Handle = ReturnType<typeof openForReading>;
 
 function session(sessionId: string): Handle {
   const path = databasePath(dataDir, { shape: "session", id: sessionId });
-  return handles.get(path, () => openCurrent(path, "session"));
+  return handles.get(path, performance.now(), () => openCurrent(path, "session"));
 }
 
 /** A file that an older program left is brought up to date by whoever meets it first, reader or writer. */
@@ -149,7 +164,9 @@ function eventsPage(ask: ReaderQueries["events"][0]): EventsPage {
   const database = session(ask.sessionId);
   const events: Framed[] = [];
   let bytes = 0;
+  let isThinned = false;
   const page = () => {
+    isThinned = isThinnedBeyond(database, ask);
     const end = lastSeqOf(database);
     const waiting = journaled.filter(({ seq }) => seq > end);
     const stored = storedEvents(database, ask);
@@ -163,7 +180,20 @@ function eventsPage(ask: ReaderQueries["events"][0]): EventsPage {
   };
   // One transaction: where the log ends and what is in it have to belong together.
   database.transaction(page)();
-  return { events: newest ? events.reverse() : events };
+  return { events: newest ? events.reverse() : events, isThinned };
+}
+
+/** Whether something newer than what is published has replaced deltas of this page: they are gone, and it is not told yet. */
+function isThinnedBeyond(
+  database: Handle,
+  { publishedSeq, afterSeq, throughSeq }: ReaderQueries["events"][0],
+): boolean {
+  if (publishedSeq === undefined) return false;
+  const replacing = database.query<unknown, [number, number, number]>(
+    `SELECT 1 FROM events WHERE seq > ? AND type = 'message_complete'
+       AND frame ->> '$.coversSeq[0]' <= ? AND frame ->> '$.coversSeq[1]' > ? LIMIT 1`,
+  );
+  return replacing.get(publishedSeq, throughSeq, afterSeq) !== null;
 }
 
 const storedEvents = (database: Handle, ask: PageBounds): Iterable<Framed> =>

@@ -9,8 +9,15 @@ import { dirname } from "node:path";
 import { performAutomation } from "./automation-commands.ts";
 import { closeReservation, reserve, topUp } from "./billing-tables.ts";
 import { assertClaim, claimTenant, Superseded } from "./claims.ts";
-import { databasePath, nameOf, openForWriting, SAFE_NAME } from "./database-files.ts";
+import {
+  type Durability,
+  databasePath,
+  nameOf,
+  openForWriting,
+  SAFE_NAME,
+} from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
+import { noteRemoval } from "./deletion-table.ts";
 import { type BatchAnswer, decodeBatch } from "./event-batch.ts";
 import { EventJournal } from "./event-journal.ts";
 import { changeMembers } from "./member-tables.ts";
@@ -48,10 +55,13 @@ const QUIET_MS = 30_000;
 /** With more sessions than this in the journal the quietest move earlier. */
 const HOT_MAX = 20_000;
 const TIDY_EVERY_MS = 1_000;
+/** A handle that was not used for so long keeps no pages. */
+const UNUSED_MS = 5_000;
 /** Others wait for their commits meanwhile. */
 const TIDY_MS_MAX = 10;
 
 const dataDir = process.env["DIMINUENDO_WORKER_DATA_DIR"] ?? "";
+const durability = (process.env["DIMINUENDO_WORKER_DURABILITY"] ?? "full") as Durability;
 const handles = {
   registry: new DbLruCache(HANDLES_MAX.registry),
   session: new DbLruCache(HANDLES_MAX.session),
@@ -70,7 +80,11 @@ let isClosed = false;
 self.onmessage = ({
   data,
 }: MessageEvent<string | readonly Ask<WriterCommand | ReplicaCommand>[]>) => {
-  if (typeof data === "string") return self.postMessage(stored(data));
+  if (typeof data === "string") {
+    self.postMessage(stored(data));
+    // Its readers are being told meanwhile, and the next batch is still gathering.
+    return journal.checkpointIfDue();
+  }
   for (const one of data) receive(one);
   tellAnswers();
 };
@@ -181,7 +195,7 @@ function journalAll(group: readonly Waiting<Commit>[]): void {
 function commitGroup(path: string, group: readonly Waiting[]): void {
   try {
     const shape = group[0] === undefined ? "session" : nameOf(group[0].command).shape;
-    const database = handles[shape].get(path, () => openMigrated(path, shape));
+    const database = handles[shape].get(path, performance.now(), () => openMigrated(path, shape));
     // Immediate: another gateway's process may write between our first look and our first write.
     const done = database
       .transaction(() =>
@@ -220,7 +234,9 @@ function noteFolded(command: OfSession, value: unknown): void {
 
 /** Moves events of sessions that are quiet or have many, one after the other; what came meanwhile goes first. */
 function tidy(): void {
-  tidyUntil(performance.now() + TIDY_MS_MAX);
+  const nowMs = performance.now();
+  for (const one of Object.values(handles)) one.shrinkUnused(nowMs - UNUSED_MS);
+  tidyUntil(nowMs + TIDY_MS_MAX);
 }
 
 function tidyUntil(endMs: number): void {
@@ -232,7 +248,9 @@ function tidyUntil(endMs: number): void {
     return;
   }
   const path = databasePath(dataDir, { shape: "session", id: sessionId });
-  const database = handles.session.get(path, () => openMigrated(path, "session"));
+  const database = handles.session.get(path, performance.now(), () =>
+    openMigrated(path, "session"),
+  );
   database.transaction(() => journal.foldInto(database, sessionId)).immediate();
   journal.folded(sessionId, undefined);
   self.postMessage({ moved: [sessionId] } satisfies Moved);
@@ -267,7 +285,7 @@ function asReplica(id: number, ask: ReplicaCommand): Answer {
       return { id, ok: true, value: null };
     }
     const { shape } = ask.of;
-    const database = handles[shape].get(path, () => openMigrated(path, shape));
+    const database = handles[shape].get(path, performance.now(), () => openMigrated(path, shape));
     if (ask.kind === "position") return { id, ok: true, value: positionOf(database) };
     if (ask.kind === "export") {
       return { id, ok: true, value: Bun.gzipSync(new Uint8Array(database.serialize())) };
@@ -313,6 +331,8 @@ function perform(database: Database, command: WriterCommand): unknown {
       return claimTenant(database, command);
     case "set_spending_limit":
       return setSpendingLimit(database, command);
+    case "session_removed":
+      return noteRemoval(database, command);
     case "session_dropped":
       return sessionDropped(database, command.sessionId);
     case "drop_session":
@@ -336,7 +356,7 @@ function dropped(id: number, sessionId: string): Answer {
 }
 
 function openMigrated(path: string, shape: DatabaseName["shape"]): Database {
-  const database = openForWriting(path);
+  const database = openForWriting(path, durability);
   migrate(database, shape);
   return database;
 }

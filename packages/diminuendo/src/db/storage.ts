@@ -3,8 +3,9 @@
  * transaction is committed; the reader answers from committed data.
  */
 import type { TurnFate } from "../domain/ledger.ts";
-import type { Invitation, Member } from "../protocol/index.ts";
-import type { AutomationCommands, AutomationQueries } from "./stored-automations.ts";
+import type { DeletedSession, Invitation, Member } from "../protocol/index.ts";
+import type { Deletion } from "./deletion-table.ts";
+import type { AutomationCommands, AutomationQueries, Placed } from "./stored-automations.ts";
 import type {
   Balance,
   CloseReservation,
@@ -25,6 +26,7 @@ import type {
   LabelSession,
   MemberChanged,
   RegistryRow,
+  Removed,
   Standing,
   UpdateSession,
 } from "./stored-registry.ts";
@@ -52,6 +54,7 @@ export interface WriterCommands extends AutomationCommands {
   readonly claim_tenant: [ClaimTenant, number];
   /** Whether there was such a session. */
   readonly forget_session: [ForgetSession, boolean];
+  readonly session_removed: [Removed, null];
   readonly change_members: [ChangeMembers, MemberChanged];
   readonly reserve: [Reserve, Reserved];
   /** False when there was nothing to close any more. */
@@ -108,12 +111,16 @@ export interface LeftOver {
   readonly active: readonly { readonly tenantId: string; readonly row: RegistryRow }[];
   /** Sessions that were deleted, and whose directory may still be there. */
   readonly doomed: readonly { readonly tenantId: string; readonly sessionId: string }[];
+  /** Sessions that were deleted, and of which Podium may still have something. */
+  readonly unremoved: readonly { readonly tenantId: string; readonly sessionId: string }[];
   /** Reservations that nobody has closed. */
   readonly held: readonly HeldReservation[];
 }
 
 export interface EventsPage {
   readonly events: readonly { readonly seq: number; readonly frame: string }[];
+  /** What completes a message is stored and not published yet, and has taken deltas that belong in this page. */
+  readonly isThinned: boolean;
 }
 
 /** Queries of the reader, with what each answers. */
@@ -135,6 +142,20 @@ export interface ReaderQueries extends AutomationQueries {
   ];
   /** What a process left, of one tenant or with null of every tenant. */
   readonly left_over: [{ readonly kind: "left_over"; readonly ofTenant: string | null }, LeftOver];
+  /** What is to be removed at Podium of a deleted session; null when nothing is left to do. */
+  readonly pending_removal: [
+    { readonly kind: "pending_removal"; readonly tenantId: string; readonly sessionId: string },
+    Deletion | null,
+  ];
+  readonly deleted_sessions: [
+    {
+      readonly kind: "deleted_sessions";
+      readonly tenantId: string;
+      readonly beforePlace: number | null;
+      readonly limit: number;
+    },
+    readonly Placed<DeletedSession>[],
+  ];
   /** Events with `afterSeq` < seq ≤ `throughSeq`: at least one, then until `limit` or `bytesMax` is reached. */
   readonly events: [
     {
@@ -143,6 +164,8 @@ export interface ReaderQueries extends AutomationQueries {
       readonly sessionId: string;
       readonly afterSeq: number;
       readonly throughSeq: number;
+      /** `seq` of the newest event that readers were told, where it matters whether a page `isThinned`. */
+      readonly publishedSeq?: number;
       /** `newest`: of more events than fit the last ones are answered, in ascending order all the same. */
       readonly from: "oldest" | "newest";
       readonly limit: number;

@@ -1,8 +1,9 @@
 /** Owns what a tenant's registry keeps, as plain data that crosses a thread. */
-import type { Invitation, Member, Role, SessionStatus } from "../protocol/index.ts";
+import type { Invitation, Member, Role, SessionStatus, WaitingFor } from "../protocol/index.ts";
+import type { Deletion } from "./deletion-table.ts";
 import type { Remembered } from "./stored-session.ts";
 
-/** A session as the tenant's registry knows it; status and lastSeq follow the session's own database. */
+/** A session as the tenant's registry knows it; status, waitingFor and lastSeq follow the session's own database. */
 export interface RegistryRow {
   readonly sessionId: string;
   readonly name: string;
@@ -12,6 +13,7 @@ export interface RegistryRow {
   readonly updatedAt: number;
   readonly archived: boolean;
   readonly lastSeq: number;
+  readonly waitingFor: WaitingFor | null;
 }
 
 export interface CreateSession {
@@ -33,6 +35,7 @@ export interface UpdateSession {
   readonly status: SessionStatus;
   readonly lastSeq: number;
   readonly updatedAt: number;
+  readonly waitingFor: WaitingFor | null;
 }
 
 /** A gateway is to be the only one that writes for the tenant. */
@@ -59,8 +62,25 @@ export interface ForgetSession {
   readonly kind: "forget_session";
   readonly tenantId: string;
   readonly sessionId: string;
+  /** Absent in a delegate's log of before what is at Podium was removed. */
+  readonly deletion?: Deletion;
   readonly nowMs: number;
   readonly remembered: Remembered | null;
+}
+
+/** Podium has nothing of a deleted session any more. */
+export interface Removed {
+  readonly kind: "session_removed";
+  readonly tenantId: string;
+  readonly sessionId: string;
+  /** How much it had. */
+  readonly counts: RemovedCounts;
+  readonly nowMs: number;
+}
+export interface RemovedCounts {
+  readonly turns: number;
+  readonly events: number;
+  readonly files: number;
 }
 
 /** One change to the people of a tenant. */

@@ -176,11 +176,15 @@ class Ownership implements OwnersShape {
       yield* this.#read();
       if (this.#table.tenants.get(tenantId)?.gatewayId !== this.gatewayId) return;
       yield* this.ownerOf(tenantId, "claimed");
-    }).pipe(Effect.ignore);
+    }).pipe(Effect.catch((error) => notTaken(tenantId, error)));
 
   readonly withdraw: Effect.Effect<void> = Effect.suspend(() => {
     this.#leaving = true;
-    const gone = Effect.ignore(this.#ask((rows) => rows.withdraw()));
+    const gone = this.#ask((rows) => rows.withdraw()).pipe(
+      Effect.catch(({ reason }) =>
+        Effect.logWarning(`others take our tenants only when our lease is over: ${reason}`),
+      ),
+    );
     return Effect.map(gone, () => this.#needs.broadcast.publish({ kind: "owners_changed" }));
   });
 
@@ -298,12 +302,18 @@ class Ownership implements OwnersShape {
     );
     if (orphans.length === 0 || this.#leaving) return;
     yield* Effect.sleep(Math.round((yield* Random.next) * JITTER_MS));
-    yield* Effect.forEach(orphans, ([tenantId]) => Effect.ignore(this.ownerOf(tenantId, "ready")), {
-      concurrency: AT_ONCE,
-      discard: true,
-    });
+    yield* Effect.forEach(
+      orphans,
+      ([tenantId]) =>
+        Effect.catch(this.ownerOf(tenantId, "ready"), (error) => notTaken(tenantId, error)),
+      { concurrency: AT_ONCE, discard: true },
+    );
   });
 }
+
+/** Whoever needs the tenant next tries again. */
+export const notTaken = (tenantId: string, error: Trouble): Effect.Effect<void> =>
+  Effect.logWarning(`tenant ${tenantId} was not taken: ${error.reason}`);
 
 const unreachable = (error: unknown) =>
   new Unreachable({ service: "concordance", reason: String(error) });

@@ -9,7 +9,6 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { type StorageError, WorkerManager } from "../db/WorkerManager.ts";
 import { encodeServerFrame } from "../protocol/index.ts";
-import { metaOfRow } from "../session/LiveSession.ts";
 import { applyRole } from "../session/messages/member-messages.ts";
 import { Broadcaster } from "../transport/Broadcaster.ts";
 import { SocketServer } from "../transport/SocketServer.ts";
@@ -56,7 +55,7 @@ export class TenantNews extends Context.Service<
         const query = { kind: "list_sessions", tenantId, includeArchived: true } as const;
         const rows = yield* workers.read({ ...query, after: null, limit: SESSIONS_MAX });
         for (const row of rows.filter(({ updatedAt }) => updatedAt >= sinceMs)) {
-          const told = { type: "session_updated" as const, session: metaOfRow(row) };
+          const told = { type: "session_updated" as const, session: row };
           broadcaster.deliverToTenant(tenantId, encodeServerFrame(told), null);
         }
       });

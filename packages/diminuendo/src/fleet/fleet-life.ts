@@ -11,13 +11,14 @@ import { WorkerManager } from "../db/WorkerManager.ts";
 import { Attachments } from "../session/Attachments.ts";
 import type { Billing } from "../session/Billing.ts";
 import { Life } from "../session/life.ts";
+import type { Removals } from "../session/Removals.ts";
 import { recovery } from "../session/recovery.ts";
 import { Sessions } from "../session/Sessions.ts";
 import { TurnNews } from "../session/TurnNews.ts";
 import { Broadcaster } from "../transport/Broadcaster.ts";
 import { Broadcast } from "./Broadcast.ts";
 import { Followers } from "./Followers.ts";
-import { Owners } from "./Owners.ts";
+import { notTaken, Owners } from "./Owners.ts";
 import { Peers } from "./Peers.ts";
 import type { Heads } from "./peer-wire.ts";
 import { TenantNews } from "./TenantNews.ts";
@@ -34,6 +35,7 @@ type Needs =
   | Followers
   | Owners
   | Peers
+  | Removals
   | Sessions
   | TenantNews
   | TurnNews
@@ -144,12 +146,17 @@ const lookAt = Effect.fnUntraced(
 const takeLeftOver = Effect.gen(function* () {
   const workers = yield* WorkerManager;
   const owners = yield* Owners;
-  const { active, doomed, held } = yield* workers.read({ kind: "left_over", ofTenant: null });
-  const tenants = new Set([...active, ...doomed, ...held].map(({ tenantId }) => tenantId));
-  yield* Effect.forEach(tenants, (tenantId) => Effect.ignore(owners.ownerOf(tenantId, "ready")), {
-    concurrency: AT_ONCE,
-    discard: true,
+  const { active, doomed, unremoved, held } = yield* workers.read({
+    kind: "left_over",
+    ofTenant: null,
   });
+  const tenants = new Set([...active, ...doomed, ...unremoved, ...held].map((one) => one.tenantId));
+  yield* Effect.forEach(
+    tenants,
+    (tenantId) =>
+      Effect.catch(owners.ownerOf(tenantId, "ready"), (error) => notTaken(tenantId, error)),
+    { concurrency: AT_ONCE, discard: true },
+  );
 });
 
 const doubtAll = Effect.gen(function* () {

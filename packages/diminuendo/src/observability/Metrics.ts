@@ -23,6 +23,7 @@ const GAUGES = {
   diminuendo_broadcast_connected: "1 while there is a link to the other gateways.",
   diminuendo_tenants_owned:
     "Tenants that this gateway writes for; 0 where one gateway has them all.",
+  diminuendo_removals_pending: "Deleted sessions of which Podium may still have something.",
   diminuendo_breakers_open: "Services that are left alone because they keep failing.",
 } as const;
 export type CounterName = keyof typeof COUNTERS;

@@ -1,10 +1,11 @@
 /**
- * Owns the messages a client may send (docs/protocol.md, "Client messages"): 21 about sessions and people, and those
+ * Owns the messages a client may send (docs/protocol.md, "Client messages"): 22 about sessions and people, and those
  * about automations. One that changes something takes an `idempotencyKey`: sent again under the same key it changes nothing more, and the first answer is repeated.
  */
 import * as Schema from "effect/Schema";
 import { AUTOMATION_MESSAGES } from "./automation-messages.ts";
 import {
+  DELETIONS_PAGE_MAX,
   EVENTS_PAGE_MAX,
   HISTORY_PAGE_MAX,
   SESSIONS_PAGE_MAX,
@@ -140,6 +141,13 @@ const ofSession = <const T extends string>(type: T) =>
 export const ArchiveSession = ofSession("archive_session");
 export const UnarchiveSession = ofSession("unarchive_session");
 export const DeleteSession = ofSession("delete_session");
+export const ListDeletedSessions = Schema.Struct({
+  type: Schema.tag("list_deleted_sessions"),
+  requestId,
+  /** `cursor` of the page before; absent means those deleted last. */
+  cursor: Schema.optionalKey(Id),
+  limit: pageOf(DELETIONS_PAGE_MAX),
+});
 
 const ofFile = <const T extends string, F extends Schema.Struct.Fields>(type: T, fields: F) =>
   Schema.Struct({ type: Schema.tag(type), requestId, sessionId: Id, ...fields });
@@ -179,6 +187,7 @@ export const ClientMessage = Schema.Union([
   ArchiveSession,
   UnarchiveSession,
   DeleteSession,
+  ListDeletedSessions,
   JoinSession,
   LeaveSession,
   RunTurn,

@@ -10,6 +10,7 @@ export const TURN_TEXT_CHARS_MAX = 32_000;
 export const EVENTS_PAGE_DEFAULT = 200;
 export const EVENTS_PAGE_MAX = 1_000;
 export const SESSIONS_PAGE_MAX = 1_000;
+export const DELETIONS_PAGE_MAX = 200;
 export const HISTORY_PAGE_DEFAULT = 50;
 export const HISTORY_PAGE_MAX = 200;
 /** Turns and steering texts that may wait in one session. */

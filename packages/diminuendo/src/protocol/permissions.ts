@@ -1,6 +1,7 @@
 /**
  * Owns what each role may do at the gateway, as a table: five roles, fifteen permissions. A client reads it to offer only
- * what will not be refused; the gateway decides by it (auth/permissions.ts).
+ * what will not be refused; the gateway decides by it (auth/permissions.ts). Browsers load this file without the schemas:
+ * it imports types only.
  */
 import type { Role } from "./values.ts";
 

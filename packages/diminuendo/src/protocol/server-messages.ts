@@ -9,6 +9,7 @@ import { SESSION_EVENTS, SessionEvent } from "./session-events.ts";
 import {
   Answered,
   Count,
+  DeletedSession,
   EpochMs,
   FileContent,
   FileEntry,
@@ -73,6 +74,12 @@ export const StateSnapshot = message("state_snapshot", {
 export const CaughtUp = message("caught_up", { sessionId: Id, seq: Count });
 export const SessionLeft = message("session_left", { sessionId: Id });
 export const SessionDeleted = message("session_deleted", { sessionId: Id });
+export const DeletedSessions = message("deleted_sessions", {
+  /** Those deleted last come first. */
+  deletions: Schema.Array(DeletedSession),
+  /** Where the next page is read from; absent on the last one. */
+  cursor: Schema.optionalKey(Id),
+});
 export const TurnAccepted = message("turn_accepted", {
   sessionId: Id,
   turnId: Id,
@@ -134,6 +141,7 @@ export const ServerMessage = Schema.Union([
   SessionCreated,
   SessionUpdated,
   SessionDeleted,
+  DeletedSessions,
   StateSnapshot,
   CaughtUp,
   SessionLeft,

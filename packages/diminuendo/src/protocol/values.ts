@@ -24,8 +24,8 @@ export const SESSION_STATUSES = [
 export const SessionStatus = Schema.Literals(SESSION_STATUSES);
 export type SessionStatus = typeof SessionStatus.Type;
 
-/** What a `waiting` session waits for. */
-export const WaitingFor = Schema.Literals(["approval", "question"]);
+/** What a `waiting` session waits for: a decision, an answer, or one of each. */
+export const WaitingFor = Schema.Literals(["approval", "question", "both"]);
 export type WaitingFor = typeof WaitingFor.Type;
 
 export const SessionMeta = Schema.Struct({
@@ -41,6 +41,17 @@ export const SessionMeta = Schema.Struct({
   waitingFor: Schema.NullOr(WaitingFor),
 });
 export type SessionMeta = typeof SessionMeta.Type;
+
+/** A session that is no more, as the record of deletions has it. */
+export const DeletedSession = Schema.Struct({
+  sessionId: Id,
+  deletedBy: Id,
+  deletedAt: EpochMs,
+  traceId: Schema.String,
+  /** When what its agent said and wrote was removed, and how much that was; null while it is being asked for. */
+  removed: Schema.NullOr(Schema.Struct({ at: EpochMs, turns: Count, events: Count, files: Count })),
+});
+export type DeletedSession = typeof DeletedSession.Type;
 
 /** The person behind a connection, as the client may see it. */
 export const Identity = Schema.Struct({

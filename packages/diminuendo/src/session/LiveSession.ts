@@ -5,7 +5,7 @@
 import type * as Fiber from "effect/Fiber";
 import type { RegistryRow } from "../db/stored-registry.ts";
 import type { DeltaRange, SessionSnapshot } from "../db/stored-session.ts";
-import type { SessionMeta, SessionStatus } from "../protocol/index.ts";
+import type { SessionMeta, SessionStatus, WaitingFor } from "../protocol/index.ts";
 import type { PodiumLink } from "../upstream/PodiumClient.ts";
 import { instanceIdOf } from "./ids.ts";
 import { SessionLock } from "./SessionLock.ts";
@@ -18,6 +18,7 @@ export type Gone = "deleted" | "moved";
 /** What a session's registry keeps up with. */
 export interface Mark {
   readonly status: SessionStatus;
+  readonly waitingFor: WaitingFor | null;
   readonly lastSeq: number;
   readonly updatedAt: number;
 }
@@ -75,7 +76,8 @@ export class LiveSession implements SessionView {
     this.#row = row;
     // Only an inactive session ever leaves memory.
     this.isLeft = snapshot.status !== "inactive";
-    this.marked = { status: row.status, lastSeq: row.lastSeq, updatedAt: row.updatedAt };
+    const { status, waitingFor, lastSeq, updatedAt } = row;
+    this.marked = { status, waitingFor, lastSeq, updatedAt };
     this.model = {
       status: snapshot.status,
       openTurn: snapshot.openTurn,
@@ -118,9 +120,4 @@ export class LiveSession implements SessionView {
       waitingFor: waitingFor(this.model),
     };
   }
-}
-
-/** A session that is not in memory, as its registry knows it. */
-export function metaOfRow(row: RegistryRow): SessionMeta {
-  return { ...row, waitingFor: row.status === "waiting" ? "approval" : null };
 }

@@ -29,6 +29,7 @@ import { viewFor } from "./access.ts";
 import type { Billing } from "./Billing.ts";
 import { answerQuestion } from "./messages/answer-message.ts";
 import { ConfigListeners, handleConfig } from "./messages/config-messages.ts";
+import { listDeletedSessions } from "./messages/deletions-message.ts";
 import { getEvents } from "./messages/events-message.ts";
 import { readFiles } from "./messages/file-messages.ts";
 import { getHistory } from "./messages/history-message.ts";
@@ -38,12 +39,14 @@ import { followLog, logOf, seekInLog } from "./messages/log-streams.ts";
 import { manageMembers } from "./messages/member-messages.ts";
 import { createSession, listSessions } from "./messages/session-messages.ts";
 import { runTurn, steer, stopTurn } from "./messages/turn-messages.ts";
+import type { Removals } from "./Removals.ts";
 import type { Sessions } from "./Sessions.ts";
 
 type Needs =
   | Sessions
   | Attachments
   | Billing
+  | Removals
   | Broadcaster
   | SocketServer
   | WorkerManager
@@ -149,6 +152,8 @@ const ask = (
       return relabelSession(cause, actor, message);
     case "delete_session":
       return deleteSession(cause, actor, message);
+    case "list_deleted_sessions":
+      return listDeletedSessions(actor, message);
     case "run_turn":
       return runTurn(actor, message);
     case "stop_turn":

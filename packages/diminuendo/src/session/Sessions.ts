@@ -12,7 +12,7 @@ import type { SessionMeta } from "../protocol/index.ts";
 import { type Refusal, refuse } from "../security/Refusal.ts";
 import { Broadcaster } from "../transport/Broadcaster.ts";
 import type { Unreachable } from "../upstream/upstream-http.ts";
-import { type Gone, type LiveSession, metaOfRow } from "./LiveSession.ts";
+import type { Gone, LiveSession } from "./LiveSession.ts";
 import { Elsewhere, type SessionView } from "./SessionView.ts";
 import { type Decision, type SessionGone, SessionLog } from "./session-log.ts";
 import type { SessionModel, Step } from "./session-model.ts";
@@ -107,7 +107,7 @@ export class Sessions extends Context.Service<
           const rows = yield* workers.read({ ...query, limit: limit + 1 });
           const page = rows.slice(0, limit);
           return {
-            sessions: page.map((row) => shelf.peek(row.sessionId)?.meta ?? metaOfRow(row)),
+            sessions: page.map((row) => shelf.peek(row.sessionId)?.meta ?? row),
             next: rows.length > limit ? (page.at(-1) ?? null) : null,
           };
         }),

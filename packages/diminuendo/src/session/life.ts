@@ -8,10 +8,11 @@ import type { Scope } from "effect/Scope";
 import type { StorageError, WorkerManager } from "../db/WorkerManager.ts";
 import type { Attachments } from "./Attachments.ts";
 import type { Billing } from "./Billing.ts";
+import type { Removals } from "./Removals.ts";
 import { recovery } from "./recovery.ts";
 import type { Sessions } from "./Sessions.ts";
 
-type Needs = WorkerManager | Billing | Sessions | Attachments;
+type Needs = WorkerManager | Billing | Sessions | Attachments | Removals;
 
 export interface Life {
   /** Answers what is done beside the first clients, and before automations run. */

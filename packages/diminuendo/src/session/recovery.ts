@@ -8,6 +8,7 @@ import { Attachments } from "./Attachments.ts";
 import { Billing } from "./Billing.ts";
 import type { LiveSession } from "./LiveSession.ts";
 import { dropDirectory } from "./messages/lifecycle-messages.ts";
+import { Removals } from "./Removals.ts";
 import { Sessions } from "./Sessions.ts";
 
 /** Many, because what they write to their tenant's registry is then one commit. */
@@ -21,8 +22,11 @@ const AT_ONCE = 64;
 export const recovery = Effect.fnUntraced(function* (ofTenant: string | null) {
   const workers = yield* WorkerManager;
   const { releaseDead } = yield* Billing;
-  const { doomed, held, active: left } = yield* workers.read({ kind: "left_over", ofTenant });
+  const leftOver = yield* workers.read({ kind: "left_over", ofTenant });
+  const { doomed, unremoved, held, active: left } = leftOver;
   for (const { tenantId, sessionId } of doomed) yield* dropDirectory(tenantId, sessionId);
+  const { pursue } = yield* Removals;
+  for (const { tenantId, sessionId } of unremoved) yield* pursue(tenantId, sessionId);
   if (left.length > 0) yield* Effect.logInfo(`recovering ${left.length} sessions`);
   return Effect.gen(function* () {
     yield* Effect.forEach(left, ({ tenantId, row }) => recoverOne(tenantId, row.sessionId), {

@@ -15,7 +15,7 @@ import type { SessionStatus } from "../protocol/index.ts";
 import type { Broadcaster } from "../transport/Broadcaster.ts";
 import type { Gone, LiveSession, Mark } from "./LiveSession.ts";
 import { type Numbered, numbered } from "./numbering.ts";
-import type { Change, SessionModel, Step } from "./session-model.ts";
+import { type Change, type SessionModel, type Step, waitingFor } from "./session-model.ts";
 import type { TurnNews } from "./TurnNews.ts";
 
 /** The session was deleted, or went to another gateway, while somebody still held on to it. */
@@ -98,7 +98,7 @@ export class SessionLog {
   /** Makes the registry say what the session's own database says. */
   mark(session: LiveSession, status: SessionStatus, updatedAt = session.updatedAt) {
     const { tenantId, sessionId, lastSeq } = session;
-    const mark: Mark = { status, lastSeq, updatedAt };
+    const mark: Mark = { status, waitingFor: waitingFor(session.model), lastSeq, updatedAt };
     return Effect.map(
       this.#needs.workers.write({ kind: "update_session", tenantId, sessionId, ...mark }),
       () => {
@@ -112,8 +112,12 @@ export class SessionLog {
     return Effect.suspend(() => {
       const { marked, lastSeq, updatedAt } = session;
       const { status } = session.model;
-      const same = marked.lastSeq === lastSeq && marked.updatedAt === updatedAt;
-      return same && marked.status === status ? Effect.void : this.mark(session, status);
+      const same =
+        marked.lastSeq === lastSeq &&
+        marked.updatedAt === updatedAt &&
+        marked.status === status &&
+        marked.waitingFor === waitingFor(session.model);
+      return same ? Effect.void : this.mark(session, status);
     });
   }
 
@@ -131,6 +135,7 @@ export class SessionLog {
     const nowMs = clock.currentTimeMillisUnsafe();
     const before = session.model.status;
     const updatedAt = isUse(change) ? nowMs : session.updatedAt;
+    const waitedFor = waitingFor(session.model);
     if (before === "inactive" && status !== before) yield* this.mark(session, status, updatedAt);
     const written = writtenOf(session, change, nowMs);
     const { events } = written.commit;
@@ -138,7 +143,8 @@ export class SessionLog {
     advance(session, change, written, nowMs);
     broadcaster.toSession(session.sessionId, events);
     yield* metrics.count("diminuendo_events_committed_total", events.length);
-    if (status !== before) yield* this.#tellTenant(session);
+    if (status !== before || waitingFor(session.model) !== waitedFor)
+      yield* this.#tellTenant(session);
     if (status !== before || rows.some(isTurnNews))
       this.#needs.news.tell(session.tenantId, session.sessionId);
     for (const row of rows) {

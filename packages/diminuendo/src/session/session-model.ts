@@ -44,7 +44,9 @@ export const EMPTY_MODEL: SessionModel = {
 export function waitingFor(model: SessionModel): WaitingFor | null {
   if (model.status !== "waiting") return null;
   const pending = [...model.pendingRequests];
-  return pending.length > 0 && pending.every(isQuestion) ? "question" : "approval";
+  const questions = pending.filter(isQuestion).length;
+  if (questions === 0) return "approval";
+  return questions === pending.length ? "question" : "both";
 }
 
 /** Happens, and leaves no trace by itself. */
@@ -79,15 +81,26 @@ export function moveTo(status: SessionStatus): Step {
     const next = applySessionTransition(model.status, status);
     if (next === null) return unchanged(model);
     const moved = { ...model, status: next };
-    const waits = waitingFor(moved);
-    const turn = model.openTurn === null ? {} : { turnId: model.openTurn.turnId };
-    const draft: EventDraft = {
-      type: "session_state",
-      status: next,
-      previous: model.status,
-      ...turn,
-      ...(waits === null ? {} : { waitingFor: waits }),
-    };
-    return { model: moved, drafts: [draft], rows: [] };
+    return { model: moved, drafts: [stateOf(moved, model.status)], rows: [] };
+  };
+}
+
+/** Other requests are open now. It goes on waiting, and tells so if that is for something else than before. */
+export function waitOn(pendingRequests: SessionModel["pendingRequests"]): Step {
+  return (model) => {
+    const waits = { ...model, pendingRequests };
+    const same = waitingFor(waits) === waitingFor(model);
+    return { model: waits, drafts: same ? [] : [stateOf(waits, model.status)], rows: [] };
+  };
+}
+
+function stateOf(model: SessionModel, previous: SessionStatus): EventDraft {
+  const waits = waitingFor(model);
+  return {
+    type: "session_state",
+    status: model.status,
+    previous,
+    ...(model.openTurn === null ? {} : { turnId: model.openTurn.turnId }),
+    ...(waits === null ? {} : { waitingFor: waits }),
   };
 }

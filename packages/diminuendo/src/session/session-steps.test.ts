@@ -8,6 +8,7 @@ import {
   type OpenTurn,
   type SessionModel,
   type Step,
+  waitingFor,
 } from "./session-model.ts";
 import { applySessionTransition } from "./session-state.ts";
 import { attached, failTurn, idled, openTurn, recovered, requestStop } from "./session-steps.ts";
@@ -35,6 +36,10 @@ const asked = (id: string) =>
   arrived("tool.permission_requested", { request_id: id, command_id: "c", approval_type: "spend" });
 const decided = (id: string) =>
   arrived("tool.approval_resolved", { request_id: id, command_id: "c", decision: "approved" });
+const question = (id: string, more = {}) =>
+  arrived("tool.question_requested", { request_id: id, questions: [], ...more });
+const answered = (id: string) =>
+  arrived("tool.question_resolved", { request_id: id, outcome: "answered" });
 const statusAfter = (...steps: Step[]) => inOrder(...steps)(EMPTY_MODEL).model.status;
 
 test("D4 with two approvals open the session waits for the last one", () => {
@@ -47,10 +52,8 @@ test("D4 with two approvals open the session waits for the last one", () => {
 });
 
 test("D4 a question makes the session wait like an approval does; one that nobody can answer does not", () => {
-  const question = (id: string, more = {}) =>
-    arrived("tool.question_requested", { request_id: id, questions: [], ...more });
   const ofCommand = question("inp_1", { command_id: "c" });
-  const over = arrived("tool.question_resolved", { request_id: "inp_1", outcome: "answered" });
+  const over = answered("inp_1");
   const start = [open("t1"), attached];
   const waits = inOrder(...start, podiumEventsArrived([ofCommand]))(EMPTY_MODEL);
   expect(waits.drafts.at(-1)).toMatchObject({ status: "waiting", waitingFor: "question" });
@@ -59,6 +62,32 @@ test("D4 a question makes the session wait like an approval does; one that nobod
   );
   expect(statusAfter(...start, podiumEventsArrived([ofCommand, over]))).toBe("running");
   expect(statusAfter(...start, podiumEventsArrived([question("q1")]))).toBe("running");
+});
+
+test("D4 with a decision and an answer wanted at once it names both, and then what is left", () => {
+  const ofCommand = question("inp_1", { command_id: "c" });
+  const told = (...events: PodiumEvent[]): readonly string[] =>
+    inOrder(
+      open("t1"),
+      attached,
+      podiumEventsArrived(events),
+    )(EMPTY_MODEL).drafts.flatMap((draft) =>
+      draft.type === "session_state" && draft.status !== "activating"
+        ? [draft.waitingFor ?? draft.status]
+        : [],
+    );
+  const start = ["ready", "running"];
+  const both = [...start, "approval", "both"];
+  expect(told(asked("a1"), asked("a2"), ofCommand)).toEqual(both);
+  expect(told(asked("a1"), ofCommand, decided("a1"))).toEqual([...both, "question"]);
+  expect(told(asked("a1"), ofCommand, answered("inp_1"))).toEqual([...both, "approval"]);
+  expect(told(ofCommand, asked("a1"), decided("a1"), answered("inp_1"))).toEqual([
+    ...start,
+    "question",
+    "both",
+    "question",
+    "running",
+  ]);
 });
 
 test("the end of another turn does not end the open one", () => {
@@ -106,6 +135,8 @@ const STEPS: Readonly<Record<string, Step>> = {
   created: podiumEventsArrived([arrived("created", { turn_id: "t1", command_id: "c" })]),
   asked: podiumEventsArrived([asked("a1")]),
   decided: podiumEventsArrived([decided("a1")]),
+  questioned: podiumEventsArrived([question("inp_1", { command_id: "c" })]),
+  answered: podiumEventsArrived([answered("inp_1")]),
   complete: podiumEventsArrived([
     arrived("complete", { final_text: "x", status: "succeeded", command_id: "c" }),
   ]),
@@ -123,13 +154,19 @@ test("D4 whatever happens in whatever order, every told move is in the table and
           const change = (name === "open" ? open("t1") : STEPS[name])?.(model);
           if (change === undefined) throw new Error(name);
           let at = model.status;
+          let waits = waitingFor(model) ?? undefined;
           for (const draft of change.drafts) {
             if (draft.type !== "session_state") continue;
             expect(draft.previous).toBe(at);
-            expect(applySessionTransition(draft.previous, draft.status)).toBe(draft.status);
+            const stays = draft.status === draft.previous;
+            if (!stays) expect(applySessionTransition(at, draft.status)).toBe(draft.status);
+            // It only says what else is waited for.
+            else expect([at, draft.waitingFor !== waits]).toEqual(["waiting", true]);
+            waits = draft.waitingFor;
             at = draft.status;
           }
           expect(change.model.status).toBe(at);
+          expect(waitingFor(change.model) ?? undefined).toBe(waits);
           model = change.model;
           // An open turn is never forgotten by a session at rest.
           if (model.status === "inactive") expect(model.openTurn).toBeNull();

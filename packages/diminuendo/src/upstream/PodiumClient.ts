@@ -6,15 +6,26 @@ import { type Actor, signActor } from "@concert/service-kit/identity";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
+import * as Schema from "effect/Schema";
 import type * as Scope from "effect/Scope";
 import { AppConfig } from "../app-config.ts";
 import type { StorageError } from "../db/storage-error.ts";
+import type { RemovedCounts } from "../db/stored-registry.ts";
 import { Breakers } from "../resilience/Breakers.ts";
 import type { FrameInbox } from "./FrameInbox.ts";
 import { openSocket } from "./json-socket.ts";
 import { PodiumAgentTypes } from "./podium-agent-types.ts";
 import type { ToPodium } from "./podium-frames.ts";
-import { post, type Unreachable, type UpstreamError } from "./upstream-http.ts";
+import { post, Unreachable, type UpstreamError } from "./upstream-http.ts";
+
+const isRemoval = Schema.is(
+  Schema.Struct({
+    status: Schema.Literal("removed"),
+    turns: Schema.Int,
+    events: Schema.Int,
+    files: Schema.Int,
+  }),
+);
 
 export interface PodiumLink {
   /** Everything after the cursor the link was opened with; who stores it may fail it. */
@@ -31,6 +42,11 @@ export class PodiumClient extends Context.Service<
       agentType: string,
       owner: Actor,
     ) => Effect.Effect<{ readonly isNew: boolean }, UpstreamError>;
+    /** Deletes the instance for good, and says how much it held; null while its turns are still being stopped there. */
+    readonly removeInstance: (
+      instanceId: string,
+      actor: Actor,
+    ) => Effect.Effect<RemovedCounts | null, UpstreamError>;
     readonly connect: (
       instanceId: string,
       afterEventId: number,
@@ -61,10 +77,23 @@ export class PodiumClient extends Context.Service<
               body: { instance_id: instanceId, agent_type: agentType },
               actorToken: yield* sign(owner),
             };
-            const status = yield* guard("podium", post(request));
+            const { status } = yield* guard("podium", post(request));
             return { isNew: status === 201 };
           },
         ),
+        removeInstance: Effect.fn("PodiumClient.removeInstance")(function* (instanceId, actor) {
+          const request = {
+            service: "podium",
+            url: `${podium.url}/api/v1/instances/${instanceId}/remove`,
+            key: podium.key,
+            body: {},
+            actorToken: yield* sign(actor),
+          };
+          const { status, body } = yield* guard("podium", post(request));
+          if (status === 202) return null;
+          if (isRemoval(body)) return body;
+          return yield* new Unreachable({ service: "podium", reason: "it told of no removal" });
+        }),
         connect: (instanceId, afterEventId) =>
           guard(
             "podium",

@@ -36,9 +36,9 @@ export interface Post extends Get {
   readonly body: unknown;
 }
 
-/** The status of a 2xx answer. Below 500 but 429 anything else is `Refused`; the rest, and silence for 10 s, `Unreachable`. */
+/** Status and JSON of a 2xx answer. Below 500 but 429 anything else is `Refused`; the rest, and silence for 10 s, `Unreachable`. */
 export const post = (request: Post) =>
-  Effect.map(ask(request, { method: "POST", body: JSON.stringify(request.body) }), (a) => a.status);
+  ask(request, { method: "POST", body: JSON.stringify(request.body) });
 
 /** The JSON of a 2xx answer; failures as of `post`. */
 export const getJson = (request: Get) => Effect.map(ask(request, {}), ({ body }) => body);

@@ -27,10 +27,10 @@ export function expectWholeLog(events: readonly SessionEvent[], from = 1): void 
 }
 
 /**
- * Every message that is complete is exactly what the deltas of its newest attempt said, as far as they were seen. A view
- * may begin inside a message, and a page may still hold the last deltas of one that was just completed.
+ * Every message that is complete is exactly what the deltas of its newest attempt said, as far as they were seen: from
+ * the first on, unless the view begins after event `from`, which may be in the middle of a message.
  */
-export function expectMessagesAsStreamed(events: readonly SessionEvent[]): void {
+export function expectMessagesAsStreamed(events: readonly SessionEvent[], from = 0): void {
   for (const whole of events) {
     if (whole.type !== "message_complete") continue;
     const deltas = events.flatMap((e) =>
@@ -38,6 +38,7 @@ export function expectMessagesAsStreamed(events: readonly SessionEvent[]): void 
     );
     const newest = Math.max(...deltas.map(({ attempt }) => attempt));
     const said = deltas.filter(({ attempt }) => attempt === newest).map(({ text }) => text);
-    expect(whole.text).toContain(said.join(""));
+    if (from === 0) expect(whole.text).toStartWith(said.join(""));
+    else expect(whole.text).toContain(said.join(""));
   }
 }

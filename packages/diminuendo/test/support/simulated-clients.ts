@@ -167,7 +167,7 @@ async function settle(people: readonly Person[], sessionId: string, port: () => 
       person.read(sessionId);
     }
     expectWholeLog(person.view, person.from + 1);
-    expectMessagesAsStreamed(person.view);
+    expectMessagesAsStreamed(person.view, person.from);
     expect(compact(person.view)).toEqual(stored.filter(({ seq }) => seq > person.from));
     person.cut();
   }

@@ -69,6 +69,20 @@ export class TestClient {
     return sessionId;
   }
 
+  /** A session in which so many turns have been asked for and answered. */
+  async sessionWithTurns(count: number): Promise<string> {
+    const sessionId = await this.newSession();
+    for (let turn = 1; turn <= count; turn += 1) {
+      await this.ask({ type: "run_turn", sessionId, text: `hello ${turn}`, whenBusy: "enqueue" });
+    }
+    await this.until(() => {
+      const log = this.log(sessionId);
+      const isOver = log.filter((e) => e.type === "turn_complete").length === count;
+      return isOver && log.findLast((e) => e.type === "session_state")?.status === "ready";
+    });
+    return sessionId;
+  }
+
   /** The whole log as the gateway has it, page by page. */
   async storedLog(sessionId: string): Promise<SessionEvent[]> {
     const log: SessionEvent[] = [];

@@ -55,6 +55,11 @@ export class TestPodium {
   files: ReadonlyMap<string, string> | null = null;
   /** What `GET /api/v1/agent-types` tells; null answers 503. */
   agentTypes: readonly string[] | null = null;
+  /** Who asked to remove which instance, in order. */
+  readonly removals: [instanceId: string, user: string][] = [];
+  /** `stops first`: there are turns to stop when an instance is first asked to go. */
+  removing: "works" | "fails" | "stops first" | "says nothing" = "works";
+  readonly #removed = new Map<string, number>();
   /** Called when an agent asks for an approval. */
   onApprovalWanted: (approvalId: string, commandId: string, tenant: string) => void = () => {};
   onQuestion: (requestId: string, commandId: string, tenant: string) => void = () => {};
@@ -151,6 +156,8 @@ export class TestPodium {
       await this.#expectOwn(request.headers.get(ACTOR_HEADER), tenant);
       return this.#serveFiles(file[1], url.searchParams.get("path") ?? "");
     }
+    const removed = /^\/api\/v1\/instances\/([^/]+)\/remove$/.exec(url.pathname)?.[1];
+    if (request.method === "POST" && removed !== undefined) return this.#remove(request, removed);
     if (request.method === "POST" && url.pathname === "/api/v1/instances")
       return this.#create(request);
     if (url.pathname === "/api/v1/agent-types" && this.agentTypes !== null)
@@ -184,6 +191,23 @@ export class TestPodium {
     }
     const iteration = at === undefined ? {} : { iteration: Number(at) };
     return Response.json({ path, content, encoding: "utf8", ...iteration });
+  }
+
+  async #remove(request: Request, instanceId: string): Promise<Response> {
+    const actor = await verifyActor(request.headers.get(ACTOR_HEADER), "podium", INTERNAL_SECRET);
+    const known = this.instances.get(instanceId);
+    if (known !== undefined && known.tenant !== actor.tenant) this.strangers.push(actor.user);
+    const isFirst = !this.removals.some(([id]) => id === instanceId);
+    this.removals.push([instanceId, actor.user]);
+    if (this.removing === "fails") return failure(503, "busy");
+    if (this.removing === "stops first" && isFirst) {
+      return Response.json({ instance_id: instanceId, status: "stopping" }, { status: 202 });
+    }
+    const events = known?.log.length ?? this.#removed.get(instanceId) ?? 0;
+    this.#removed.set(instanceId, events);
+    this.instances.delete(instanceId);
+    if (this.removing === "says nothing") await new Promise(() => {});
+    return Response.json({ status: "removed", turns: 1, events, files: 0 });
   }
 
   async #create(request: Request): Promise<Response> {
@@ -278,6 +302,9 @@ export class TestPodium {
       case "approve":
         return this.#askApproval(turn);
       case "question":
+        return this.#askQuestion(turn);
+      case "both":
+        this.#askApproval(turn);
         return this.#askQuestion(turn);
       case "fail":
         turn.ended = true;

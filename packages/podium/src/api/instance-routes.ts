@@ -10,6 +10,7 @@ import { actorOf, unknownInstance, visibleInstance } from "../engine/instance-ac
 import type { TurnDesk } from "../engine/turn-desk.ts";
 import { instanceConfigSchema } from "../runs/instance-config.ts";
 import type { Instance } from "../store/instances.ts";
+import type { Removal } from "../store/removals.ts";
 import type { Store } from "../store/store.ts";
 import type { PodiumApp } from "./app.ts";
 
@@ -90,6 +91,31 @@ const stopInstanceRoute = createRoute({
   responses: { 200: body(instanceSchema, "Stopped") },
 });
 
+const removedSchema = z
+  .object({
+    instance_id: z.string(),
+    status: z.literal("removed"),
+    removed_by: z.string(),
+    removed_at: z.string(),
+    turns: z.int(),
+    events: z.int(),
+    files: z.int(),
+  })
+  .openapi("RemovedInstance");
+const stoppingSchema = z.object({ instance_id: z.string(), status: z.literal("stopping") });
+
+const removeInstanceRoute = createRoute({
+  method: "post",
+  path: "/api/v1/instances/{id}/remove",
+  summary:
+    "Delete an instance for good, with its log and its workspace; the same again is harmless",
+  request: { params: instanceParams },
+  responses: {
+    200: body(removedSchema, "Nothing of it is left"),
+    202: body(stoppingSchema, "Its turns are being stopped: ask again until it is removed"),
+  },
+});
+
 const eventsRoute = createRoute({
   method: "get",
   path: "/api/v1/instances/{id}/events",
@@ -118,12 +144,15 @@ export function addInstanceRoutes(app: PodiumApp, needs: InstanceRouteNeeds): vo
     return { actor, instance: visibleInstance(store, instanceId, actor?.tenant) };
   };
 
+  const personOf = async (headers: Headers) => {
+    const actor = await actorOf(headers, internalSecret);
+    if (actor !== undefined) return actor;
+    const message = "An instance belongs to a tenant: send the person in concert-actor.";
+    throw new ApiError(401, "invalid_actor", message);
+  };
+
   app.openapi(createInstanceRoute, async (context) => {
-    const actor = await actorOf(context.req.raw.headers, internalSecret);
-    if (actor === undefined) {
-      const message = "An instance belongs to a tenant: send the person in concert-actor.";
-      throw new ApiError(401, "invalid_actor", message);
-    }
+    const actor = await personOf(context.req.raw.headers);
     const { instance, created } = createInstance(needs, context.req.valid("json"), actor.tenant);
     return context.json(shown(instance), created ? 201 : 200);
   });
@@ -138,6 +167,14 @@ export function addInstanceRoutes(app: PodiumApp, needs: InstanceRouteNeeds): vo
     const { actor, instance } = await visible(context.req.raw.headers, id);
     desk.stopInstance(instance, actor);
     return context.json(shown({ ...instance, status: "stopped" }), 200);
+  });
+
+  app.openapi(removeInstanceRoute, async (context) => {
+    const actor = await personOf(context.req.raw.headers);
+    const { id } = context.req.valid("param");
+    const removal = desk.removeInstance(id, actor);
+    if (removal === undefined) return context.json({ instance_id: id, status: "stopping" }, 202);
+    return context.json(shownRemoval(removal), 200);
   });
 
   app.openapi(eventsRoute, async (context) => {
@@ -171,6 +208,7 @@ function createInstance(
   const instanceId = wanted.instance_id ?? `inst_${uuidv7().replaceAll("-", "")}`;
   return store.write(() => {
     const known = store.instances.get(instanceId);
+    if (store.removals.get(instanceId) !== undefined) throw removed(instanceId);
     if (known !== undefined && known.tenantId !== tenantId) throw unknownInstance(instanceId);
     if (known !== undefined) {
       store.instances.setStatus(instanceId, "running");
@@ -199,6 +237,16 @@ function chosenType(wanted: NewInstance, agents: AgentTypes): string {
       ? `agent_type or deployment_id is missing; agent types: ${accepted}.`
       : `There is no agent type "${type}"; agent types: ${accepted}.`;
   throw new ApiError(400, "unknown_agent_type", message);
+}
+
+function removed(instanceId: string): ApiError {
+  const message = `Instance ${instanceId} was deleted for good; choose another instance_id.`;
+  return new ApiError(409, "instance_removed", message);
+}
+
+function shownRemoval({ instanceId, removedBy, removedAt, turns, events, files }: Removal) {
+  const what = { instance_id: instanceId, status: "removed" as const };
+  return { ...what, removed_by: removedBy, removed_at: removedAt, turns, events, files };
 }
 
 function shown(instance: Instance) {

@@ -8,11 +8,13 @@
 import { type Actor, ApiError, type Logger } from "@concert/service-kit";
 import { chooseHistory, historyMessages } from "../runs/history.ts";
 import type { Instance } from "../store/instances.ts";
+import type { Removal } from "../store/removals.ts";
 import type { Store } from "../store/store.ts";
 import type { Turn, TurnCause } from "../store/turns.ts";
 import { backOff } from "../upstream/backoff.ts";
 import { type Answer, type Concord, ConcordUnavailable } from "../upstream/concord.ts";
 import { bindTurn } from "./feed-ledger.ts";
+import { unknownInstance } from "./instance-access.ts";
 
 const OPEN_TURNS_MAX = 16;
 const HISTORY_TURNS_MAX = 20;
@@ -91,6 +93,29 @@ export class TurnDesk {
       for (const turn of open) this.#store.turns.setStop(turn.turnSeq, actor ?? turn.actor);
     });
     for (const turn of open) this.#stopping(turn);
+  }
+
+  /**
+   * Removes an instance with everything it said and wrote, once nothing of it runs: until then its turns are stopped
+   * and the answer is undefined. The same again answers the same. Throws `ApiError` 404 for another tenant's.
+   */
+  removeInstance(instanceId: string, actor: Actor): Removal | undefined {
+    const { instances, removals, turns } = this.#store;
+    const tenantId = actor.tenant;
+    const done = removals.get(instanceId);
+    const known = done ?? instances.get(instanceId);
+    if (known !== undefined && known.tenantId !== tenantId) throw unknownInstance(instanceId);
+    if (done !== undefined) return done;
+    const instance = instances.get(instanceId);
+    if (instance !== undefined && turns.openOf(instanceId).length > 0) {
+      this.stopInstance(instance, actor);
+      return undefined;
+    }
+    const removal = this.#store.remove({ instanceId, tenantId }, actor.user);
+    const { turns: turnCount, events, files } = removal;
+    const of = { instance_id: instanceId, tenant_id: tenantId, removed_by: actor.user };
+    this.#log.info({ ...of, turns: turnCount, events, files }, "an instance was removed");
+    return removal;
   }
 
   #known(instance: Instance, turnId: string): Turn {

@@ -7,7 +7,7 @@
  */
 import { Database } from "bun:sqlite";
 
-const SCHEMA_VERSION = 5;
+const SCHEMA_VERSION = 6;
 
 const TABLES = `
 CREATE TABLE instances (
@@ -99,7 +99,16 @@ CREATE TABLE workspace_rounds (
 ) STRICT, WITHOUT ROWID;
 `;
 
-const STEPS = [TABLES, SHARED, STEERS, CAUSES, WORKSPACES] as const;
+/** Format 6: instances that were removed for good. */
+const REMOVALS = `
+CREATE TABLE removed_instances (
+  instance_id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, removed_by TEXT NOT NULL, removed_at TEXT NOT NULL,
+  turns INTEGER NOT NULL, events INTEGER NOT NULL, files INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX file_iterations_of_hash ON file_iterations (hash);
+`;
+
+const STEPS = [TABLES, SHARED, STEERS, CAUSES, WORKSPACES, REMOVALS] as const;
 
 /** Opens (and on first use creates) the database at `path`. Throws when another process holds it. */
 export function openDatabase(path: string): Database {
@@ -108,6 +117,8 @@ export function openDatabase(path: string): Database {
   db.run("PRAGMA journal_mode = WAL");
   db.run("PRAGMA synchronous = FULL");
   db.run("PRAGMA foreign_keys = ON");
+  // What was removed is overwritten: it must not be found in the file's free pages.
+  db.run("PRAGMA secure_delete = ON");
   const row = db.query<{ user_version: number }, []>("PRAGMA user_version").get();
   const version = row?.user_version ?? 0;
   if (version === SCHEMA_VERSION) return db;

@@ -11,12 +11,13 @@ import type { EventDraft } from "../runs/podium-events.ts";
 import { EventLog } from "./event-log.ts";
 import { Feed } from "./feed.ts";
 import { Instances } from "./instances.ts";
+import { type Removal, Removals } from "./removals.ts";
 import { openDatabase } from "./schema.ts";
 import { Steers } from "./steers.ts";
 import { Thoughts } from "./thoughts.ts";
 import { Turns } from "./turns.ts";
 import { WorkspaceRounds } from "./workspace-rounds.ts";
-import { Workspaces } from "./workspaces.ts";
+import { type Owner, Workspaces } from "./workspaces.ts";
 
 /** Told which instance's log grew. Must not throw. */
 export type AppendListener = (instanceId: string) => void;
@@ -33,6 +34,7 @@ export class Store {
   readonly events: EventLog;
   readonly workspaces: Workspaces;
   readonly rounds: WorkspaceRounds;
+  readonly removals: Removals;
   readonly #db: Database;
   readonly #now: () => string;
   readonly #listeners = new Set<AppendListener>();
@@ -49,6 +51,7 @@ export class Store {
     this.events = new EventLog(db);
     this.workspaces = new Workspaces(db);
     this.rounds = new WorkspaceRounds(db);
+    this.removals = new Removals(db);
   }
 
   /** Opens the store in `dataDir`, creating both on first use. `now` gives ISO 8601 UTC. */
@@ -75,6 +78,13 @@ export class Store {
     const eventId = this.events.append(instanceId, turnId, draft, this.#now());
     if (eventId !== null) this.#grown.add(instanceId);
     return eventId;
+  }
+
+  /** Takes an instance away for good, out of the file's write-ahead log as well. */
+  remove(owner: Owner, removedBy: string): Removal {
+    const removal = this.write(() => this.removals.remove(owner, removedBy, this.#now()));
+    this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    return removal;
   }
 
   onAppend(listener: AppendListener): void {

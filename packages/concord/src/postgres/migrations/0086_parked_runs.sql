@@ -7,7 +7,4 @@ ALTER TABLE concord.commands ADD COLUMN parked_run TEXT NULL;
 -- What parked commands wait for besides people: the end of the time they were given.
 CREATE INDEX approvals_escalating ON concord.approvals (escalates_at)
   WHERE status = 'pending' AND escalates_at IS NOT NULL AND escalated_at IS NULL;
--- And what people are shown of them, newest first.
-CREATE INDEX approvals_waiting ON concord.approvals (tenant_id, created_at DESC, approval_id DESC)
-  WHERE status = 'pending';
 CREATE INDEX input_requests_expiring ON concord.input_requests (expires_at) WHERE status = 'open';

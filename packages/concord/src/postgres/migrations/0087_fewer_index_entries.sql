@@ -14,3 +14,7 @@ CREATE INDEX commands_queued ON concord.commands (command_id) WHERE status = 'qu
 
 -- A change that touches no index stays on its page, if there is room.
 ALTER TABLE concord.commands SET (fillfactor = 85);
+
+-- What waits for people, newest first, however much else a tenant has decided before.
+CREATE INDEX approvals_waiting ON concord.approvals (tenant_id, created_at DESC, approval_id DESC)
+  WHERE status = 'pending';

@@ -70,7 +70,14 @@ export async function readPolicyCases(
     const { commandId, taskName: name, commandType, ingress, payload, facts, createdAt } = command;
     const input: PolicyInput = {
       requester: command.context.actor,
-      action: { taskName: name, commandType, ingress, payload, riskLevel },
+      action: {
+        taskName: name,
+        commandType,
+        ingress,
+        payload,
+        riskLevel,
+        ...(command.context.place === undefined ? {} : { place: command.context.place }),
+      },
       ...rest,
       facts,
     };

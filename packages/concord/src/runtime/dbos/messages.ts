@@ -10,10 +10,17 @@ import { ring } from "./queue-bell.ts";
 /** The client is there when DBOS has launched; whoever comes earlier waits. */
 export type LaterClient = () => Promise<DBOSClient>;
 
+/** What a message to DBOS has to know besides what is said. */
+export interface Addressing {
+  readonly version: string;
+  /** How DBOS calls the queue; others know it by its plain name (QUE-6). */
+  readonly queueName: (name: string) => string;
+}
+
 export function messagesWithin(
   dbos: LaterClient,
   connection: ClientBase,
-  version: string,
+  to: Addressing,
 ): RuntimeMessages {
   return {
     submit: async (spec) => {
@@ -21,8 +28,8 @@ export function messagesWithin(
       const client = await dbos();
       // What the enqueue commits with is usually complete by now: it goes with the first of its statements.
       transaction?.send();
-      await client.enqueueInTransaction(connection, enqueueOptions(spec, version), spec.input);
-      transaction?.afterCommit(() => ring(spec.queue));
+      await client.enqueueInTransaction(connection, enqueueOptions(spec, to), spec.input);
+      transaction?.afterCommit(() => ring(to.queueName(spec.queue)));
     },
     signal: async (workflowId, topic, payload) => {
       // A message to a missing run would abort the whole commit; the reconciler starts missing runs.
@@ -32,11 +39,11 @@ export function messagesWithin(
   };
 }
 
-export function messagesAlone(dbos: LaterClient, pool: Pool, version: string): RuntimeMessages {
+export function messagesAlone(dbos: LaterClient, pool: Pool, to: Addressing): RuntimeMessages {
   return {
     submit: async (spec) => {
-      await (await dbos()).enqueue(enqueueOptions(spec, version), spec.input);
-      ring(spec.queue);
+      await (await dbos()).enqueue(enqueueOptions(spec, to), spec.input);
+      ring(to.queueName(spec.queue));
     },
     signal: async (workflowId, topic, payload) => {
       if (!(await runExists(pool, workflowId))) return;
@@ -45,9 +52,9 @@ export function messagesAlone(dbos: LaterClient, pool: Pool, version: string): R
   };
 }
 
-function enqueueOptions(spec: WorkflowSpec, version: string) {
+function enqueueOptions(spec: WorkflowSpec, { version, queueName }: Addressing) {
   return {
-    queueName: spec.queue,
+    queueName: queueName(spec.queue),
     workflowName: spec.workflow,
     workflowID: spec.workflowId,
     appVersion: version,

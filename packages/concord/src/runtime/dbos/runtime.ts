@@ -18,7 +18,7 @@ import type {
 } from "../protocol/index.ts";
 import { dbosContext } from "./context.ts";
 import { migrateAsOwner, PgDataSource } from "./data-source.ts";
-import { messagesAlone, messagesWithin } from "./messages.ts";
+import { type Addressing, messagesAlone, messagesWithin } from "./messages.ts";
 import { attach } from "./queue-bell.ts";
 import { type DbosSchedules, dbosSchedules } from "./schedules.ts";
 import { createTakeOver } from "./take-over.ts";
@@ -32,6 +32,8 @@ export interface DbosOptions {
   readonly executorId: string;
   /** The order of durable steps in the workflows; a run is continued only by executors of its own version. */
   readonly version?: string | undefined;
+  /** Put before the names of the queues, e.g. `staging`; then only those are served (QUE-6). */
+  readonly queuePrefix?: string | undefined;
   readonly log: Logger;
 }
 
@@ -76,9 +78,10 @@ let running = false;
 export function createDbosRuntime(options: DbosOptions): DurableRuntime<ClientBase> {
   const { pool, log, version = WORKFLOW_VERSION, executorId } = options;
   const bodies = new Map<string, WorkflowBody<ClientBase>>();
+  const to: Addressing = { version, queueName: (name) => queueNameOf(options, name) };
   const takeOver = createTakeOver({ pool, executorId, version, log });
   const client = laterClient();
-  const schedules = dbosSchedules();
+  const schedules = dbosSchedules(to.queueName);
   let system: Pool | undefined;
   let isStopping = false;
   return {
@@ -118,10 +121,9 @@ export function createDbosRuntime(options: DbosOptions): DurableRuntime<ClientBa
       await system?.end();
       running = false;
     },
-    messages: (connection) => messagesWithin(client.get, connection, version),
-    submitWorkflow: (spec) => messagesAlone(client.get, pool, version).submit(spec),
-    signal: (id, topic, payload) =>
-      messagesAlone(client.get, pool, version).signal(id, topic, payload),
+    messages: (connection) => messagesWithin(client.get, connection, to),
+    submitWorkflow: (spec) => messagesAlone(client.get, pool, to).submit(spec),
+    signal: (id, topic, payload) => messagesAlone(client.get, pool, to).signal(id, topic, payload),
     waitForResult: async (workflowId, timeoutMs) =>
       outcomeOf(await client.get(), workflowId, timeoutMs),
     cancel: async (workflowId) => (await client.get()).cancelWorkflow(workflowId),
@@ -130,6 +132,10 @@ export function createDbosRuntime(options: DbosOptions): DurableRuntime<ClientBa
     forgetEnded,
     schedules,
   };
+}
+
+function queueNameOf({ queuePrefix }: Pick<DbosOptions, "queuePrefix">, name: string): string {
+  return queuePrefix === undefined ? name : `${queuePrefix}.${name}`;
 }
 
 async function outcomeOf(
@@ -215,6 +221,9 @@ async function launch(
     systemDatabasePool: options.system,
     runMigrations: ownerDatabaseUrl === undefined,
     schedulerPollingIntervalMs: SCHEDULES_POLL_MS,
+    ...(options.queuePrefix === undefined
+      ? {}
+      : { listenQueues: QUEUES.map((name) => queueNameOf(options, name)) }),
     logger: quiet(log),
   });
   const context = dbosContext(
@@ -230,7 +239,7 @@ async function launch(
     log.warn("DBOS cannot be woken for what is submitted here: its queues are polled often");
   await DBOS.launch();
   for (const name of QUEUES) {
-    await DBOS.registerQueue(name, {
+    await DBOS.registerQueue(queueNameOf(options, name), {
       minPollingIntervalMs: isRungFor ? QUEUE_POLL_MS[name] : UNRUNG_POLL_MS,
       onConflict: "always_update",
     });

@@ -3,18 +3,21 @@
  * backfills (SCH-4). A tick is a workflow: one step that calls the work, tried again until it succeeds.
  */
 import { DBOS } from "@dbos-inc/dbos-sdk";
+import { compilePolicy } from "../../core/retry.ts";
 import type { ScheduleSpec, ScheduleState, Schedules } from "../protocol/index.ts";
 
 const TICK = "concord.tick";
 const QUEUE = "scheduled_maintenance";
-const ATTEMPTS_MAX = 10;
+/** A tick is submitted or there was none, so it is tried for long; DBOS doubles the wait each time. */
+const RETRY = compilePolicy("schedules.tick", { attemptsMax: 10, waitsSeconds: [1] });
 
 export interface DbosSchedules extends Schedules {
   /** Before DBOS launches. */
   register(): void;
 }
 
-export function dbosSchedules(): DbosSchedules {
+/** `queueName`: how DBOS calls a queue. */
+export function dbosSchedules(queueName: (name: string) => string): DbosSchedules {
   let work: (name: string, dueAt: Date) => Promise<void> = async () => undefined;
   let tick: (dueAt: Date, name: string) => Promise<void> = async () => undefined;
   return {
@@ -26,12 +29,13 @@ export function dbosSchedules(): DbosSchedules {
         await DBOS.runStep(() => work(name, dueAt), {
           name: "submit",
           retriesAllowed: true,
-          maxAttempts: ATTEMPTS_MAX,
+          maxAttempts: RETRY.attemptsMax,
+          intervalSeconds: RETRY.waitsSeconds[0] ?? 1,
         });
       };
       tick = DBOS.registerWorkflow(body, { name: TICK });
     },
-    apply: (specs) => apply(specs, tick),
+    apply: (specs) => apply(specs, tick, queueName(QUEUE)),
     list: async () => (await DBOS.listSchedules()).map(stateOf),
     pause: (name) => DBOS.pauseSchedule(name),
     resume: (name) => DBOS.resumeSchedule(name),
@@ -46,6 +50,7 @@ export function dbosSchedules(): DbosSchedules {
 async function apply(
   specs: readonly ScheduleSpec[],
   tick: (dueAt: Date, name: string) => Promise<void>,
+  queue: string,
 ): Promise<void> {
   const known = await DBOS.listSchedules();
   const gone = known.filter((one) => !specs.some((spec) => spec.name === one.scheduleName));
@@ -59,7 +64,7 @@ async function apply(
       context: name,
       automaticBackfill: missed === "run",
       cronTimezone: "UTC",
-      queueName: QUEUE,
+      queueName: queue,
     })),
   );
   for (const { scheduleName, status } of known) {

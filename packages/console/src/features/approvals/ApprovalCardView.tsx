@@ -6,6 +6,13 @@ import { type ReactNode, useRef, useState } from "react";
 import { formatClock, formatLeft } from "../../lib/format.ts";
 import { useNow } from "../../lib/use-now.ts";
 import { Failure } from "../../ui/Failure.tsx";
+import {
+  RequestButtons,
+  RequestCard,
+  RequestEnd,
+  RequestExpiry,
+  RequestTitle,
+} from "../../ui/RequestCard.tsx";
 import { decisionLabel, type Review, readReview, urgencyOf } from "./approval.ts";
 import classes from "./approvals.module.css";
 import type { Answering } from "./use-approval.ts";
@@ -30,21 +37,17 @@ export function ApprovalCardView({ item, open, answering }: Props) {
     answering.decide(decision, reason);
   };
   return (
-    <section
+    <RequestCard
       ref={cardRef}
-      tabIndex={-1}
-      className={classes["card"]}
-      data-waiting={waiting}
-      data-testid="approval-card"
-      data-approval-id={item.id}
-      aria-label={`Approval: ${review.action}`}
+      testId="approval-card"
+      requestId={item.id}
+      label={`Approval: ${review.action}`}
+      waiting={waiting}
+      icon={<IconShieldCheck size={18} aria-hidden="true" />}
+      headline={waiting ? "Your approval is needed" : "Approval"}
+      expiry={<Expiry expiresAt={item.expiresAt} />}
     >
-      <header className={classes["head"]}>
-        <IconShieldCheck size={18} aria-hidden="true" />
-        <span>{waiting ? "Your approval is needed" : "Approval"}</span>
-        {waiting ? <Expiry expiresAt={item.expiresAt} /> : null}
-      </header>
-      <h3 className={classes["action"]}>{review.action}</h3>
+      <RequestTitle>{review.action}</RequestTitle>
       {waiting || reviewing ? (
         <>
           <Affected review={review} />
@@ -64,7 +67,7 @@ export function ApprovalCardView({ item, open, answering }: Props) {
           </UnstyledButton>
         </Decided>
       )}
-    </section>
+    </RequestCard>
   );
 }
 
@@ -107,9 +110,11 @@ function Expiry({ expiresAt }: { readonly expiresAt: number | null }) {
   const urgency = urgencyOf(expiresAt, nowMs);
   if (expiresAt === null || urgency === "never") return null;
   return (
-    <span className={classes["expiry"]} data-urgency={urgency} data-testid="approval-expiry">
-      {urgency === "over" ? "expired" : `expires in ${formatLeft(expiresAt - nowMs)}`}
-    </span>
+    <RequestExpiry
+      text={urgency === "over" ? "expired" : `expires in ${formatLeft(expiresAt - nowMs)}`}
+      urgent={urgency === "over" || urgency === "soon"}
+      testId="approval-expiry"
+    />
   );
 }
 
@@ -128,7 +133,7 @@ function Choice({ answering }: Pick<Props, "answering">) {
         data-testid="approval-reason"
         onChange={(event) => setReason(event.currentTarget.value)}
       />
-      <div className={classes["buttons"]}>
+      <RequestButtons>
         <Button
           leftSection={<IconCheck size={16} />}
           loading={pending === "approved"}
@@ -148,7 +153,7 @@ function Choice({ answering }: Pick<Props, "answering">) {
         >
           Reject
         </Button>
-      </div>
+      </RequestButtons>
       {failure === null ? null : <Failure reason={failure} />}
     </div>
   );
@@ -156,27 +161,21 @@ function Choice({ answering }: Pick<Props, "answering">) {
 
 function Decided(props: Pick<ApprovalItem, "resolution"> & { readonly children: ReactNode }) {
   const { resolution, children } = props;
-  const Icon = resolution?.decision === "approved" ? IconCheck : IconX;
+  const { decision } = resolution ?? {};
+  const end =
+    decision === undefined
+      ? null
+      : ({ name: decision, tone: decision === "approved" ? "good" : "bad" } as const);
   return (
-    <div
-      className={classes["decided"]}
-      data-decision={resolution?.decision ?? "lapsed"}
-      data-testid="approval-decision"
-    >
-      <Icon size={16} aria-hidden="true" />
-      <span>
-        {resolution === null ? (
-          "Nothing waits for this answer any more."
-        ) : (
-          <>
-            <strong>{decisionLabel(resolution.decision)}</strong>
-            {resolution.decidedBy === null ? "" : ` by ${resolution.decidedBy}`} at{" "}
-            {formatClock(resolution.ts)}
-            {resolution.reason === null ? "" : `: “${resolution.reason}”`}
-          </>
-        )}
-      </span>
-      {children}
-    </div>
+    <RequestEnd testId="approval-decision" end={end} aside={children}>
+      {resolution === null ? null : (
+        <>
+          <strong>{decisionLabel(resolution.decision)}</strong>
+          {resolution.decidedBy === null ? "" : ` by ${resolution.decidedBy}`} at{" "}
+          {formatClock(resolution.ts)}
+          {resolution.reason === null ? "" : `: “${resolution.reason}”`}
+        </>
+      )}
+    </RequestEnd>
   );
 }

@@ -1,58 +1,118 @@
-/** A new automation: what is said, how often, where. What is wrong is shown at the field it is about. */
+/** An automation, new or as it is: what is said, how often, where, and what comes of it. What is wrong is shown at its field. */
+import type { Automation, Blueprint } from "@concert/sdk";
 import { Button, NativeSelect, Textarea, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { Failure } from "../../ui/Failure.tsx";
 import page from "../../ui/page.module.css";
-import { type Draft, definitionOf, emptyDraft, type Rhythm } from "./automations.ts";
-import { useCreation } from "./use-automations.ts";
-
-export interface SessionChoice {
-  readonly sessionId: string;
-  readonly name: string;
-}
+import { type Draft, draftWith, emptyDraft, readDraft, templateOf } from "./automation-draft.ts";
+import { type FormPart, type SessionChoice, sessionOptions } from "./form-part.ts";
+import { MORE_PATHS, MoreFields } from "./MoreFields.tsx";
+import { ScheduleFields } from "./ScheduleFields.tsx";
+import { useBlueprints, useSaving } from "./use-automations.ts";
 
 interface Props {
+  /** Null: a new one. */
+  readonly automation: Automation | null;
+  readonly me: string | undefined;
   readonly sessions: readonly SessionChoice[];
   readonly onDone: () => void;
   readonly onCancel: () => void;
 }
 
-const RHYTHMS: readonly { readonly value: Rhythm; readonly label: string }[] = [
-  { value: "daily", label: "Every day" },
-  { value: "weekdays", label: "Monday to Friday" },
-  { value: "weekly", label: "Once a week" },
-  { value: "interval", label: "Every so many minutes" },
-  { value: "cron", label: "Cron expression" },
-];
-const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const INBOX = [
   { value: "always", label: "Each result and each problem" },
   { value: "problems", label: "Only problems" },
   { value: "never", label: "Nothing" },
 ];
 
-type Set = (change: Partial<Draft>) => void;
-type Problems = Readonly<Record<string, string>>;
+/** Problems with a field of its own; the others are told below. */
+const SHOWN = /^(name|prompt|schedule\..*|execution\.(sessionId|agentType))$/;
 
-export function AutomationForm({ sessions, onDone, onCancel }: Props) {
-  const [draft, setDraft] = useState(() =>
-    emptyDraft(Intl.DateTimeFormat().resolvedOptions().timeZone),
-  );
-  const { action, create } = useCreation(onDone);
-  const set: Set = (change) => setDraft((before) => ({ ...before, ...change }));
+function firstDraft(automation: Automation | null): Draft {
+  const empty = emptyDraft(Intl.DateTimeFormat().resolvedOptions().timeZone);
+  return automation === null ? empty : draftWith(empty, automation.definition);
+}
+
+export function AutomationForm({ automation, me, sessions, onDone, onCancel }: Props) {
+  const [draft, setDraft] = useState(() => firstDraft(automation));
+  const [blueprint, setBlueprint] = useState<Blueprint | null>(null);
+  const [unsendable, setUnsendable] = useState<FormPart["problems"]>({});
+  const { action, save } = useSaving(automation, onDone);
+  const set: FormPart["set"] = (change) => setDraft((before) => ({ ...before, ...change }));
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    void create(definitionOf(draft));
+    const read = readDraft(draft);
+    setUnsendable("problems" in read ? read.problems : {});
+    if ("definition" in read) void save(read.definition, blueprint);
   };
-  const { problems } = action;
-  const elsewhere = Object.entries(problems).filter(([path]) => !SHOWN.test(path));
-  const reason =
-    Object.keys(problems).length === 0
-      ? (action.failure?.reason ?? "")
-      : elsewhere.map(([path, problem]) => `${path} ${problem}`).join("; ");
+  const problems = { ...action.problems, ...unsendable };
+  const reason = reasonOf(problems, action.failure?.reason ?? "");
+  const part = { draft, set, problems };
   return (
     <form className={page["form"]} onSubmit={submit} data-testid="automation-form" noValidate>
-      <h3>New automation</h3>
+      <h3>{automation === null ? "New automation" : `Change “${automation.definition.name}”`}</h3>
+      {automation === null ? (
+        <BlueprintField
+          chosen={blueprint}
+          onChoose={(chosen) => {
+            setBlueprint(chosen);
+            if (chosen !== null) setDraft((before) => draftWith(before, templateOf(chosen)));
+          }}
+        />
+      ) : null}
+      <WordFields {...part} />
+      <ScheduleFields {...part} />
+      <div className={page["fields"]}>
+        <NativeSelect
+          label="Where it runs"
+          value={draft.sessionId}
+          error={problems["execution.sessionId"]}
+          data={sessionOptions(sessions, draft.sessionId, "Each run in a session of its own")}
+          onChange={(event) => set({ sessionId: event.currentTarget.value })}
+        />
+        <NativeSelect
+          label="What comes to the owner's inbox"
+          value={draft.inbox}
+          data={INBOX}
+          onChange={(event) => set({ inbox: event.currentTarget.value as Draft["inbox"] })}
+        />
+      </div>
+      <MoreFields {...part} sessions={sessions} />
+      {reason === "" ? null : <Failure reason={reason} />}
+      {automation === null || automation.ownerId === me ? null : (
+        <p className={page["meta"]}>
+          It is {automation.ownerId}'s. Who saves it is its owner from then on: it runs in your
+          name, and its results come to your inbox.
+        </p>
+      )}
+      <div className={page["actions"]}>
+        <Button
+          type="submit"
+          loading={action.pending !== null}
+          data-testid={automation === null ? "create-automation" : "save-automation"}
+        >
+          {automation === null ? "Create" : "Save"}
+        </Button>
+        <Button variant="default" onClick={onCancel}>
+          Cancel
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+/** What no field says: why it failed, or what is wrong elsewhere. */
+function reasonOf(problems: FormPart["problems"], failure: string): string {
+  if (Object.keys(problems).length === 0) return failure;
+  return Object.entries(problems)
+    .filter(([path]) => !SHOWN.test(path) && !MORE_PATHS.test(path))
+    .map(([path, problem]) => `${path} ${problem}`)
+    .join("; ");
+}
+
+function WordFields({ draft, set, problems }: FormPart) {
+  return (
+    <>
       <TextInput
         label="Name"
         withAsterisk
@@ -72,100 +132,31 @@ export function AutomationForm({ sessions, onDone, onCancel }: Props) {
         error={problems["prompt"]}
         onChange={(event) => set({ prompt: event.currentTarget.value })}
       />
-      <ScheduleFields draft={draft} set={set} problems={problems} />
-      <div className={page["fields"]}>
-        <NativeSelect
-          label="Where it runs"
-          value={draft.sessionId}
-          error={problems["execution.sessionId"] ?? problems["execution.agentType"]}
-          data={[
-            { value: "", label: "Each run in a session of its own" },
-            ...sessions.map(({ sessionId, name }) => ({ value: sessionId, label: `In “${name}”` })),
-          ]}
-          onChange={(event) => set({ sessionId: event.currentTarget.value })}
-        />
-        <NativeSelect
-          label="What comes to your inbox"
-          value={draft.inbox}
-          data={INBOX}
-          onChange={(event) => set({ inbox: event.currentTarget.value as Draft["inbox"] })}
-        />
-      </div>
-      {reason === "" ? null : <Failure reason={reason} />}
-      <div className={page["actions"]}>
-        <Button type="submit" loading={action.pending !== null} data-testid="create-automation">
-          Create
-        </Button>
-        <Button variant="default" onClick={onCancel}>
-          Cancel
-        </Button>
-      </div>
-    </form>
+    </>
   );
 }
 
-/** Problems with a field of its own; the others are told below. */
-const SHOWN = /^(name|prompt|schedule\..*|execution\.(sessionId|agentType))$/;
-
-function ScheduleFields(props: {
-  readonly draft: Draft;
-  readonly set: Set;
-  readonly problems: Problems;
+/** Only where there are blueprints. Choosing one fills in what it says; what was typed beside that stays. */
+function BlueprintField(props: {
+  readonly chosen: Blueprint | null;
+  readonly onChoose: (blueprint: Blueprint | null) => void;
 }) {
-  const { draft, set, problems } = props;
-  const { rhythm } = draft;
-  const atTime = rhythm !== "interval" && rhythm !== "cron";
-  const cronProblem = problems["schedule.cron"];
+  const blueprints = useBlueprints();
+  if (blueprints.status !== "ready" || blueprints.value.length === 0) return null;
   return (
-    <div className={page["fields"]}>
-      <NativeSelect
-        label="How often"
-        value={rhythm}
-        data={[...RHYTHMS]}
-        onChange={(event) => set({ rhythm: event.currentTarget.value as Rhythm })}
-      />
-      {rhythm === "weekly" ? (
-        <NativeSelect
-          label="On"
-          value={draft.weekday}
-          data={WEEKDAYS.map((label, index) => ({ value: String(index), label }))}
-          onChange={(event) => set({ weekday: event.currentTarget.value })}
-        />
-      ) : null}
-      {atTime ? (
-        <TextInput
-          label="At"
-          type="time"
-          value={draft.time}
-          error={cronProblem === undefined ? undefined : "This needs a time, such as 09:00."}
-          onChange={(event) => set({ time: event.currentTarget.value })}
-        />
-      ) : null}
-      {rhythm === "interval" ? (
-        <TextInput
-          label="Minutes"
-          inputMode="numeric"
-          value={draft.everyMinutes}
-          error={problems["schedule.everyMinutes"]}
-          onChange={(event) => set({ everyMinutes: event.currentTarget.value })}
-        />
-      ) : null}
-      {rhythm === "cron" ? (
-        <TextInput
-          label="Minute, hour, day, month, weekday"
-          value={draft.cron}
-          error={cronProblem}
-          onChange={(event) => set({ cron: event.currentTarget.value })}
-        />
-      ) : null}
-      {rhythm === "interval" ? null : (
-        <TextInput
-          label="Time zone"
-          value={draft.timeZone}
-          error={problems["schedule.timeZone"]}
-          onChange={(event) => set({ timeZone: event.currentTarget.value })}
-        />
-      )}
-    </div>
+    <NativeSelect
+      label="Begin with a blueprint"
+      description={props.chosen?.description}
+      value={props.chosen?.blueprintId ?? ""}
+      data-testid="blueprint"
+      data={[
+        { value: "", label: "None" },
+        ...blueprints.value.map(({ blueprintId, name }) => ({ value: blueprintId, label: name })),
+      ]}
+      onChange={(event) => {
+        const { value } = event.currentTarget;
+        props.onChoose(blueprints.value.find((one) => one.blueprintId === value) ?? null);
+      }}
+    />
   );
 }

@@ -8,8 +8,9 @@ import { Empty } from "../../ui/Empty.tsx";
 import { Failure } from "../../ui/Failure.tsx";
 import { LoadedView } from "../../ui/LoadedView.tsx";
 import page from "../../ui/page.module.css";
-import { AutomationForm, type SessionChoice } from "./AutomationForm.tsx";
+import { AutomationForm } from "./AutomationForm.tsx";
 import { mayChange, nextText, scheduleText } from "./automations.ts";
+import type { SessionChoice } from "./form-part.ts";
 import { RunsView } from "./RunsView.tsx";
 import { type Control, useAutomations } from "./use-automations.ts";
 
@@ -48,7 +49,13 @@ export function AutomationsView({ me, rights, sessions, onOpenSession }: Props) 
         ) : null}
       </div>
       {creating ? (
-        <AutomationForm sessions={sessions} onDone={close} onCancel={() => setCreating(false)} />
+        <AutomationForm
+          automation={null}
+          me={me}
+          sessions={sessions}
+          onDone={close}
+          onCancel={() => setCreating(false)}
+        />
       ) : null}
       <LoadedView what="automations" loaded={list}>
         {(automations) =>
@@ -66,6 +73,9 @@ export function AutomationsView({ me, rights, sessions, onOpenSession }: Props) 
                   automation={one}
                   nowMs={nowMs}
                   changeable={mayChange(one, me, rights)}
+                  me={me}
+                  sessions={sessions}
+                  onSaved={list.reload}
                   pending={action.pending}
                   failure={action.failure}
                   onControl={(what) => void control(one, what)}
@@ -84,6 +94,9 @@ interface CardProps {
   readonly automation: Automation;
   readonly nowMs: number;
   readonly changeable: boolean;
+  readonly me: string | undefined;
+  readonly sessions: readonly SessionChoice[];
+  readonly onSaved: () => void;
   readonly pending: string | null;
   readonly failure: { readonly what: string; readonly reason: string } | null;
   readonly onControl: (what: Control) => void;
@@ -94,6 +107,24 @@ function Card(props: CardProps) {
   const { automation, nowMs, changeable, failure, onOpenSession } = props;
   const { automationId, definition, ownerId } = automation;
   const [showsRuns, setShowsRuns] = useState(false);
+  // As it was when the reader began: a newer version must not slip under what was typed.
+  const [edited, setEdited] = useState<Automation | null>(null);
+  if (edited !== null) {
+    return (
+      <li data-testid="automation" data-automation-id={automationId}>
+        <AutomationForm
+          automation={edited}
+          me={props.me}
+          sessions={props.sessions}
+          onDone={() => {
+            setEdited(null);
+            props.onSaved();
+          }}
+          onCancel={() => setEdited(null)}
+        />
+      </li>
+    );
+  }
   return (
     <li className={page["card"]} data-testid="automation" data-automation-id={automationId}>
       <h3 className={page["title"]}>
@@ -111,7 +142,7 @@ function Card(props: CardProps) {
         {definition.execution.mode === "main" ? " · in one session" : " · each run on its own"}
       </p>
       <div className={page["actions"]}>
-        {changeable ? <Controls {...props} /> : null}
+        {changeable ? <Controls {...props} onEdit={() => setEdited(automation)} /> : null}
         <Button
           size="compact-sm"
           variant="subtle"
@@ -130,7 +161,8 @@ function Card(props: CardProps) {
   );
 }
 
-function Controls({ automation, pending, onControl }: CardProps) {
+function Controls(props: CardProps & { readonly onEdit: () => void }) {
+  const { automation, pending, onControl, onEdit } = props;
   const [deleting, setDeleting] = useState(false);
   const button = (what: Control, label: string, variant = "default") => (
     <Button
@@ -158,6 +190,9 @@ function Controls({ automation, pending, onControl }: CardProps) {
     <>
       {button("run", "Run now", "light")}
       {automation.paused === null ? button("pause", "Pause") : button("resume", "Resume")}
+      <Button size="compact-sm" variant="default" data-action="edit" onClick={onEdit}>
+        Change…
+      </Button>
       <Button size="compact-sm" variant="default" onClick={() => setDeleting(true)}>
         Delete…
       </Button>

@@ -1,8 +1,9 @@
-/** The newest runs of one automation: when, how it ended, what the agent said, what it cost. */
+/** The runs of one automation, the newest first: when, how it ended, what the agent said, what it cost. */
 import type { AutomationRun } from "@concert/sdk";
 import { Button } from "@mantine/core";
 import { formatMoment } from "../../lib/format.ts";
 import { LoadedView } from "../../ui/LoadedView.tsx";
+import { MoreView } from "../../ui/MoreView.tsx";
 import page from "../../ui/page.module.css";
 import { Words } from "../../ui/Words.tsx";
 import { runText, runTone } from "./automations.ts";
@@ -17,15 +18,20 @@ export function RunsView({ automationId, onOpenSession }: Props) {
   const runs = useRuns(automationId);
   return (
     <LoadedView what="runs" loaded={runs}>
-      {(items) =>
-        items.length === 0 ? (
+      {(pages) =>
+        pages.every(({ items }) => items.length === 0) ? (
           <p className={page["meta"]}>It has not run yet. “Run now” does not wait for its time.</p>
         ) : (
-          <ul className={page["list"]} aria-label="Runs">
-            {items.map((run) => (
-              <Run key={run.runId} run={run} onOpenSession={onOpenSession} />
-            ))}
-          </ul>
+          <>
+            <ul className={page["list"]} aria-label="Runs">
+              {pages
+                .flatMap(({ items }) => items)
+                .map((run) => (
+                  <Run key={run.runId} run={run} onOpenSession={onOpenSession} />
+                ))}
+            </ul>
+            <MoreView label="Show older runs" pages={runs} />
+          </>
         )
       }
     </LoadedView>

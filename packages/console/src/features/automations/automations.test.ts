@@ -1,15 +1,6 @@
 import type { Automation } from "@concert/sdk";
-import { describe, expect, test } from "vitest";
-import {
-  type Draft,
-  definitionOf,
-  emptyDraft,
-  mayChange,
-  nextText,
-  runText,
-  runTone,
-  scheduleText,
-} from "./automations.ts";
+import { expect, test } from "vitest";
+import { mayChange, nextText, runText, runTone, scheduleText } from "./automations.ts";
 
 const zone = "Europe/Berlin";
 const cron = (text: string) => ({ kind: "cron", cron: text, timeZone: zone }) as const;
@@ -23,34 +14,6 @@ test.each([
   [{ kind: "heartbeat", everyMinutes: 30 } as const, "Every 30 minutes"],
 ])("a schedule reads as words, or as it is", (schedule, text) => {
   expect(scheduleText(schedule)).toBe(text);
-});
-
-describe("a form", () => {
-  const draft = (more: Partial<Draft>): Draft => ({ ...emptyDraft(zone), ...more });
-  const scheduleOf = (more: Partial<Draft>) => definitionOf(draft(more)).schedule;
-
-  test("is a definition of the gateway's", () => {
-    expect(definitionOf(draft({ name: " Morning ", prompt: "What is new?" }))).toEqual({
-      name: "Morning",
-      prompt: "What is new?",
-      schedule: cron("0 9 * * *"),
-      execution: { mode: "isolated", agentType: "concierge" },
-      delivery: { inbox: "always" },
-    });
-    expect(definitionOf(draft({ sessionId: "s1" })).execution).toEqual({
-      mode: "main",
-      sessionId: "s1",
-    });
-  });
-
-  test("knows every rhythm, and leaves it to the gateway to refuse what is half typed", () => {
-    expect(scheduleOf({ rhythm: "weekdays", time: "17:05" })).toEqual(cron("5 17 * * 1-5"));
-    expect(scheduleOf({ rhythm: "weekly", weekday: "0" })).toEqual(cron("0 9 * * 0"));
-    expect(scheduleOf({ rhythm: "cron", cron: " 1 2 3 4 5 " })).toEqual(cron("1 2 3 4 5"));
-    const beat = { kind: "heartbeat", everyMinutes: 15 };
-    expect(scheduleOf({ rhythm: "interval", everyMinutes: "15" })).toEqual(beat);
-    expect(scheduleOf({ time: "" })).toEqual(cron("? ? * * *"));
-  });
 });
 
 test("says why it does not run, or when it does", () => {

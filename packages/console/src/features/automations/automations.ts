@@ -1,5 +1,5 @@
-/** Owns how an automation reads to a person, and how a form becomes a definition. Pure. */
-import type { Automation, AutomationInput, AutomationRun } from "@concert/sdk";
+/** Owns how an automation reads to a person, and who may change it. Pure. */
+import type { Automation, AutomationRun } from "@concert/sdk";
 import { formatLeft, humanize } from "../../lib/format.ts";
 
 type Schedule = Automation["definition"]["schedule"];
@@ -46,64 +46,6 @@ export function runText(run: AutomationRun): string {
   if (run.missed !== null) return `Missed ${run.missed.count}`;
   if (run.status === "waiting") return "Waits for a person";
   return humanize(run.status);
-}
-
-export type Rhythm = "daily" | "weekdays" | "weekly" | "interval" | "cron";
-
-export interface Draft {
-  readonly name: string;
-  readonly prompt: string;
-  readonly rhythm: Rhythm;
-  /** "09:00", of the first three. */
-  readonly time: string;
-  /** 0 is Sunday, of `weekly`. */
-  readonly weekday: string;
-  readonly everyMinutes: string;
-  readonly cron: string;
-  readonly timeZone: string;
-  readonly agentType: string;
-  /** Empty: each run in a session of its own. */
-  readonly sessionId: string;
-  readonly inbox: "always" | "problems" | "never";
-}
-
-export function emptyDraft(timeZone: string): Draft {
-  return {
-    name: "",
-    prompt: "",
-    rhythm: "daily",
-    time: "09:00",
-    weekday: "1",
-    everyMinutes: "60",
-    cron: "0 9 * * *",
-    timeZone,
-    agentType: "concierge",
-    sessionId: "",
-    inbox: "always",
-  };
-}
-
-/** What the gateway is asked to keep; whether it makes sense, the gateway says, place by place. */
-export function definitionOf(draft: Draft): AutomationInput {
-  const { name, prompt, agentType, sessionId, inbox } = draft;
-  return {
-    name: name.trim(),
-    prompt: prompt.trim(),
-    schedule: scheduleOf(draft),
-    execution: sessionId === "" ? { mode: "isolated", agentType } : { mode: "main", sessionId },
-    delivery: { inbox },
-  };
-}
-
-function scheduleOf(draft: Draft): AutomationInput["schedule"] {
-  const { rhythm, time, weekday, everyMinutes, cron, timeZone } = draft;
-  if (rhythm === "interval") return { kind: "heartbeat", everyMinutes: Number(everyMinutes) };
-  if (rhythm === "cron") return { kind: "cron", cron: cron.trim(), timeZone };
-  const [hour = "", minute = ""] = time.split(":");
-  const days = rhythm === "daily" ? "*" : rhythm === "weekdays" ? "1-5" : weekday;
-  // An empty or half-typed time is the gateway's to refuse, with its words.
-  const at = `${Number.parseInt(minute, 10)} ${Number.parseInt(hour, 10)}`.replaceAll("NaN", "?");
-  return { kind: "cron", cron: `${at} * * ${days}`, timeZone };
 }
 
 /** Who may change it: its owner, and who may manage those of others. */

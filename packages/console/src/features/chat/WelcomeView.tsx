@@ -20,6 +20,10 @@ const SUGGESTIONS = [
     title: "Stay under the limit",
     text: "Find a room in Porto from 10 to 11 April for 1 guest and book the cheapest",
   },
+  {
+    title: "Be asked something",
+    text: "Ask me which flowers I like, and write the answer to trip/notes.md",
+  },
 ] as const;
 
 export function WelcomeView({ onSuggest, children }: Props) {

@@ -6,6 +6,7 @@ import { formatMoment } from "../../lib/format.ts";
 import { Empty } from "../../ui/Empty.tsx";
 import { Failure } from "../../ui/Failure.tsx";
 import { LoadedView } from "../../ui/LoadedView.tsx";
+import { MoreView } from "../../ui/MoreView.tsx";
 import page from "../../ui/page.module.css";
 import {
   type Account,
@@ -24,13 +25,13 @@ interface Props {
 }
 
 export function CreditsView({ mayChange, onOpenSession }: Props) {
-  const { account, action, topUp, showMore } = useAccount();
+  const { account, action, topUp } = useAccount();
   return (
     <div className={page["page"]} data-testid="credits">
       <LoadedView what="credits" loaded={account}>
-        {({ balance, entries, nextCursor }) => (
+        {(pages) => (
           <>
-            <Balance balance={balance} />
+            {pages[0] === undefined ? null : <Balance balance={pages[0].balance} />}
             {mayChange ? (
               <TopUp
                 pending={action.pending !== null}
@@ -40,19 +41,18 @@ export function CreditsView({ mayChange, onOpenSession }: Props) {
             ) : null}
             <LimitsView mayChange={mayChange} />
             <h3 className={page["section"]}>Ledger</h3>
-            {entries.length === 0 ? (
+            {pages.every(({ entries }) => entries.length === 0) ? (
               <Empty icon={<IconCoins size={32} />} title="No entries yet">
                 Each turn puts credits aside when it begins and pays for what was used when it ends.
                 Both are entries here.
               </Empty>
             ) : (
-              <Ledger entries={entries} onOpenSession={onOpenSession} />
+              <Ledger
+                entries={pages.flatMap(({ entries }) => entries)}
+                onOpenSession={onOpenSession}
+              />
             )}
-            {nextCursor === null ? null : (
-              <Button variant="default" onClick={showMore}>
-                Show older entries
-              </Button>
-            )}
+            <MoreView label="Show older entries" pages={account} />
           </>
         )}
       </LoadedView>

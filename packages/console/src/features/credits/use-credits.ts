@@ -1,19 +1,22 @@
 /** Owns the workspace's credits: the balance with its ledger, the limits, and changing either. */
-import { useRef, useState } from "react";
+import { useRef } from "react";
 import { useAction } from "../../lib/use-action.ts";
 import { useGateway } from "../../lib/use-gateway.ts";
 import { useLoaded } from "../../lib/use-loaded.ts";
+import { usePages } from "../../lib/use-pages.ts";
 import type { Account, LimitRow, Spending } from "./credits.ts";
 
 const PAGE = 25;
-const ENTRIES_MAX = 500;
 
 export function useAccount() {
   const gateway = useGateway();
-  const [limit, setLimit] = useState(PAGE);
-  const read = async (signal: AbortSignal) =>
-    (await gateway.fetchJson(`/api/billing?limit=${limit}`, signal)) as Account;
-  const account = useLoaded("account", read, limit);
+  const readPage = async (from: string | null, signal: AbortSignal | null) => {
+    const after = from === null ? "" : `&cursor=${encodeURIComponent(from)}`;
+    const path = `/api/billing?limit=${PAGE}${after}`;
+    const account = (await gateway.fetchJson(path, signal)) as Account;
+    return { ...account, next: account.nextCursor };
+  };
+  const account = usePages("account", readPage);
   const action = useAction();
   // The same payment is booked once: its mark changes only when it has arrived.
   const mark = useRef(crypto.randomUUID());
@@ -27,8 +30,7 @@ export function useAccount() {
     }
     return worked;
   };
-  const showMore = () => setLimit((count) => Math.min(ENTRIES_MAX, count * 2));
-  return { account, action, topUp, showMore };
+  return { account, action, topUp };
 }
 
 export function useLimits() {

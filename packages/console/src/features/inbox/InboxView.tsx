@@ -8,6 +8,7 @@ import { useNow } from "../../lib/use-now.ts";
 import { Empty } from "../../ui/Empty.tsx";
 import { Failure } from "../../ui/Failure.tsx";
 import { LoadedView } from "../../ui/LoadedView.tsx";
+import { MoreView } from "../../ui/MoreView.tsx";
 import page from "../../ui/page.module.css";
 import { Words } from "../../ui/Words.tsx";
 import { actionsFor, laterTimes, markOf, type Triage, VIEWS } from "./inbox.ts";
@@ -32,7 +33,7 @@ const EMPTY: Readonly<Record<string, readonly [string, string]>> = {
 
 export function InboxView({ mayRetry, onOpenSession }: Props) {
   const [view, setView] = useState<View>("open");
-  const { inbox, action, act, showMore } = useInbox(view);
+  const { inbox, action, act } = useInbox(view);
   const nowMs = useNow(30_000);
   return (
     <div className={page["page"]} data-testid="inbox">
@@ -45,32 +46,30 @@ export function InboxView({ mayRetry, onOpenSession }: Props) {
         />
       </div>
       <LoadedView what="inbox" loaded={inbox}>
-        {({ items, more }) =>
-          items.length === 0 ? (
+        {(pages) =>
+          pages.every(({ items }) => items.length === 0) ? (
             <Empty icon={<IconInbox size={32} />} title={EMPTY[view]?.[0] ?? "Nothing here"}>
               {EMPTY[view]?.[1]}
             </Empty>
           ) : (
             <>
               <ul className={page["list"]}>
-                {items.map((item) => (
-                  <Item
-                    key={item.itemId}
-                    item={item}
-                    nowMs={nowMs}
-                    mayRetry={mayRetry}
-                    pending={action.pending}
-                    failure={action.failure}
-                    onAct={(what, untilMs) => void act(item, what, untilMs)}
-                    onOpenSession={onOpenSession}
-                  />
-                ))}
+                {pages
+                  .flatMap(({ items }) => items)
+                  .map((item) => (
+                    <Item
+                      key={item.itemId}
+                      item={item}
+                      nowMs={nowMs}
+                      mayRetry={mayRetry}
+                      pending={action.pending}
+                      failure={action.failure}
+                      onAct={(what, untilMs) => void act(item, what, untilMs)}
+                      onOpenSession={onOpenSession}
+                    />
+                  ))}
               </ul>
-              {more ? (
-                <Button variant="default" onClick={showMore}>
-                  Show older items
-                </Button>
-              ) : null}
+              <MoreView label="Show older items" pages={inbox} />
             </>
           )
         }

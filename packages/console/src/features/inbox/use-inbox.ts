@@ -1,29 +1,27 @@
 /** Owns one view of the inbox: its items, over as many pages as the reader wants, and doing something about one. */
 import type { InboxItem, InboxView } from "@concert/sdk";
-import { useCallback, useState } from "react";
+import { useCallback } from "react";
 import { useAction } from "../../lib/use-action.ts";
 import { useGateway, useGatewayState } from "../../lib/use-gateway.ts";
 import { useLoaded } from "../../lib/use-loaded.ts";
+import { type Page, usePages } from "../../lib/use-pages.ts";
 import type { Triage } from "./inbox.ts";
 
-export interface InboxShown {
+export interface InboxPage extends Page {
   readonly items: readonly InboxItem[];
-  readonly unread: number;
-  readonly more: boolean;
 }
 
 const PAGE = 30;
-const LIMIT_MAX = 200;
 
 export function useInbox(view: InboxView) {
   const { automations } = useGateway();
   const version = useGatewayState((state) => state.moves.inbox);
-  const [limit, setLimit] = useState(PAGE);
-  const read = async (): Promise<InboxShown> => {
-    const { items, unread, cursor } = await automations.inbox({ view, limit });
-    return { items, unread, more: cursor !== undefined && limit < LIMIT_MAX };
+  const readPage = async (from: string | null): Promise<InboxPage> => {
+    const after = from === null ? {} : { cursor: from };
+    const { items, cursor = null } = await automations.inbox({ view, limit: PAGE, ...after });
+    return { items, next: cursor };
   };
-  const inbox = useLoaded(`${view} ${limit > PAGE ? "more" : ""}`, read, version + limit);
+  const inbox = usePages(view, readPage, version);
   const action = useAction();
   const act = useCallback(
     (item: InboxItem, what: Triage, untilMs = 0) =>
@@ -35,8 +33,7 @@ export function useInbox(view: InboxView) {
       }),
     [automations, action.run, inbox.reload],
   );
-  const showMore = () => setLimit((count) => Math.min(LIMIT_MAX, count + PAGE));
-  return { inbox, action, act, showMore };
+  return { inbox, action, act };
 }
 
 /** How many items nobody has looked at; null while that is unknown. */

@@ -8,7 +8,13 @@ import { CopyId } from "../../ui/CopyId.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { LoadedView } from "../../ui/LoadedView.tsx";
 import page from "../../ui/page.module.css";
-import { type Asker, mayAnswer, type OpenQuestion, readOpenQuestions } from "./open-questions.ts";
+import {
+  type Asker,
+  isOfAgent,
+  mayAnswer,
+  type OpenQuestion,
+  readOpenQuestions,
+} from "./open-questions.ts";
 import { type Ending, QuestionCardView } from "./QuestionCardView.tsx";
 import { readForm } from "./question-form.ts";
 import { useQuestion } from "./use-question.ts";
@@ -82,6 +88,7 @@ function Answerable(props: { readonly question: OpenQuestion; readonly onOver: (
       mayAnswer
       ending={ending}
       answering={answering}
+      toAgent={isOfAgent(question.taskName)}
       about={<About question={question} />}
     />
   );

@@ -5,6 +5,13 @@ import { type FormEvent, type ReactNode, useRef } from "react";
 import { formatClock, formatLeft } from "../../lib/format.ts";
 import { useNow } from "../../lib/use-now.ts";
 import { Failure } from "../../ui/Failure.tsx";
+import {
+  RequestButtons,
+  RequestCard,
+  RequestEnd,
+  RequestExpiry,
+  RequestTitle,
+} from "../../ui/RequestCard.tsx";
 import type { FormField, FormQuestion } from "./question-form.ts";
 import classes from "./questions.module.css";
 import type { Answering } from "./use-question.ts";
@@ -25,39 +32,43 @@ interface Props {
   readonly mayAnswer: boolean;
   readonly ending: Ending | null;
   readonly answering: Answering;
+  /** The agent itself asks, and reads the answer; else only the task does that wants it. */
+  readonly toAgent: boolean;
   /** What it is asked for, where the conversation does not say it. */
   readonly about?: ReactNode;
 }
 
 const SECOND_MS = 1_000;
+const SOON_MS = 10 * 60 * SECOND_MS;
 const INVALID = 'input[aria-invalid="true"]';
 
 export function QuestionCardView(props: Props) {
-  const { id, form, expiresAt, open, mayAnswer, ending, answering, about } = props;
+  const { id, form, expiresAt, open, mayAnswer, ending, answering, toAgent, about } = props;
   const waiting = open && ending === null;
   const cardRef = useRef<HTMLElement>(null);
   const title = form.map((one) => one.text).join(" ");
   return (
-    <section
+    <RequestCard
       ref={cardRef}
-      tabIndex={-1}
-      className={classes["card"]}
-      data-waiting={waiting}
-      data-testid="question-card"
-      data-question-id={id}
-      aria-label={`Question: ${title}`}
+      testId="question-card"
+      requestId={id}
+      label={`Question: ${title}`}
+      waiting={waiting}
+      icon={<IconHelpCircle size={18} aria-hidden="true" />}
+      headline={waiting && mayAnswer ? "Your answer is needed" : "Question"}
+      expiry={<Expiry expiresAt={expiresAt} />}
     >
-      <header className={classes["head"]}>
-        <IconHelpCircle size={18} aria-hidden="true" />
-        <span>{waiting && mayAnswer ? "Your answer is needed" : "Question"}</span>
-        {waiting ? <Expiry expiresAt={expiresAt} /> : null}
-      </header>
       {about}
       {waiting && mayAnswer ? (
-        <Form form={form} answering={answering} onSent={() => cardRef.current?.focus()} />
+        <Form
+          form={form}
+          answering={answering}
+          toAgent={toAgent}
+          onSent={() => cardRef.current?.focus()}
+        />
       ) : (
         <>
-          <h3 className={classes["text"]}>{title}</h3>
+          <RequestTitle>{title}</RequestTitle>
           {waiting ? (
             <p className={classes["note"]}>It waits for somebody who may answer.</p>
           ) : (
@@ -65,16 +76,17 @@ export function QuestionCardView(props: Props) {
           )}
         </>
       )}
-    </section>
+    </RequestCard>
   );
 }
 
 function Form(props: {
   readonly form: readonly FormQuestion[];
   readonly answering: Answering;
+  readonly toAgent: boolean;
   readonly onSent: () => void;
 }) {
-  const { form, answering, onSent } = props;
+  const { form, answering, toAgent, onSent } = props;
   const { pending, failure } = answering;
   const formRef = useRef<HTMLFormElement>(null);
   const submit = (event: FormEvent) => {
@@ -94,9 +106,11 @@ function Form(props: {
         </fieldset>
       ))}
       <p className={classes["note"]}>
-        Your answer goes to the record of what is done, not to the agent's model.
+        {toAgent
+          ? "The agent reads your answer and goes on with it."
+          : "Your answer goes to the record of what is done, not to the agent's model."}
       </p>
-      <div className={classes["buttons"]}>
+      <RequestButtons>
         <Button
           type="submit"
           leftSection={<IconCheck size={16} />}
@@ -119,7 +133,7 @@ function Form(props: {
         >
           Don't answer
         </Button>
-      </div>
+      </RequestButtons>
       {failure === null ? null : <Failure reason={failure} />}
     </form>
   );
@@ -168,9 +182,10 @@ function Expiry({ expiresAt }: { readonly expiresAt: number | null }) {
   if (expiresAt === null) return null;
   const left = expiresAt - nowMs;
   return (
-    <span className={classes["expiry"]}>
-      {left <= 0 ? "expired" : `open for ${formatLeft(left)}`}
-    </span>
+    <RequestExpiry
+      text={left <= 0 ? "expired" : `open for ${formatLeft(left)}`}
+      urgent={left <= SOON_MS}
+    />
   );
 }
 
@@ -181,25 +196,19 @@ const ENDINGS: Readonly<Record<string, string>> = {
 };
 
 function Ended({ ending }: { readonly ending: Ending | null }) {
-  const Icon = ending?.outcome === "answered" ? IconCheck : IconX;
+  const tone = ending?.outcome === "answered" ? "good" : "quiet";
   return (
-    <p
-      className={classes["ended"]}
-      data-outcome={ending?.outcome ?? "lapsed"}
-      data-testid="question-outcome"
+    <RequestEnd
+      testId="question-outcome"
+      end={ending === null ? null : { name: ending.outcome, tone }}
     >
-      <Icon size={16} aria-hidden="true" />
-      <span>
-        {ending === null ? (
-          "Nothing waits for this answer any more."
-        ) : (
-          <>
-            <strong>{ENDINGS[ending.outcome] ?? ending.outcome}</strong>
-            {ending.answeredBy === null ? "" : ` by ${ending.answeredBy}`}
-            {ending.ts === null ? "" : ` at ${formatClock(ending.ts)}`}
-          </>
-        )}
-      </span>
-    </p>
+      {ending === null ? null : (
+        <>
+          <strong>{ENDINGS[ending.outcome] ?? ending.outcome}</strong>
+          {ending.answeredBy === null ? "" : ` by ${ending.answeredBy}`}
+          {ending.ts === null ? "" : ` at ${formatClock(ending.ts)}`}
+        </>
+      )}
+    </RequestEnd>
   );
 }

@@ -10,6 +10,9 @@ export interface OpenQuestion extends Asked {
   readonly createdAtMs: number;
 }
 
+/** Its answer is the result of the agent's own call (docs/wire.md §2); what other tasks ask, the model does not read. */
+export const isOfAgent = (taskName: string | null): boolean => taskName === "agent.ask_person";
+
 /** Throws when it is something else. */
 export function readOpenQuestions(body: unknown): readonly OpenQuestion[] {
   const { items } = body as { readonly items?: unknown };

@@ -9,7 +9,7 @@ import { useNow } from "../../lib/use-now.ts";
 import { Failure } from "../../ui/Failure.tsx";
 import { StateDot } from "../../ui/StateDot.tsx";
 import classes from "./sessions.module.css";
-import { sessionState } from "./sessions.ts";
+import { NEEDS, sessionState } from "./sessions.ts";
 
 interface Props {
   readonly sessions: readonly SessionMeta[];
@@ -67,7 +67,7 @@ function SessionItems({ sessions, selectedId, onSelect }: Props) {
             <span className={classes["age"]}>{formatAge(session.updatedAt, nowMs)}</span>
             {session.waitingFor === null ? null : (
               <span className={classes["badge"]} data-testid="waiting-badge">
-                {session.waitingFor === "question" ? "Needs your answer" : "Needs your decision"}
+                {NEEDS[session.waitingFor]}
               </span>
             )}
           </UnstyledButton>

@@ -14,9 +14,7 @@ export function orderedSessions(
 export function sessionState(session: Pick<SessionMeta, "status" | "waitingFor">): string {
   switch (session.status) {
     case "waiting":
-      return session.waitingFor === "question"
-        ? "Waiting for your answer"
-        : "Waiting for your approval";
+      return WAITING[session.waitingFor ?? "approval"];
     case "running":
       return "Working";
     case "activating":
@@ -31,6 +29,19 @@ export function sessionState(session: Pick<SessionMeta, "status" | "waitingFor">
       return "Asleep";
   }
 }
+
+const WAITING = {
+  approval: "Waiting for your approval",
+  question: "Waiting for your answer",
+  both: "Waiting for your approval and your answer",
+} as const;
+
+/** What a session asks of people, in a list of sessions. */
+export const NEEDS = {
+  approval: "Needs your decision",
+  question: "Needs your answer",
+  both: "Needs your decision and your answer",
+} as const;
 
 const SESSION_NAME_CHARS_MAX = 80;
 

@@ -3,7 +3,7 @@
  * Both are kept in one table: what a person is asked, by the id under which they answer. Pure.
  */
 import type { EventDraftOf } from "../../domain/podium-event.ts";
-import { inOrder, keep, moveTo, type Step, tell, unchanged } from "../session-model.ts";
+import { inOrder, keep, moveTo, type Step, tell, unchanged, waitOn } from "../session-model.ts";
 
 export function permissionRequested(draft: EventDraftOf<"permission_requested">): Step {
   const { requestId, commandId, turnId } = draft;
@@ -31,21 +31,17 @@ function asked(requestId: string, commandId: string, turnId: string | null): Ste
     // Only the open turn can make the session wait; what a straggler asks can still be answered.
     if (turnId === null || model.openTurn?.turnId !== turnId) return unchanged(model);
     const pendingRequests = new Set(model.pendingRequests).add(requestId);
-    return inOrder(keep([], { pendingRequests }), moveTo("waiting"))(model);
+    return inOrder(waitOn(pendingRequests), moveTo("waiting"))(model);
   });
 }
 
 function settled(requestId: string, decision: string): Step {
-  return inOrder(
-    (model) => {
-      const pendingRequests = new Set(model.pendingRequests);
-      pendingRequests.delete(requestId);
-      const row = { kind: "approval_closed", approvalId: requestId, decision } as const;
-      return keep([row], { pendingRequests })(model);
-    },
-    (model) =>
-      model.status === "waiting" && model.pendingRequests.size === 0
-        ? moveTo("running")(model)
-        : unchanged(model),
-  );
+  const row = { kind: "approval_closed", approvalId: requestId, decision } as const;
+  return inOrder(keep([row], {}), (model) => {
+    const pendingRequests = new Set(model.pendingRequests);
+    pendingRequests.delete(requestId);
+    if (pendingRequests.size > 0) return waitOn(pendingRequests)(model);
+    const settle = keep([], { pendingRequests });
+    return (model.status === "waiting" ? inOrder(settle, moveTo("running")) : settle)(model);
+  });
 }

@@ -1,11 +1,14 @@
 /**
  * Owns `rename_session`, `archive_session`, `unarchive_session` and `delete_session`. The registry says what a session
- * is called and whether it is put away; deleting ends its bond, takes it off the registry, then removes its directory.
+ * is called and whether it is put away; deleting ends its bond, takes it off the registry, removes its directory, and then
+ * what its agent has at Podium (Removals.ts).
  */
 import type { Actor } from "@concert/service-kit/identity";
+import { newTrace } from "@concert/service-kit/trace";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import { WorkerManager } from "../../db/WorkerManager.ts";
+import { CurrentTrace } from "../../observability/trace.ts";
 import type { ClientMessageOf, ServerMessageOf } from "../../protocol/index.ts";
 import { refuse } from "../../security/Refusal.ts";
 import { Broadcaster } from "../../transport/Broadcaster.ts";
@@ -13,6 +16,7 @@ import type { Cause } from "../../transport/Reader.ts";
 import { Attachments } from "../Attachments.ts";
 import { requirePermission, sessionFor } from "../access.ts";
 import type { LiveSession } from "../LiveSession.ts";
+import { Removals } from "../Removals.ts";
 import { recallAnswer, rememberedAs } from "../remembering.ts";
 import { Sessions } from "../Sessions.ts";
 import type { SessionModel } from "../session-model.ts";
@@ -78,6 +82,7 @@ export const deleteSession = Effect.fn("deleteSession")(function* (
   broadcaster.endSession(sessionId);
   yield* (yield* Attachments).abandon(bond);
   yield* dropDirectory(actor.tenant, sessionId);
+  yield* (yield* Removals).pursue(actor.tenant, sessionId);
   return answer;
 });
 
@@ -90,8 +95,10 @@ const forget = Effect.fnUntraced(function* (
   const { sessionId, tenantId } = session;
   const remembered = rememberedAs(actor, message, { type: "session_deleted", sessionId });
   const nowMs = yield* Clock.currentTimeMillis;
+  const traceId = ((yield* CurrentTrace) ?? newTrace()).traceId;
   const workers = yield* WorkerManager;
-  yield* workers.write({ kind: "forget_session", tenantId, sessionId, nowMs, remembered });
+  const forget = { kind: "forget_session", tenantId, sessionId, nowMs, remembered } as const;
+  yield* workers.write({ ...forget, deletion: { actor, traceId } });
   (yield* Sessions).forget(session, "deleted");
 });
 

@@ -10,7 +10,6 @@ import type { Cause } from "../../transport/Reader.ts";
 import { PodiumClient } from "../../upstream/PodiumClient.ts";
 import { requirePermission } from "../access.ts";
 import { newId } from "../ids.ts";
-import { metaOfRow } from "../LiveSession.ts";
 import { type SessionPlace, Sessions } from "../Sessions.ts";
 
 type CreateSession = ClientMessageOf<"create_session">;
@@ -58,8 +57,8 @@ export const createSession = Effect.fn("createSession")(function* (
     return answer((yield* sessions.find(actor.tenant, created.sessionId)).meta);
   }
   const broadcaster = yield* Broadcaster;
-  broadcaster.toTenantOf(cause, actor.tenant, answer(metaOfRow(row)));
-  return answer(metaOfRow(row));
+  broadcaster.toTenantOf(cause, actor.tenant, answer(row));
+  return answer(row);
 });
 
 const requireRunnable = Effect.fnUntraced(function* (agentType: string) {
@@ -86,6 +85,7 @@ function newRow({ agentType, name }: CreateSession, nowMs: number) {
     updatedAt: nowMs,
     archived: false,
     lastSeq: 0,
+    waitingFor: null,
   };
 }
 

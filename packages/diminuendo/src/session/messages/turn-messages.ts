@@ -75,7 +75,13 @@ const paidFor = Effect.fnUntraced(function* <A, E, R>(
   return yield* (yield* Sessions)
     .change(session, decide)
     .pipe(
-      Effect.tapErrorTag("StorageError", () => Effect.ignore(release(session.tenantId, turnId))),
+      Effect.tapErrorTag("StorageError", () =>
+        release(session.tenantId, turnId).pipe(
+          Effect.catch(({ reason }) =>
+            Effect.logWarning(`the credits put aside for ${turnId} wait for a restart: ${reason}`),
+          ),
+        ),
+      ),
     );
 });
 

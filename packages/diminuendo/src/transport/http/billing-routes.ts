@@ -46,12 +46,13 @@ export const BILLING_ROUTES: readonly Route[] = [
       if (bad) return yield* refuse("INVALID_MESSAGE", `limit is 1–${ENTRIES_MAX}, cursor opaque.`);
       const { balance, entries } = yield* (yield* Billing).account(actor.tenant, {
         beforePlace,
-        limit,
+        limit: limit + 1,
       });
-      const next = entries.length < limit ? undefined : entries.at(-1)?.place;
+      const page = entries.slice(0, limit);
+      const next = entries.length > limit ? page.at(-1)?.place : undefined;
       return Response.json({
         balance,
-        entries: entries.map(({ place: _, ...entry }) => entry),
+        entries: page.map(({ place: _, ...entry }) => entry),
         nextCursor: next === undefined ? null : String(next),
       });
     }),

@@ -50,6 +50,9 @@ function shown(answer: ServerMessage): unknown {
   if ("sessions" in answer) {
     return { items: answer.sessions.map(threadOf), nextCursor: answer.cursor ?? null };
   }
+  if ("deletions" in answer) {
+    return { items: answer.deletions, nextCursor: answer.cursor ?? null };
+  }
   if ("session" in answer) return threadOf(answer.session);
   const { type: _, ...rest } = answer;
   return rest;
@@ -80,6 +83,11 @@ export const THREAD_ROUTES: readonly PersonRoute[] = [
     (_, body) => ({ type: "create_session", ...sent(body, "agentType", "name", "idempotencyKey") }),
     201,
   ),
+  one("GET", "/deleted", "Threads that were deleted, newest first.", (_, __, query) => ({
+    type: "list_deleted_sessions",
+    ...sent(query, "cursor"),
+    ...numberIn(query, "limit"),
+  })),
   {
     ...one("GET", "/{id}", "One thread.", () => ({})),
     answer: Effect.fnUntraced(function* (actor: Actor, { path }: Asked) {

@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import type { z } from "zod";
 import type { Block, InferenceRequest, Message, Tool } from "../../inference/types.ts";
+import { ASK_TOOL, afterAnswer, askCall } from "./asking.ts";
 import { choose, shortlist } from "./choice.ts";
 import { explainFailure } from "./failures.ts";
 import {
@@ -54,6 +55,8 @@ function opening(scene: Scene, turn: readonly Message[]): readonly Block[] {
   if (turn.some((message) => (message.tool_calls ?? []).length > 0)) {
     return text("I am still waiting for the result of what I asked for.");
   }
+  const ask = askCall(scene.asked, tools);
+  if (ask !== undefined) return call(scene, ask.say, ASK_TOOL, ask.arguments);
   const file = fileCall(scene.asked, tools);
   if (file !== undefined) return call(scene, file.say, file.tool, file.arguments);
   if (!reading.isRequest) return text(answerTalk(reading.talk, tools));
@@ -75,6 +78,10 @@ function opening(scene: Scene, turn: readonly Message[]): readonly Block[] {
 }
 
 function following(scene: Scene, observation: Observation): readonly Block[] {
+  const next = afterAnswer(observation, scene.asked, scene.tools);
+  if (next !== undefined) {
+    return "tool" in next ? call(scene, next.say, next.tool, next.arguments) : text(next.say);
+  }
   const file = fileAnswer(observation);
   if (file !== undefined) return text(file);
   if (observation.status !== "succeeded") return text(explainFailure(observation));

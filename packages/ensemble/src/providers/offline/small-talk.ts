@@ -1,5 +1,6 @@
 /** Owns what the offline model says about itself and about everything it cannot do. It invents nothing. Pure. */
 import type { Tool } from "../../inference/types.ts";
+import { ASK_TOOL } from "./asking.ts";
 import type { Talk } from "./language/intent.ts";
 import { safe } from "./sentences.ts";
 
@@ -34,7 +35,15 @@ const OWN_FILES: ReadonlySet<string> = new Set([
 ]);
 
 function abilities(tools: readonly Tool[]): string {
-  const names = tools.map((tool) => tool.name).filter((name) => !OWN_FILES.has(name));
+  const asks = tools.some(({ name }) => name === ASK_TOOL);
+  const invitation = asks ? ' Say "Ask me: red or blue?" to see how I ask you something.' : "";
+  return `${abilitiesWith(tools)}${invitation}`;
+}
+
+function abilitiesWith(tools: readonly Tool[]): string {
+  const names = tools
+    .map((tool) => tool.name)
+    .filter((name) => !OWN_FILES.has(name) && name !== ASK_TOOL);
   if (names.includes("hotel_search") && names.includes("hotel_confirm")) {
     return 'I can find and book hotels: tell me a city, your dates and how many guests, for example "Book a hotel in Lisbon from 3 to 5 March for 2".';
   }

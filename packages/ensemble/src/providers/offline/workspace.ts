@@ -14,17 +14,17 @@ export interface FileCall {
 }
 
 /** Has an extension, so that no other word is taken for a file. */
-const NAME = "[\\w][\\w./-]{0,100}\\.\\w{1,8}";
-const POLITE = "^\\W*(?:please\\s+|can you\\s+|could you\\s+)?";
+export const FILE_NAME = "[\\w][\\w./-]{0,100}\\.\\w{1,8}";
+export const POLITE = "^\\W*(?:please\\s+|can you\\s+|could you\\s+)?";
 const WRITE_FIRST = new RegExp(
-  `${POLITE}(?:write|save|put|note)\\s+(?:(?:down|in|to|into|as)\\s+)*(${NAME})\\s*:\\s*(\\S[\\s\\S]*)$`,
+  `${POLITE}(?:write|save|put|note)\\s+(?:(?:down|in|to|into|as)\\s+)*(${FILE_NAME})\\s*:\\s*(\\S[\\s\\S]*)$`,
   "i",
 );
 const WRITE_LAST = new RegExp(
-  `${POLITE}(?:write|save|put|note)(?:\\s+down)?\\s+(\\S[\\s\\S]{0,800}?)\\s+(?:to|into|in|as)\\s+(${NAME})\\W*$`,
+  `${POLITE}(?:write|save|put|note)(?:\\s+down)?\\s+(\\S[\\s\\S]{0,800}?)\\s+(?:to|into|in|as)\\s+(${FILE_NAME})\\W*$`,
   "i",
 );
-const READ = new RegExp(`${POLITE}(?:read|open|show)(?:\\s+me)?\\s+(${NAME})\\W*$`, "i");
+const READ = new RegExp(`${POLITE}(?:read|open|show)(?:\\s+me)?\\s+(${FILE_NAME})\\W*$`, "i");
 const LIST = new RegExp(
   `${POLITE}(?:list|show|what are|which are)(?:\\s+me)?\\s+(?:all\\s+)?(?:your|the|my)?\\s*files\\W*$`,
   "i",
@@ -51,7 +51,7 @@ function readWish(text: string): FileCall | undefined {
     : undefined;
 }
 
-const writing = (path: string, content: string): FileCall => ({
+export const writing = (path: string, content: string): FileCall => ({
   say: `I'll write ${safe(path)}.`,
   tool: "write_file",
   arguments: { path, content },

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { isJsonObject, type Json, type JsonObject } from "../../../core/json.ts";
 import { writingProblem } from "../../../core/policy/read-only-sql.ts";
-import type { RetryPolicy } from "../../../core/retry.ts";
+import type { RetryDeclaration } from "../../../core/retry.ts";
 import type {
   CallContext,
   ConnectorDefinition,
@@ -33,14 +33,14 @@ export interface DatabricksConnectorOptions {
   /** Default 1000. */
   readonly rowsMax?: number;
   readonly rateLimit?: RequestLimit;
-  readonly retry?: RetryPolicy;
+  readonly retry?: RetryDeclaration;
 }
 
 const TIMEOUT_MS = 20_000;
 /** The API waits this long itself (5 to 50 s), then the statement is cancelled. */
 const STATEMENT_WAIT_SECONDS = 30;
 const ROWS_MAX = 1_000;
-const RETRY: RetryPolicy = { attemptsMax: 4, waitsSeconds: [2, 10, 60] };
+const RETRY: RetryDeclaration = { attemptsMax: 4, waitsSeconds: [2, 10, 60] };
 const RUN_ID = { type: "integer", minimum: 1 };
 
 type Shape = Omit<OperationDefinition, "retry">;

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import type { JsonObject } from "../../../core/json.ts";
-import type { RetryPolicy } from "../../../core/retry.ts";
+import type { RetryDeclaration } from "../../../core/retry.ts";
 import type {
   CallContext,
   ConnectorDefinition,
@@ -31,11 +31,11 @@ export interface GitHubConnectorOptions {
   /** The writing operations there are, each with the key of its effect. */
   readonly writing?: Partial<Readonly<Record<WriteName, { readonly keyTemplate: string }>>>;
   readonly rateLimit?: RequestLimit;
-  readonly retry?: RetryPolicy;
+  readonly retry?: RetryDeclaration;
 }
 
 const TIMEOUT_MS = 15_000;
-const RETRY: RetryPolicy = { attemptsMax: 4, waitsSeconds: [2, 10, 60] };
+const RETRY: RetryDeclaration = { attemptsMax: 4, waitsSeconds: [2, 10, 60] };
 
 /** Reads `get_file` and `get_issue`; writes as `writing` says. */
 export function githubConnector(options: GitHubConnectorOptions): ConnectorDefinition {

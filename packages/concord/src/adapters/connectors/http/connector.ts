@@ -3,7 +3,7 @@
  * is sent to named hosts only.
  */
 import type { JsonObject } from "../../../core/json.ts";
-import type { RetryPolicy } from "../../../core/retry.ts";
+import type { RetryDeclaration } from "../../../core/retry.ts";
 import type { RiskLevel } from "../../../core/vocabulary.ts";
 import {
   assertIssued,
@@ -34,7 +34,7 @@ export interface HttpConnectorOptions {
   readonly timeoutMs?: number;
   /** Default 1 MiB. */
   readonly bytesMax?: number;
-  readonly retry?: RetryPolicy;
+  readonly retry?: RetryDeclaration;
   /** Absent: the connector only reads. */
   readonly writing?: Pick<OperationDefinition, "keyTemplate" | "compensation">;
 }
@@ -43,7 +43,7 @@ const TIMEOUT_MS = 10_000;
 const BYTES_MAX = 1_048_576;
 const REDIRECTS_MAX = 3;
 const BODY_CHARACTERS_MAX = 262_144;
-const RETRY: RetryPolicy = { attemptsMax: 3, waitsSeconds: [1, 5] };
+const RETRY: RetryDeclaration = { attemptsMax: 3, waitsSeconds: [1, 5] };
 const url = { type: "string", minLength: 1, maxLength: 2_048 };
 
 /** Operations `read` and, when `writing` is given, `write`. Throws on options that cannot be safe. */

@@ -5,7 +5,7 @@
  */
 import type { JsonObject } from "../../../core/json.ts";
 import type { Approver } from "../../../core/policy.ts";
-import { NO_RETRY, type RetryPolicy } from "../../../core/retry.ts";
+import { NO_RETRY, type RetryDeclaration } from "../../../core/retry.ts";
 import { compileSchema } from "../../../core/validation.ts";
 import type { RiskLevel } from "../../../core/vocabulary.ts";
 import type {
@@ -60,7 +60,7 @@ export interface McpServer {
 }
 
 const TIMEOUT_MS = 60_000;
-const RETRY: RetryPolicy = { attemptsMax: 3, waitsSeconds: [1, 5] };
+const RETRY: RetryDeclaration = { attemptsMax: 3, waitsSeconds: [1, 5] };
 const TOOL_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
 /** Register `connector` and every one of `tasks`. Throws when no policy is named. */

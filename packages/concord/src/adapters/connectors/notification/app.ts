@@ -1,6 +1,6 @@
 /** Owns telling people in the application itself: a row in their inbox, once for each key, in the command's tenant. */
 import type { JsonObject } from "../../../core/json.ts";
-import type { RetryPolicy } from "../../../core/retry.ts";
+import type { RetryDeclaration } from "../../../core/retry.ts";
 import {
   assertIssued,
   type ConnectorDefinition,
@@ -21,7 +21,7 @@ const INPUT = {
 } as const;
 
 /** One row for each key: trying again does no harm, and the database may be slow for a while. */
-const AGAIN: RetryPolicy = { attemptsMax: 5, waitsSeconds: [1, 5, 30, 120] };
+const AGAIN: RetryDeclaration = { attemptsMax: 5, waitsSeconds: [1, 5, 30, 120] };
 
 /** Operation `send_app_notification`; `recipient` is a user unless `recipient_kind` is `group`. */
 export function appNotificationConnector(options: TellingOptions): ConnectorDefinition {

@@ -1,12 +1,12 @@
 /** Owns what the channels of notification have in common. */
-import type { RetryPolicy } from "../../../core/retry.ts";
+import type { RetryDeclaration } from "../../../core/retry.ts";
 import type { RequestLimit } from "../../../domain/connectors.ts";
 
 export interface TellingOptions {
   readonly name: string;
   /** Names one message, e.g. `booked:{booking_draft_id}`; see `OperationDefinition.keyTemplate`. */
   readonly keyTemplate: string;
-  readonly retry?: RetryPolicy;
+  readonly retry?: RetryDeclaration;
   readonly rateLimit?: RequestLimit;
 }
 
@@ -19,4 +19,4 @@ export const TELLING = {
 } as const;
 
 /** EX-13: notifications are tried for 40 seconds. */
-export const TELLING_RETRY: RetryPolicy = { attemptsMax: 5, waitsSeconds: [1, 3, 9, 27] };
+export const TELLING_RETRY: RetryDeclaration = { attemptsMax: 5, waitsSeconds: [1, 3, 9, 27] };

@@ -4,7 +4,7 @@
  */
 import pg from "pg";
 import type { JsonObject } from "../../../core/json.ts";
-import type { RetryPolicy } from "../../../core/retry.ts";
+import type { RetryDeclaration } from "../../../core/retry.ts";
 import type { ErrorClass } from "../../../core/vocabulary.ts";
 import {
   assertIssued,
@@ -30,7 +30,7 @@ export interface PostgresConnectorOptions {
   /** Default 10 s. */
   readonly timeoutMs?: number;
   readonly rateLimit?: RequestLimit;
-  readonly retry?: RetryPolicy;
+  readonly retry?: RetryDeclaration;
 }
 
 const ROWS_MAX = 1_000;
@@ -38,7 +38,7 @@ const BYTES_MAX = 524_288;
 const TIMEOUT_MS = 10_000;
 /** The database gives up first, and says why. */
 const GRACE_MS = 1_000;
-const RETRY: RetryPolicy = { attemptsMax: 3, waitsSeconds: [1, 5] };
+const RETRY: RetryDeclaration = { attemptsMax: 3, waitsSeconds: [1, 5] };
 
 const INPUT = {
   type: "object",
