@@ -4,7 +4,7 @@
 -- changes could be written without writing all its indexes.
 
 DROP INDEX concord.domain_events_purpose;
-CREATE INDEX domain_events_purpose ON concord.domain_events (purpose, transaction_id, seq) WHERE purpose <> 'audit';
+CREATE INDEX domain_events_purpose ON concord.domain_events (purpose) WHERE purpose <> 'audit';
 
 DROP INDEX concord.domain_effects_status;
 CREATE INDEX domain_effects_status ON concord.domain_effects USING btree (status) WHERE status IN ('executing', 'failed');
