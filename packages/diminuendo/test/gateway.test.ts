@@ -356,6 +356,20 @@ describe("bad input", () => {
     expect(client.closeCode).toBe(4029);
   });
 
+  test("who flooded is signed in again after a pause, others at once", async () => {
+    const flood = await TestClient.as(gateway.port, TOKENS.ann);
+    for (let index = 0; index < 200; index += 1) flood.send({ type: "ping" });
+    await flood.until(() => flood.closeCode !== null);
+    const order: string[] = [];
+    const signIn = async (name: string, token: string) => {
+      const client = await TestClient.as(gateway.port, token);
+      order.push(name);
+      client.close();
+    };
+    await Promise.all([signIn("ann", TOKENS.ann), signIn("bob", TOKENS.bob)]);
+    expect(order).toEqual(["bob", "ann"]);
+  });
+
   test("an origin that is not listed is refused", async () => {
     const client = await TestClient.connect(gateway.port, { origin: "https://evil.test" });
     expect(client.closeCode).not.toBeNull();
@@ -514,9 +528,13 @@ describe("a slow reader", () => {
     const turn = [...world.podium.turns.values()].at(-1);
     if (turn === undefined) throw new Error("the turn has not reached Podium");
     const message_id = `m_${turn.turnId}`;
+    const held: number[] = [];
     for (let index = 0; index < 120; index += 1) {
       world.podium.emit(turn, "thinking.progress", { text: `${index} ${"z".repeat(100_000)}` });
-      if (index % 4 === 0) await Bun.sleep(10);
+      if (index % 4 === 0) {
+        await Bun.sleep(10);
+        held.push(await waitingBytes());
+      }
     }
     world.podium.emit(turn, "stream_update", { message_id, attempt: 1, text: "done" });
     await ann.until(() => ann.log(sessionId).some((e) => e.type === "text_delta"));
@@ -524,11 +542,20 @@ describe("a slow reader", () => {
     expect(ann.log(sessionId).filter((e) => e.type === "thinking.progress")).toHaveLength(120);
     const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
     expect(metrics).toMatch(/diminuendo_slow_readers_total 1\n/);
+    // Of twelve megabytes that it did not read: its limit, and what was published at once when that was passed.
+    expect(Math.max(...held)).toBeGreaterThan(500_000);
+    expect(Math.max(...held)).toBeLessThan(2_100_000);
     expect(await slow.closeCode()).toBe(4008);
+    while ((await waitingBytes()) > 0) await Bun.sleep(20);
     await ann.ask({ type: "stop_turn", sessionId });
     ann.close();
   });
 });
+
+async function waitingBytes(): Promise<number> {
+  const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+  return Number(/^diminuendo_waiting_bytes (\d+)$/m.exec(metrics)?.[1]);
+}
 
 /** Speaks WebSocket over a bare socket, so that it can stop reading: authenticates, joins, then takes nothing. */
 async function slowClient(port: number, token: string, sessionId: string) {
