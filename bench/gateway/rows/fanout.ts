@@ -53,14 +53,13 @@ export async function benchSlow(_: Effort, board: Board): Promise<void> {
     await stage(world, { sessions: 1, every: 2 });
     const rounds = async (viewers: number) => {
       for (let round = 0; round < ROUNDS_BESIDE; round += 1) {
-        await play(world, FAT, (said) => said * viewers);
+        assertWell(await play(world, FAT, (said) => said * viewers));
       }
     };
     const lowestMb = [
       await lowestRssMb(world, () => rounds(2)),
       await lowestRssMb(world, () => rounds(2)),
     ];
-    assertWell(await crowd.ask("seen", { reset: true }));
     await crowd.ask("pause", { viewer: PAUSED });
     const closing = closedAtMs(world);
     const held = new Sampled(() => world.metric("diminuendo_waiting_bytes"));
