@@ -113,7 +113,7 @@ class Sampled {
  */
 async function lowestRssMb(world: World, load: () => Promise<void>): Promise<number> {
   const rss = new Sampled(async () => world.rssMb());
-  await load();
+  await load().finally(() => rss.end());
   return Math.min(...(await rss.end()));
 }
 
