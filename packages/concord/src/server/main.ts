@@ -3,7 +3,15 @@
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ConcordanceClient } from "@concert/concordance";
-import { config, createLogger, endGracefully, explainListenFailure } from "@concert/service-kit";
+import {
+  config,
+  createLogger,
+  endGracefully,
+  explainListenFailure,
+  otlpOf,
+  type Spans,
+  startSpans,
+} from "@concert/service-kit";
 import { podiumRuntime } from "../adapters/agents/podium.ts";
 import { secretsFrom } from "../adapters/connectors/secrets.ts";
 import { createConcordApp } from "../api/app.ts";
@@ -16,6 +24,7 @@ import { type Contracts, isContracts } from "../registry/define-contracts.ts";
 import { parseAlertLimits } from "./alert-limits.ts";
 import { SETTINGS, SUMMARY } from "./settings.ts";
 import { parseTokenCosts } from "./token-costs.ts";
+import { tracedContracts } from "./traced-contracts.ts";
 
 const PROGRAM = "concord";
 
@@ -23,13 +32,14 @@ async function main(): Promise<void> {
   const settings = config.settingsOrExit(PROGRAM, SUMMARY, SETTINGS);
   const log = createLogger(PROGRAM);
   const operatorKeys = parsedOrExit("--api-keys", () => settings.apiKeys.map(parseOperatorKey));
-  const concord = await createOrExit(settings, log);
+  const spans = await startSpans(otlpOf(settings), log);
+  const concord = await createOrExit(settings, log, spans);
   const auth = {
     serviceKey: settings.serviceKey,
     internalSecret: settings.internalSecret,
     operatorKeys,
   };
-  const app = createConcordApp(concord, auth, log);
+  const app = createConcordApp(concord, auth, log, spans);
   const { host, port } = settings.listen;
   // The port comes first: a second process on it must not touch the runs of the one that holds it.
   const listening = await listen(app, settings.listen).catch((error: unknown) =>
@@ -44,12 +54,14 @@ async function main(): Promise<void> {
   endGracefully(log, async () => {
     await listening.close();
     await concord.stop();
+    await spans.stop();
   });
 }
 
 async function createOrExit(
   settings: config.Settings<typeof SETTINGS>,
   log: ReturnType<typeof createLogger>,
+  spans: Spans,
 ) {
   try {
     return createConcord({
@@ -57,7 +69,9 @@ async function createOrExit(
       ...(settings.ownerDatabaseUrl === undefined
         ? {}
         : { ownerDatabaseUrl: settings.ownerDatabaseUrl }),
-      contracts: await loadContracts(settings.contracts),
+      contracts: (await loadContracts(settings.contracts)).map((one) =>
+        tracedContracts(one, spans),
+      ),
       agentRuntimes: { podium: podiumRuntime(settings.podiumUrl, settings.podiumKey) },
       executorId: settings.executorId,
       workflowVersion: settings.workflowVersion,

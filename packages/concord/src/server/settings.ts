@@ -1,5 +1,5 @@
 /** Owns the settings of the Concord process. The defaults are for development on one machine. */
-import { config } from "@concert/service-kit";
+import { config, otlpSettings } from "@concert/service-kit";
 import { WORKFLOW_VERSION } from "../runtime/dbos/index.ts";
 
 export const SUMMARY = "durable commands with policy, approval, effects and audit.";
@@ -139,4 +139,5 @@ export const SETTINGS = {
     help: "The service key of Podium.",
     default: "pod_dev",
   }),
+  ...otlpSettings("concord"),
 } as const;
