@@ -209,7 +209,8 @@ async function submitSteadily(url: string, count: number): Promise<number[]> {
 async function onOwnDatabase<T>(work: (databaseUrl: string) => Promise<T>): Promise<T> {
   const postgres = await startTestPostgres();
   try {
-    return await work(postgres.databaseUrl);
+    // As a stack is served: by the server's local socket.
+    return await work(postgres.localUrl);
   } finally {
     await postgres.stop();
   }

@@ -23,6 +23,7 @@ import { maySee } from "./domain/artifacts.ts";
 import { type CommandService, createCommandService } from "./domain/command-service.ts";
 import type { SecretResolver } from "./domain/connectors.ts";
 import { costsOf, NO_TOKEN_COSTS, type TokenCosts } from "./domain/costs.ts";
+import type { EventRetention } from "./domain/event-retention.ts";
 import { explain } from "./domain/explain.ts";
 import type { Concord } from "./domain/face.ts";
 import { createIncidentService } from "./domain/incident-service.ts";
@@ -89,6 +90,8 @@ export interface ConcordOptions {
   readonly executorId?: string;
   /** How long runs that ended are remembered by the runtime; the record stays. Default 30. */
   readonly runRetentionDays?: number;
+  /** Which events are forgotten after how long (docs/redaction.md). Default: none. */
+  readonly eventRetention?: readonly EventRetention[];
   /**
    * Which order of durable steps the workflows have; an upgrade that changes it runs beside the old version until the
    * old one's runs have ended, and takes over what is left. Default: the one of this code.
@@ -341,6 +344,7 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
     kit,
     runtime,
     runRetentionDays: options.runRetentionDays ?? RUN_RETENTION_DAYS,
+    eventRetention: options.eventRetention ?? [],
   }));
   const catalog = loadCatalog([...given, upkeep], { runtime });
   const kit = createKit(catalog, options.nowMs ?? Date.now);

@@ -104,6 +104,7 @@ export type {
   SecretResolver,
 } from "./domain/connectors.ts";
 export type { Costs, TokenCosts } from "./domain/costs.ts";
+export type { EventRetention } from "./domain/event-retention.ts";
 export type { Concord } from "./domain/face.ts";
 export type { Incident } from "./domain/incidents.ts";
 export type { AuditReport } from "./domain/reading.ts";

@@ -1,5 +1,5 @@
 /**
- * Owns what Concord does for itself on schedule (SCH-2, APR-14, OPS-7): closing overdue approvals, forgetting runs
+ * Owns what Concord does for itself on schedule (SCH-2, APR-14, AUD-10, OPS-7): closing overdue approvals, forgetting runs
  * that ended long ago, archiving artifacts that have had their time. Each is a command like any other, over an internal connector, so it is judged, recorded and
  * explained. Refuses to own: when ticks happen.
  */
@@ -10,10 +10,17 @@ import type { Policy } from "./core/policy.ts";
 import { NO_RETRY } from "./core/retry.ts";
 import { eventOf } from "./domain/audit.ts";
 import type { ConnectorResult, OperationDefinition } from "./domain/connectors.ts";
+import {
+  type EventRetention,
+  type ForgetRule,
+  forgetEvents,
+  forgetRules,
+} from "./domain/event-retention.ts";
 import type { Kit } from "./domain/kit.ts";
 import { expireApprovals } from "./domain/open-questions.ts";
 import { wake } from "./domain/runs.ts";
 import type { Store } from "./domain/store.ts";
+import { oldEvents, tenantsWithOldEvents } from "./postgres/projections/old-events.ts";
 import {
   type OldArtifact,
   oldArtifacts,
@@ -33,6 +40,8 @@ export interface UpkeepParts {
   readonly runtime: DurableRuntime<ClientBase>;
   /** How long the runtime remembers runs that ended; the record of their commands stays. */
   readonly runRetentionDays: number;
+  /** Which events are kept for how long; those that no rule speaks of are kept for ever. */
+  readonly eventRetention: readonly EventRetention[];
 }
 
 const ONLY_SCHEDULES: Policy = {
@@ -83,11 +92,33 @@ export function upkeepContracts(parts: () => UpkeepParts): Contracts {
           "archive",
           (input) => archiveOld(parts(), String(input["tenant"])),
         ),
+        forget_events: operation(
+          "Forget events whose time is over.",
+          "forget_events",
+          (input, traceId) => {
+            const { pool, store, kit } = parts();
+            const [tenant, rules] = [String(input["tenant"]), rulesOf(parts())];
+            return forgetEvents(
+              store,
+              kit,
+              { tenant, traceId, rules },
+              oldEvents(pool, tenant, rules),
+            );
+          },
+        ),
       },
     });
     catalog.task(task("expire_approvals", "Close approvals that nobody decided in time."));
     catalog.task(task("forget_runs", "Forget runs that ended long ago."));
     catalog.task(task("archive_artifacts", "Archive artifacts that have had their time."));
+    catalog.task(task("forget_events", "Forget events whose time is over."));
+    catalog.schedule({
+      name: "forget_old_events",
+      description: "Forgets events as --event-retention says; their digests stay.",
+      task: "forget_events",
+      cron: "45 3 * * *",
+      tenants: () => tenantsWithOldEvents(parts().pool, rulesOf(parts())),
+    });
     catalog.schedule({
       name: "expire_pending_approvals",
       description: "Closes approvals that nobody decided in time.",
@@ -118,7 +149,7 @@ export function upkeepContracts(parts: () => UpkeepParts): Contracts {
 function operation(
   description: string,
   verb: string,
-  work: (input: JsonObject) => Promise<JsonObject>,
+  work: (input: JsonObject, traceId: string) => Promise<JsonObject>,
 ): OperationDefinition {
   return {
     description,
@@ -127,11 +158,16 @@ function operation(
     timeoutMs: TIMEOUT_MS,
     retry: NO_RETRY,
     compensation: { notNeeded: "it ends only what is over; doing it again changes nothing" },
-    call: async (input): Promise<ConnectorResult> => ({ ok: true, output: await work(input) }),
+    call: async (input, { traceparent }): Promise<ConnectorResult> => {
+      const [, traceId = ""] = traceparent.split("-");
+      return { ok: true, output: await work(input, traceId) };
+    },
   };
 }
 
-function task(name: "expire_approvals" | "forget_runs" | "archive_artifacts", description: string) {
+type Duty = "expire_approvals" | "forget_runs" | "archive_artifacts" | "forget_events";
+
+function task(name: Duty, description: string) {
   return {
     name,
     description,
@@ -220,6 +256,10 @@ async function archive(
     await tx.events.append([event]);
     return true;
   });
+}
+
+function rulesOf({ eventRetention, kit }: UpkeepParts): readonly ForgetRule[] {
+  return forgetRules(eventRetention, kit.nowMs());
 }
 
 /** Runs, and what became of webhook deliveries. */

@@ -156,7 +156,7 @@ describe("AUD-8 the record commits with the change, or neither does", () => {
     return JSON.stringify(counts);
   };
 
-  test.each(["commands", "approvals", "domain_events", "dbos.notifications"])(
+  test.each(["commands", "approvals", "domain_events", "dbos.workflow_status"])(
     "a decision that fails at %s leaves everything as it was, and can be made again",
     async (table) => {
       const { command } = await h.submit(DEAR);

@@ -108,13 +108,15 @@ describe("the durable runtime in the code", () => {
         "api/events.ts",
         "concord.ts",
         "domain/thinking.ts",
+        "runtime/deadlines.ts",
         "runtime/deliver-webhook.ts",
         "runtime/dbos/take-over.ts",
         "runtime/reconcile.ts",
         "runtime/restate/relay.ts",
       ].sort(),
     );
-    expect(having(/SKIP\s+LOCKED|skipLocked/i)).toEqual([]);
+    // A turn that might be parked passes over calls that somebody changes just now; it takes none.
+    expect(having(/SKIP\s+LOCKED|skipLocked/i)).toEqual(["postgres/repositories/turns.ts"]);
     expect(having(/\b(lease_until|claimed_by|run_after)\b/)).toEqual([]);
     // Recovery is asked of DBOS: runs of the dead are handed to it, by their ids.
     expect(having(/DBOS\.resumeWorkflows\(/)).toEqual(["runtime/dbos/take-over.ts"]);

@@ -80,6 +80,7 @@ describe("schedules", () => {
       ["archive_old_artifacts", "15 3 * * *", "active"],
       ["expire_pending_approvals", "*/5 * * * *", "active"],
       ["forget_ended_runs", "30 3 * * *", "active"],
+      ["forget_old_events", "45 3 * * *", "active"],
       ["nightly_for_all", "0 3 1 1 *", "active"],
       ["nightly_for_t2", "0 3 1 1 *", "active"],
     ]);

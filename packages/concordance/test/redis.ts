@@ -1,5 +1,5 @@
 /** Owns a real Redis server for tests: its own folder and port, killed, frozen and restarted by handle. */
-import { createServer } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { RedisClient } from "bun";
 
 export const REDIS = Bun.which("redis-server") ?? Bun.which("valkey-server");
@@ -57,6 +57,58 @@ export class RedisServer {
     this.#child?.kill("SIGKILL");
     await this.#child?.exited;
     this.#child = null;
+  }
+}
+
+/** An address that a failover moves from one server to another, as a load balancer's does. */
+export class ServiceAddress {
+  readonly #sockets = new Set<Socket>();
+  readonly #server: Server;
+  #port: number;
+
+  private constructor(to: RedisServer) {
+    this.#port = to.port;
+    this.#server = createServer((client) => this.#relay(client));
+  }
+
+  static async of(to: RedisServer): Promise<ServiceAddress> {
+    const address = new ServiceAddress(to);
+    await new Promise<void>((resolve) => void address.#server.listen(0, "127.0.0.1", resolve));
+    return address;
+  }
+
+  get url(): string {
+    const address = this.#server.address();
+    if (address === null || typeof address === "string") throw new Error("it is not listening");
+    return `redis://127.0.0.1:${address.port}/0`;
+  }
+
+  /** New connections lead there; those that are open end. */
+  move(to: RedisServer): void {
+    this.#port = to.port;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  close(): void {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #relay(client: Socket): void {
+    const server = connect(this.#port, "127.0.0.1");
+    for (const [socket, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      this.#sockets.add(socket);
+      socket.pipe(other);
+      // Either end may go at any time, and takes the other with it.
+      socket.on("error", () => other.destroy());
+      socket.on("close", () => {
+        this.#sockets.delete(socket);
+        other.destroy();
+      });
+    }
   }
 }
 

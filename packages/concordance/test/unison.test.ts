@@ -4,13 +4,13 @@
  */
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ConcordanceClient } from "../shared/client.ts";
 import type { ChangeEvent } from "../shared/types.ts";
 import { eventually, inTemporaryDirectory, type Node, runNode, startUnison } from "./process.ts";
 import { Recorder } from "./recorder.ts";
-import { needsRedis, RedisServer } from "./redis.ts";
+import { needsRedis, RedisServer, ServiceAddress } from "./redis.ts";
 
 const NAMESPACE = "tenant:acme/settings";
 const newKey = () => randomBytes(32).toString("base64");
@@ -30,6 +30,53 @@ async function withUnison(
       await server.kill();
     }
   });
+}
+
+/** Two processes before an address that leads to a primary with one replica. */
+async function withReplica(
+  use: (nodes: readonly [Node, Node], failover: Failover) => Promise<void>,
+): Promise<void> {
+  await inTemporaryDirectory(async (folder) => {
+    const folders = ["one", "two"].map((name) => join(folder, name));
+    for (const one of folders) mkdirSync(one);
+    const [primary, replica] = await Promise.all([
+      RedisServer.start(folders[0] ?? ""),
+      RedisServer.start(folders[1] ?? ""),
+    ]);
+    await replica.command("REPLICAOF", "127.0.0.1", String(primary.port));
+    const address = await ServiceAddress.of(primary);
+    const nodes = [await startUnison(address.url), await startUnison(address.url)] as const;
+    try {
+      await use(nodes, { primary, replica, address });
+    } finally {
+      await Promise.all(nodes.map((node) => node.end("SIGKILL")));
+      address.close();
+      await Promise.all([primary.kill(), replica.kill()]);
+    }
+  });
+}
+
+interface Failover {
+  readonly primary: RedisServer;
+  readonly replica: RedisServer;
+  readonly address: ServiceAddress;
+}
+
+/** The primary dies, and its replica takes its place and its address. */
+async function failOver({ primary, replica, address }: Failover): Promise<void> {
+  await primary.kill();
+  await replica.command("REPLICAOF", "NO", "ONE");
+  address.move(replica);
+}
+
+/** Until the replica has everything that the primary has. */
+async function untilEqual({ primary, replica }: Failover): Promise<void> {
+  const revisionOf = (server: RedisServer) => server.command("HGET", "{unison}:meta", "revision");
+  for (let attempt = 0; attempt < 500; attempt += 1) {
+    if ((await revisionOf(replica)) === (await revisionOf(primary))) return;
+    await Bun.sleep(20);
+  }
+  throw new Error("never happened: the replica has caught up");
 }
 
 const readiness = async (node: Node) => (await fetch(`${node.url}/ready`)).status;
@@ -215,6 +262,61 @@ describe.skipIf(!needsRedis("Unison and its server"))("Unison and its server", (
       });
     },
     MINUTE,
+  );
+
+  test(
+    "C1, C4: a replica that has everything takes over: the history goes on, and so do watches and retries",
+    async () => {
+      await withReplica(async ([node, other], failover) => {
+        const told: ChangeEvent[] = [];
+        const resets: string[] = [];
+        const watch = node.client.watch("tenant:acme", tell(told, resets, node));
+        for (let value = 0; value < 50; value += 1) await other.client.set(NAMESPACE, "k", value);
+        const once = { requestId: "r", cas: 0 };
+        const first = await node.client.set(NAMESPACE, "once", 1, once);
+        await untilEqual(failover);
+        const { clusterId } = await node.client.changes(0);
+        await failOver(failover);
+        const patient = other.clientFor({ retryForMs: 20_000 });
+        expect(await patient.set(NAMESPACE, "once", 1, once)).toEqual(first);
+        await patient.set(NAMESPACE, "k", "after");
+        await eventually("the change after it", () => told.at(-1)?.value === "after");
+        expect(told.map(({ seq }) => seq)).toEqual(told.map((_, i) => i + 1));
+        expect(resets).toEqual([]);
+        expect((await other.client.changes(0)).clusterId).toBe(clusterId);
+        watch.close();
+      });
+    },
+    2 * MINUTE,
+  );
+
+  test(
+    "C4: a replica that lacks what was acknowledged takes over: that is another history, and everybody is told",
+    async () => {
+      await withReplica(async ([node, other], failover) => {
+        const told: ChangeEvent[] = [];
+        const resets: string[] = [];
+        const watch = node.client.watch("tenant:acme", tell(told, resets, node));
+        await node.client.set(NAMESPACE, "kept", 1);
+        await untilEqual(failover);
+        failover.replica.signal("SIGSTOP");
+        await node.client.set(NAMESPACE, "lost", 2);
+        await eventually("both are told", () => told.length === 2);
+        const { clusterId } = await node.client.changes(0);
+        await failover.primary.kill();
+        failover.replica.signal("SIGCONT");
+        await failOver(failover);
+        await untilOther(other, clusterId);
+        await eventually("the watch lists again", () => resets.length === 1);
+        expect(resets).toEqual(["other_cluster"]);
+        await untilReady(node, 200);
+        expect(await node.client.list(NAMESPACE)).toMatchObject({ items: [{ key: "kept" }] });
+        await other.client.set(NAMESPACE, "new", 3);
+        await eventually("the new change", () => told.at(-1)?.key === "new");
+        watch.close();
+      });
+    },
+    2 * MINUTE,
   );
 
   test("C4, pitfall 36: history is bounded; a cursor behind the floor is 410 with the floor, versions go on", async () => {

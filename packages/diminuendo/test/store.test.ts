@@ -1,5 +1,6 @@
 /**
- * What a store has to do, asked of the embedded and the delegated one in the same way: whatever was answered is there after
+ * What a store has to do, asked in the same way of the embedded one and of the delegated one, over Concordance and over
+ * Unison: whatever was answered is there after
  * a restart and for another gateway; one gateway at a time writes for a tenant, and a former one is refused.
  */
 import {
@@ -33,16 +34,11 @@ import type { Commit } from "../src/db/stored-session.ts";
 import { WorkerManager } from "../src/db/WorkerManager.ts";
 import type { Blueprint } from "../src/protocol/index.ts";
 import { definition } from "./support/automation-world.ts";
-import { Program } from "./support/programs.ts";
+import { has, Program } from "./support/programs.ts";
 
 setDefaultTimeout(60_000);
 
 const KEY = "kv_store_test";
-let concordance: Program;
-beforeAll(async () => {
-  concordance = await Program.concordance(KEY);
-});
-afterAll(() => concordance.end());
 
 /** One gateway's store. */
 class Store {
@@ -140,10 +136,37 @@ const deliveryOf = (deliveryId: string, { runId, automationId }: StoredRun): Sto
   endedAt: null,
 });
 
-const KINDS = ["embedded", "delegated"] as const;
+interface Kind {
+  readonly name: string;
+  readonly store: Settings["store"];
+  /** What it is delegated to comes last. */
+  readonly start: () => Promise<readonly Program[]>;
+}
+const KINDS: Kind[] = [
+  { name: "embedded", store: "embedded", start: async () => [] },
+  {
+    name: "delegated to Concordance",
+    store: "delegated",
+    start: async () => [await Program.concordance(KEY)],
+  },
+];
+if (has("redis-server", "store: delegated to Unison")) {
+  const start = async () => {
+    const redis = await Program.redis({ keeps: true });
+    return [redis, await Program.unison(KEY, redis)];
+  };
+  KINDS.push({ name: "delegated to Unison", store: "delegated", start });
+}
 
-for (const kind of KINDS) {
-  describe(`store: ${kind}`, () => {
+for (const { name, store: kind, start } of KINDS) {
+  describe(`store: ${name}`, () => {
+    let programs: readonly Program[];
+    beforeAll(async () => {
+      programs = await start();
+    });
+    afterAll(async () => {
+      for (const program of programs.toReversed()) await program.end();
+    });
     let root: string;
     let opened: Store[];
     let made: number;
@@ -165,7 +188,7 @@ for (const kind of KINDS) {
           dataDir: join(root, folder),
           store: kind,
           storeRoot: `gateways/${root.split("-").at(-1)}/store`,
-          concordance: { url: concordance.url, key: KEY },
+          concordance: { url: programs.at(-1)?.url ?? "", key: KEY },
           fleet,
         },
         `gw${made}`,
@@ -324,6 +347,84 @@ for (const kind of KINDS) {
       expect(globex.map(({ sessionId }) => sessionId)).toEqual(["s2"]);
     });
 
+    test("what a key stands for is known for seven days, and then makes room as new ones come", async () => {
+      const a = gateway();
+      const claim = await a.claim("acme", "a");
+      const created = (sessionId: string, key: string, createdAt: number) => {
+        const idempotency = { key, fingerprint: "f" };
+        return a.write(
+          { ...create(sessionId), row: { ...row(sessionId), createdAt }, idempotency },
+          claim,
+        );
+      };
+      const answered = (key: string) => ({ userId: "ann", key, fingerprint: "f", answer: "1" });
+      const renamed = (key: string, nowMs: number) => {
+        const ask = { kind: "label_session", tenantId: "acme", sessionId: "s1" } as const;
+        return a.write({ ...ask, name: key, nowMs, remembered: answered(key) }, claim);
+      };
+      const kept = (seq: number, key: string, nowMs: number) => {
+        const rows = [{ kind: "answered", remembered: answered(key) }] as const;
+        return a.write({ ...commit("s1", seq, ["x"]), rows, nowMs }, claim);
+      };
+      const known = async (sessionId: string | null, keys: readonly string[]) => {
+        const ask = { kind: "remembered", tenantId: "acme", sessionId, userId: "ann" } as const;
+        const each = keys.map(async (key) => ((await a.read({ ...ask, key })) ? [key] : []));
+        return (await Promise.all(each)).flat();
+      };
+      const days = (count: number) => count * 86_400_000 + 1;
+      expect(await created("s1", "k", days(0))).toEqual({ kind: "created" });
+      await a.write(open("s1"), claim);
+      // More than are forgotten at once.
+      const old = Array.from({ length: 25 }, (_, index) => `old${index}`);
+      for (const key of old) await renamed(key, days(0));
+      await renamed("young", days(3));
+      await kept(1, "early", days(0));
+      // To the last moment the first answer is told again.
+      expect(await created("s2", "k", days(7) - 1)).toEqual({ kind: "repeated", sessionId: "s1" });
+      await renamed("a day before", days(6));
+      expect(await known(null, [...old, "young"])).toEqual([...old, "young"]);
+      expect(await created("s2", "k", days(7))).toEqual({ kind: "created" });
+      await renamed("then", days(7));
+      expect(await known(null, old)).toHaveLength(5);
+      await renamed("later", days(7));
+      expect(await known(null, [...old, "young", "later"])).toEqual(["young", "later"]);
+      expect(await known("s1", ["early"])).toEqual(["early"]);
+      await kept(2, "late", days(8));
+      expect(await known("s1", ["early", "late"])).toEqual(["late"]);
+    });
+
+    const itsDelegateDies = async () => {
+      const a = gateway();
+      const claim = await a.claim("acme", "a");
+      await a.write(create("s1"), claim);
+      await a.write(open("s1"), claim);
+      await a.write(commit("s1", 1, ["before"]), claim);
+      const [keeper] = programs;
+      await keeper?.kill();
+      const meanwhile = a.write(commit("s1", 2, ["meanwhile"]), claim).then(
+        () => ["before", "meanwhile"],
+        () => null,
+      );
+      await keeper?.start();
+      const kept = await meanwhile;
+      const b = gateway();
+      const next = await eventually(() => b.claim("acme", "b"));
+      await b.write(open("s1"), next);
+      const frames = (await b.read(events("s1"))).events.map(({ frame }) => frame);
+      // What was not answered may be there, whole, or not.
+      if (kept === null) expect(["before", "before,meanwhile"]).toContain(frames.join());
+      else expect(frames).toEqual(kept);
+      await expect(a.write(commit("s1", 3, ["late"]), claim)).rejects.toMatchObject({
+        superseded: true,
+      });
+    };
+    if (kind === "delegated") {
+      test(
+        "what was answered is there after what it is delegated to was killed and came back",
+        itsDelegateDies,
+      );
+    }
+
     test("a large log is there whole for the next gateway, and a deleted session for nobody", async () => {
       const a = gateway();
       const claim = await a.claim("acme", "a");
@@ -358,6 +459,18 @@ for (const kind of KINDS) {
       await b.write(commit("s1", frames.length + 1, ["after"]), next);
     });
   });
+}
+
+/** Whoever comes back needs a moment. */
+async function eventually<A>(ask: () => Promise<A>): Promise<A> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (attempt === 100) throw error;
+      await Bun.sleep(100);
+    }
+  }
 }
 
 const noise = (chars: number): string =>

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Account } from "./account.ts";
 import type { Binaries } from "./binaries.ts";
+import { socketFolderOf } from "./socket.ts";
 
 const READY_EVERY_MS = 50;
 /** Reads until the pipe closes, then ends the server that the pid file names, if one is still there. */
@@ -32,7 +33,10 @@ export interface ServerOptions {
 
 export function startServer(options: ServerOptions): Server {
   const { dataDir, host, port, binaries, account, output } = options;
-  const args = ["-D", dataDir, "-p", String(port), "-h", host, "-c", "unix_socket_directories="];
+  const folder = socketFolderOf(dataDir, port);
+  const socket = folder === undefined ? "" : `"${folder}"`;
+  const args = ["-D", dataDir, "-p", String(port), "-h", host];
+  args.push("-c", `unix_socket_directories=${socket}`, "-c", "unix_socket_permissions=0700");
   const [program, programArgs] = account.command(binaries.postgres, args);
   const child = spawn(program, programArgs, {
     ...account.options,

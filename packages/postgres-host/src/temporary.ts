@@ -11,10 +11,13 @@ import { reaching, unprivilegedAccount } from "./account.ts";
 import { binariesFor } from "./binaries.ts";
 import { ensureCluster } from "./cluster.ts";
 import { ensureDatabase, startServer } from "./server.ts";
+import { overSocket, socketFolderOf } from "./socket.ts";
 
 export interface TemporaryPostgres {
   /** Of the superuser, to the database `postgres`. */
   readonly url: string;
+  /** The same by its local socket, or by TCP where there is none. */
+  readonly localUrl: string;
   stop(): Promise<void>;
 }
 
@@ -32,8 +35,10 @@ export async function startTemporaryPostgres(): Promise<TemporaryPostgres> {
   const server = startServer({ dataDir, host: HOST, port, binaries, account, output: "ignore" });
   const url = `postgres://postgres:${password}@${HOST}:${port}/postgres`;
   await Promise.race([ensureDatabase(url, "postgres"), server.crashed]);
+  const folder = socketFolderOf(dataDir, port);
   return {
     url,
+    localUrl: folder === undefined ? url : overSocket(url, folder),
     stop: async () => {
       await server.stop();
       rmSync(parent, { recursive: true, force: true });

@@ -26,6 +26,8 @@ export interface StackFacts {
   readonly dataDir: string;
   readonly urls: ServiceUrls;
   readonly keys: StackKeys;
+  /** Where the embedded Postgres has its local socket; undefined with another database, or without a socket. */
+  readonly postgresSocket?: string | undefined;
 }
 
 export interface ServiceRow {
@@ -113,8 +115,9 @@ export const SERVICES: readonly ServiceRow[] = [
       CONCORD_CONTRACTS:
         "examples/hotel-booking/contracts/index.ts,examples/hotel-booking/contracts/tell.yaml",
     },
-    env: ({ urls, keys }) => ({
+    env: ({ urls, keys, postgresSocket }) => ({
       DATABASE_URL: urls.postgres,
+      ...(postgresSocket === undefined ? {} : { CONCORD_DATABASE_SOCKET: postgresSocket }),
       CONCORD_SERVICE_KEY: keys.concordServiceKey,
       CONCORD_API_KEYS: keys.concordApiKeys,
       CONCERT_INTERNAL_SECRET: keys.internalSecret,

@@ -5,6 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { socketFolderOf } from "@concert/postgres-host";
 import type { PhaseChange, ProcessSpec } from "../supervisor/process-spec.ts";
 import { Supervisor } from "../supervisor/Supervisor.ts";
 import {
@@ -114,7 +115,10 @@ async function openLocked(options: StackOptions, dataDir: string, lock: RunLock)
   const inherited = options.env ?? process.env;
   const keys = loadKeys(dataDir, inherited);
   const urls = resolveUrls(addresses, services, options.databaseUrl, keys, inherited);
-  const facts: StackFacts = { dataDir, urls, keys };
+  const postgresSocket = services.includes("postgres")
+    ? socketFolderOf(join(dataDir, "postgres"), addresses.postgres.port)
+    : undefined;
+  const facts: StackFacts = { dataDir, urls, keys, postgresSocket };
   const logDir = options.logDir === undefined ? join(dataDir, "logs") : resolve(options.logDir);
   const startedAt = new Date().toISOString();
   const supervisor: Supervisor = new Supervisor(

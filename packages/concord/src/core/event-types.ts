@@ -38,6 +38,7 @@ const MORE_AUDIT_TYPES = [
   "input_provided",
   "input_requested",
   "payload_redacted",
+  "record_forgotten",
   "record_redacted",
   "step_skipped",
   "transition_refused",

@@ -82,6 +82,10 @@ const TOLD: Readonly<Record<string, Told>> = {
     kind: "other",
     tell: (p) => `Another secret signs for the webhook ${text(p["webhook_id"])}`,
   },
+  record_forgotten: {
+    kind: "other",
+    tell: (p) => `Forgot ${text(p["count"])} events whose time was over`,
+  },
   record_redacted: {
     kind: "other",
     tell: (p) => `${text(p["redacted_by"])} had something taken out of the record`,

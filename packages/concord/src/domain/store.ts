@@ -31,6 +31,7 @@ import type { Artifact } from "./artifacts.ts";
 import type { DomainEvent, NewEvent } from "./audit.ts";
 import type { InboxMessage } from "./connectors.ts";
 import type { Dependency } from "./dependencies.ts";
+import type { RetentionRepository } from "./event-retention.ts";
 import type { Incident } from "./incidents.ts";
 import type { InputRequest } from "./input.ts";
 import type { RedactionRepository } from "./redaction-service.ts";
@@ -420,6 +421,7 @@ export interface Tx {
   readonly turns: TurnRepository;
   readonly webhooks: WebhookRepository;
   readonly redactions: RedactionRepository;
+  readonly retention: RetentionRepository;
   readonly events: EventRepository;
   readonly outbox: Outbox;
 }

@@ -63,6 +63,8 @@ export interface Evidence {
   readonly invocations: readonly JsonObject[];
   readonly artifacts: readonly JsonObject[];
   readonly events: readonly EvidenceEvent[];
+  /** Commands of which events were forgotten, their time being over; absent in files from before there was such a thing. */
+  readonly forgotten?: readonly { readonly command_id: string; readonly events: number }[];
   /** From the first that covers one of the events to the last there was. */
   readonly seals: readonly EvidenceSeal[];
 }

@@ -17,6 +17,8 @@ export interface EvidenceReport {
   readonly unsealed: number;
   /** Events from which something was taken out on request; the record says by whom and why. */
   readonly redacted: number;
+  /** Events that were forgotten, their time being over: what they said cannot be held against the rows any more. */
+  readonly forgotten: number;
   /** The last link of the chain in the file, hexadecimal. */
   readonly head: string | null;
   /** What is wrong and where; empty when intact. */
@@ -53,6 +55,7 @@ export function verifyEvidence(text: string, knownHead?: string): EvidenceReport
     events: events.length,
     unsealed: events.filter((event) => event.seal_no === null).length,
     redacted: events.filter(({ text: one }) => redactions.has(digestOf(one))).length,
+    forgotten: (evidence.forgotten ?? []).reduce((all, one) => all + one.events, 0),
     head: seals.at(-1)?.hash ?? null,
     problems: problems.slice(0, PROBLEMS_MAX),
   };
@@ -67,7 +70,15 @@ function opened(text: string): Evidence | string {
 }
 
 function broken(problem: string): EvidenceReport {
-  const nothing = { commandId: "", tenantId: "", commands: 0, events: 0, unsealed: 0, redacted: 0 };
+  const nothing = {
+    commandId: "",
+    tenantId: "",
+    commands: 0,
+    events: 0,
+    unsealed: 0,
+    redacted: 0,
+    forgotten: 0,
+  };
   return { intact: false, ...nothing, head: null, problems: [problem] };
 }
 
@@ -165,12 +176,14 @@ function rowProblems(evidence: Evidence, events: readonly JsonObject[]): readonl
   const payloadOf = (event: JsonObject | undefined): JsonObject =>
     isJsonObject(event?.["payload"]) ? event["payload"] : {};
   const ids = new Set(evidence.commands.map((one) => one["command_id"]));
+  const thinned = new Set<Json>((evidence.forgotten ?? []).map((one) => one.command_id));
+  const isWhole = (row: JsonObject) => !thinned.has(row["command_id"] ?? null);
   const foreign = events.filter(
     (event) => event["tenant_id"] !== evidence.tenant_id || !ids.has(event["command_id"] ?? null),
   );
   return [
     ...foreign.map((event) => `the event ${String(event["event_id"])} is of another command`),
-    ...evidence.commands.flatMap((command) => {
+    ...evidence.commands.filter(isWhole).flatMap((command) => {
       const id = command["command_id"];
       const to = payloadOf(about(id, "state_transitioned").at(-1))["to"] ?? "created";
       const at = `the command ${String(id)}`;
@@ -181,7 +194,7 @@ function rowProblems(evidence: Evidence, events: readonly JsonObject[]): readonl
           : [`${at} is ${String(command["status"])}, its events say ${String(to)}`]),
       ];
     }),
-    ...evidence.approvals.flatMap((approval) => {
+    ...evidence.approvals.filter(isWhole).flatMap((approval) => {
       const id = String(approval["approval_id"]);
       if (approval["status"] === "pending") return [];
       const external = `appr_${id.replaceAll("-", "")}`;
@@ -192,10 +205,12 @@ function rowProblems(evidence: Evidence, events: readonly JsonObject[]): readonl
         ? []
         : [`the approval ${id} is ${String(approval["status"])}, its events say otherwise`];
     }),
-    ...evidence.artifacts.flatMap((artifact) =>
-      about(artifact["command_id"], "artifact_created").length > 0
-        ? []
-        : [`the artifact ${String(artifact["artifact_id"])} has no event`],
-    ),
+    ...evidence.artifacts
+      .filter(isWhole)
+      .flatMap((artifact) =>
+        about(artifact["command_id"], "artifact_created").length > 0
+          ? []
+          : [`the artifact ${String(artifact["artifact_id"])} has no event`],
+      ),
   ];
 }

@@ -5,7 +5,8 @@
  * A seal covers the tenant's events after the seal before it, in the order of the feed, up to the oldest open
  * transaction; nothing can commit into that range later. hash = sha256(previous hash, count, digest of digests).
  * Where something was taken out on request (domain/redaction-service.ts) the chain goes on over the digest from before;
- * what stands there now has to be what an event of the record, sealed like any other, says it is.
+ * what stands there now has to be what an event of the record, sealed like any other, says it is. Where events were
+ * forgotten because their time was over (domain/event-retention.ts) it goes on over the digests that were kept.
  * What somebody with the owner's rights could still do is cut off the end of both tables: whoever keeps a head
  * (`known`) sees that too.
  */
@@ -98,11 +99,15 @@ const PAGE = `
   FROM concord.audit_seals s
   LEFT JOIN concord.audit_seals p ON p.tenant_id = s.tenant_id AND p.seal_no = s.seal_no - 1
   CROSS JOIN LATERAL (
-    SELECT count(*) AS count,
-      sha256(string_agg(${DIGEST}, ''::bytea ORDER BY e.transaction_id, e.seq)) AS content
-    FROM ${DIGESTED}
-    WHERE e.tenant_id = s.tenant_id AND (e.transaction_id, e.seq) > (s.after_transaction, s.after_seq)
-      AND (e.transaction_id, e.seq) <= (s.last_transaction, s.last_seq)
+    SELECT count(*) AS count, sha256(string_agg(digest, ''::bytea ORDER BY transaction_id, seq)) AS content
+    FROM (
+      SELECT e.transaction_id, e.seq, ${DIGEST} AS digest FROM ${DIGESTED}
+      WHERE e.tenant_id = s.tenant_id AND (e.transaction_id, e.seq) > (s.after_transaction, s.after_seq)
+        AND (e.transaction_id, e.seq) <= (s.last_transaction, s.last_seq)
+      UNION ALL SELECT f.transaction_id, f.seq, f.digest FROM concord.forgotten_events f
+      WHERE f.tenant_id = s.tenant_id AND (f.transaction_id, f.seq) > (s.after_transaction, s.after_seq)
+        AND (f.transaction_id, f.seq) <= (s.last_transaction, s.last_seq)
+    ) digests
   ) found
   WHERE s.tenant_id = $1 AND s.seal_no > $2 ORDER BY s.seal_no LIMIT ${PAGE_SEALS}`;
 
@@ -130,6 +135,7 @@ export async function verifyAudit(
     if (rows.length < PAGE_SEALS) break;
   }
   problems.push(...(await redactionProblems(pool, tenantId)));
+  problems.push(...(await forgettingProblems(pool, tenantId)));
   if (!isKnown) problems.push("the head that was kept is not in the chain: its end was cut off");
   const unsealed = await unsealedCount(pool, tenantId);
   const intact = problems.length === 0;
@@ -185,6 +191,23 @@ async function redactionProblems(pool: Pool, tenantId: string): Promise<readonly
       : [`event ${id}: something was taken out, and no event of the record says so`]),
   ]);
   return problems.slice(0, PROBLEMS_MAX);
+}
+
+/** Batches of forgotten events that no event of the record speaks of as they are. */
+const FORGOTTEN = `
+  SELECT f.batch, f.count FROM (
+    SELECT batch, count(*) AS count, encode(sha256(string_agg(digest, ''::bytea ORDER BY transaction_id, seq)), 'hex') AS content
+    FROM concord.forgotten_events WHERE tenant_id = $1 GROUP BY batch
+  ) f WHERE NOT EXISTS (SELECT 1 FROM concord.domain_events told
+    WHERE told.tenant_id = $1 AND told.event_type = 'record_forgotten'
+      AND told.payload @> jsonb_build_object('batch', f.batch, 'count', f.count, 'content', f.content))
+  ORDER BY f.batch`;
+
+async function forgettingProblems(pool: Pool, tenantId: string): Promise<readonly string[]> {
+  const { rows } = await pool.query<{ batch: string; count: string }>(FORGOTTEN, [tenantId]);
+  return rows
+    .map(({ batch, count }) => `${count} events were forgotten (${batch}), and no event says so`)
+    .slice(0, PROBLEMS_MAX);
 }
 
 async function unsealedCount(pool: Pool, tenantId: string): Promise<number> {

@@ -31,14 +31,14 @@ const BEGIN = /^BEGIN\b/i;
 const BEGUN = { command: "BEGIN", rowCount: null, oid: 0, rows: [], fields: [] };
 
 /** Of a client, what is not told of it: the socket. */
-interface Connected {
+interface Inside {
   readonly connection?: { readonly stream?: Partial<Pick<Writable, "cork" | "uncork">> };
 }
 const gathering = new WeakSet<object>();
 
 /** What is sent before anything else gets a turn goes out as one: half of a statement's time here is the socket's. */
 function gather(client: pg.Client): void {
-  const stream = (client as unknown as Connected).connection?.stream;
+  const stream = (client as unknown as Inside).connection?.stream;
   if (stream?.cork === undefined || gathering.has(stream)) return;
   gathering.add(stream);
   stream.cork();
@@ -63,7 +63,32 @@ function naming(this: pg.Client, config: unknown, ...rest: unknown[]): unknown {
     : plain.query.call(this, { name, text: config, values }, ...others);
 }
 
+type Connected = (error: Error) => void;
+
+/** A local socket is not there while its server is away: whoever waits out a refused connection waits out this. */
+function asRefused(error: unknown): unknown {
+  const isAway =
+    error instanceof Error &&
+    "syscall" in error &&
+    error.syscall === "connect" &&
+    "code" in error &&
+    error.code === "ENOENT";
+  return isAway ? Object.assign(error, { code: "ECONNREFUSED" }) : error;
+}
+
 class NamingClient extends pg.Client {
+  override connect(): Promise<pg.Client>;
+  override connect(callback: Connected): void;
+  override connect(callback?: Connected): Promise<pg.Client> | undefined {
+    if (callback === undefined) {
+      return super.connect().catch((error: unknown) => {
+        throw asRefused(error);
+      });
+    }
+    super.connect((error: Error) => callback(asRefused(error) as Error));
+    return undefined;
+  }
+
   static {
     // Its overloads are those of the method it stands before.
     Object.defineProperty(NamingClient.prototype, "query", { value: naming });

@@ -2,8 +2,9 @@
  * Owns keeping calls under each connector's declared limit (CON-12), for all executors of a database together: a
  * bucket per connector that refills evenly, by the clock of the database. Refuses to own: waiting, which the caller does.
  */
-import pg from "pg";
+
 import type { RateGate } from "../domain/connectors.ts";
+import { namingPool } from "./naming-client.ts";
 
 /** What would be in the bucket now; a clock that went back refills nothing. */
 const FILLED = "least($2, r.requests_left + greatest(0, now.ms - r.at_ms) * $3)";
@@ -41,7 +42,7 @@ export function createRateGate(
   onError: (error: unknown) => void,
   nowMs?: () => number,
 ): ClosableRateGate {
-  const pool = new pg.Pool({ connectionString, max: 1, connectionTimeoutMillis: 5_000 });
+  const pool = namingPool({ connectionString, max: 1, connectionTimeoutMillis: 5_000 });
   pool.on("error", onError);
   return {
     take: async ({ name, rateLimit }) => {

@@ -15,6 +15,7 @@ import {
   policyDecisionRepository,
 } from "./repositories/records.ts";
 import { redactionRepository } from "./repositories/redactions.ts";
+import { retentionRepository } from "./repositories/retention.ts";
 import { turnRepository } from "./repositories/turns.ts";
 import { dependencyRepository, inputRepository } from "./repositories/waits.ts";
 import { webhookRepository } from "./repositories/webhooks.ts";
@@ -61,6 +62,7 @@ export function createPgStore(
       turns: turnRepository(db, client, held),
       webhooks: webhookRepository(db),
       redactions: redactionRepository(client),
+      retention: retentionRepository(client),
       events: eventRepository(client, newId, announce),
       outbox: outbox(client),
     };

@@ -22,6 +22,8 @@ import { declaredContracts, isYaml } from "../declarations/index.ts";
 import { CatalogError } from "../registry/check-catalog.ts";
 import { type Contracts, isContracts } from "../registry/define-contracts.ts";
 import { parseAlertLimits } from "./alert-limits.ts";
+import { nearest } from "./database-socket.ts";
+import { parseEventRetention } from "./event-retention.ts";
 import { SETTINGS, SUMMARY } from "./settings.ts";
 import { parseTokenCosts } from "./token-costs.ts";
 import { tracedContracts } from "./traced-contracts.ts";
@@ -65,7 +67,7 @@ async function createOrExit(
 ) {
   try {
     return createConcord({
-      databaseUrl: settings.databaseUrl,
+      databaseUrl: nearest(settings.databaseUrl, settings.databaseSocket),
       ...(settings.ownerDatabaseUrl === undefined
         ? {}
         : { ownerDatabaseUrl: settings.ownerDatabaseUrl }),
@@ -77,6 +79,9 @@ async function createOrExit(
       workflowVersion: settings.workflowVersion,
       ...(settings.queuePrefix === undefined ? {} : { queuePrefix: settings.queuePrefix }),
       alertLimits: parsedOrExit("--alert-limits", () => parseAlertLimits(settings.alertLimits)),
+      eventRetention: parsedOrExit("--event-retention", () =>
+        parseEventRetention(settings.eventRetention),
+      ),
       tokenCosts: parsedOrExit("--token-costs", () => parseTokenCosts(settings.tokenCosts)),
       secrets: secretsOf(settings),
       webhooks: webhooksOf(settings),

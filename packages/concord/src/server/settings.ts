@@ -17,6 +17,12 @@ export const SETTINGS = {
     help: "The Postgres that holds commands and their runs.",
     default: "postgres://postgres:postgres@127.0.0.1:5433/concord",
   }),
+  databaseSocket: config.text({
+    flag: "database-socket",
+    env: "CONCORD_DATABASE_SOCKET",
+    help: "Folder with the local socket of the server of --database-url; TCP where it is not there or may not be used.",
+    placeholder: "folder",
+  }),
   ownerDatabaseUrl: config.url({
     flag: "owner-database-url",
     env: "CONCORD_OWNER_DATABASE_URL",
@@ -105,6 +111,13 @@ export const SETTINGS = {
     env: "CONCORD_ALERT_LIMITS",
     help: "From when on somebody has to look; see docs/alerts.md.",
     placeholder: "queued_seconds=600,…",
+    default: [],
+  }),
+  eventRetention: config.list({
+    flag: "event-retention",
+    env: "CONCORD_EVENT_RETENTION",
+    help: "Days after which events are forgotten, by purpose or purpose/command_type; the rest is kept. See docs/redaction.md.",
+    placeholder: "agent_step=90,audit/book_hotel=2557",
     default: [],
   }),
   tokenCosts: config.list({

@@ -23,6 +23,8 @@ const ABANDONED_MS = 3_000;
 
 export interface TestPostgres {
   readonly databaseUrl: string;
+  /** The same by the server's local socket, as a stack is served; by TCP where there is none. */
+  readonly localUrl: string;
   /** Drops the database, and ends the server if this call started it. */
   stop(): Promise<void>;
 }
@@ -30,13 +32,19 @@ export interface TestPostgres {
 export async function startTestPostgres(): Promise<TestPostgres> {
   const given = process.env["CONCORD_TEST_DATABASE_URL"];
   const server =
-    given === undefined ? await startTemporaryPostgres() : { url: given, stop: async () => {} };
+    given === undefined
+      ? await startTemporaryPostgres()
+      : { url: given, localUrl: given, stop: async () => {} };
   const name = `test_${randomUUID().replaceAll("-", "")}`;
   await administer(server.url, `CREATE DATABASE ${name}`);
-  const url = new URL(server.url);
-  url.pathname = `/${name}`;
+  const [databaseUrl, localUrl] = [server.url, server.localUrl].map((text) => {
+    const url = new URL(text);
+    url.pathname = `/${name}`;
+    return url.href;
+  }) as [string, string];
   return {
-    databaseUrl: url.href,
+    databaseUrl,
+    localUrl,
     stop: async () => {
       await abandoned(server.url, name);
       if (given !== undefined) {

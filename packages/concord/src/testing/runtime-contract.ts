@@ -36,6 +36,8 @@ export interface ContractCase {
 const RESULT_WITHIN_MS = 45_000;
 const LOOK_EVERY_MS = 20;
 
+const FAR_FUTURE_MS = 4_000_000_000_000;
+
 /** What happened in this process, by run: how often steps were entered, and gates that hold them open. */
 const entered = new Map<string, number>();
 const gates = new Map<string, Promise<void>>();
@@ -98,6 +100,20 @@ export function defineContractWorkflows<Connection>(
     });
     await line(context, "after");
     return "done";
+  });
+  runtime.defineWorkflow("contract.last", async (context) => {
+    const seen: Json[] = [];
+    for (;;) {
+      const look = async () => {
+        count(context.workflowId);
+        return entered.get(context.workflowId) ?? 0;
+      };
+      const answer = await context.stepUnlessOver("look", look, () => seen.length === 1);
+      seen.push(answer);
+      if (seen.length === 2) return seen;
+      await line(context, "looked");
+      await context.wait("word", FAR_FUTURE_MS);
+    }
   });
   runtime.schedules?.onTick(async (name, dueAt) => {
     ticks.push({ name, dueAt });
@@ -360,6 +376,20 @@ const RECOVERY: readonly ContractCase[] = [
       await restarted;
       assert.equal(await resultOf(subject, spec.workflowId), "done");
       assert.deepEqual(await linesOf(subject, spec.workflowId), ["before", "after"]);
+    },
+  },
+  {
+    name: "RUN-11 of a step that may be the last, what it answered before counts when the body begins anew, and a body ends with it",
+    run: async (subject) => {
+      const spec = specOf("contract.last");
+      await subject.runtime.submitWorkflow(spec);
+      const told = async () => (await linesOf(subject, spec.workflowId)).length === 1;
+      await until("it has looked once, and said so", told);
+      await subject.restart();
+      await subject.runtime.signal(spec.workflowId, "word", "go on");
+      const [first, last] = (await resultOf(subject, spec.workflowId)) as [number, number];
+      assert.equal(first, 1);
+      assert.ok(last > first);
     },
   },
 ];

@@ -35,6 +35,7 @@ export interface HarnessOptions {
   readonly through?: (databaseUrl: string) => Promise<string>;
   readonly webhooks?: ConcordOptions["webhooks"];
   readonly alerts?: Pick<ConcordOptions, "alertLimits" | "alertsEveryMs">;
+  readonly eventRetention?: ConcordOptions["eventRetention"];
   readonly tokenCosts?: ConcordOptions["tokenCosts"];
   /** Default: DBOS. */
   readonly runtime?: ConcordOptions["runtime"];
@@ -57,6 +58,7 @@ export async function startHarness(options: HarnessOptions = {}) {
       log: options.log ?? pino({ level: "error" }),
       nowMs: () => Date.now() + clock.aheadMs,
       ...options.alerts,
+      ...(options.eventRetention === undefined ? {} : { eventRetention: options.eventRetention }),
       ...(options.tokenCosts === undefined ? {} : { tokenCosts: options.tokenCosts }),
       ...(options.runtime === undefined ? {} : { runtime: options.runtime }),
       ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),

@@ -65,8 +65,9 @@ export class WorkerManager extends Context.Service<
         catch: (error) => new StorageError({ doing: "lock", reason: messageOf(error) }),
       });
       const onDeath = (error: StorageError) => Deferred.doneUnsafe(died, Effect.fail(error));
-      const writer = new WriterConversation(dataDir, onDeath);
-      const reader = new Conversation<ReaderQuery>("sqlite-reader", dataDir, onDeath);
+      const place = { dataDir, durability: store === "delegated" ? "normal" : "full" } as const;
+      const writer = new WriterConversation(place, onDeath);
+      const reader = new Conversation<ReaderQuery>("sqlite-reader", place, onDeath);
       const stop = Effect.all([writer.stop, reader.stop], { concurrency: 2, discard: true });
       yield* Effect.addFinalizer(() => Effect.andThen(stop, Effect.sync(unlock)));
       return WorkerManager.of({

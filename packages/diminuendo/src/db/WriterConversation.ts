@@ -3,7 +3,7 @@
  * the journal each session's newest event lies, which the writer tells and the reader has to be told.
  */
 import type * as Effect from "effect/Effect";
-import { Conversation, errorOf } from "./conversation.ts";
+import { Conversation, errorOf, type WorkerPlace } from "./conversation.ts";
 import type { BatchAnswer } from "./event-batch.ts";
 import { type Committed, EventPost } from "./event-post.ts";
 import type { Answer, Ask, Moved, ReaderQuery, ReplicaCommand, WriterCommand } from "./storage.ts";
@@ -17,8 +17,8 @@ export class WriterConversation extends Conversation<WriterCommand | ReplicaComm
   readonly #events: EventPost;
   readonly #places = new Map<string, number>();
 
-  constructor(dataDir: string, onDeath: (error: StorageError) => void) {
-    super("sqlite-writer", dataDir, onDeath);
+  constructor(place: WorkerPlace, onDeath: (error: StorageError) => void) {
+    super("sqlite-writer", place, onDeath);
     this.#events = new EventPost(
       (text) => this.sendText(text),
       (commit, done) => this.#commitAsAsked(commit, undefined, done),

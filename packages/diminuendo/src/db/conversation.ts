@@ -3,6 +3,7 @@
  * worker dies or ends nobody waits for ever.
  */
 import * as Effect from "effect/Effect";
+import type { Durability } from "./database-files.ts";
 import type { Answer, Ask } from "./storage.ts";
 import { StorageError } from "./storage-error.ts";
 
@@ -10,6 +11,12 @@ import { StorageError } from "./storage-error.ts";
 const KIND = import.meta.url.endsWith(".ts") ? "ts" : "js";
 
 type Done = (answer: Answer) => void;
+
+/** What a worker has to know before anything is asked. */
+export interface WorkerPlace {
+  readonly dataDir: string;
+  readonly durability: Durability;
+}
 
 export class Conversation<Q extends { readonly kind: string }> {
   readonly #worker: Worker;
@@ -21,10 +28,13 @@ export class Conversation<Q extends { readonly kind: string }> {
   #stopping = false;
   #closed: string | null = null;
 
-  constructor(name: string, dataDir: string, onDeath: (error: StorageError) => void) {
+  constructor(name: string, place: WorkerPlace, onDeath: (error: StorageError) => void) {
     this.#name = name;
     this.#worker = new Worker(new URL(`./${name}.worker.${KIND}`, import.meta.url), {
-      env: { DIMINUENDO_WORKER_DATA_DIR: dataDir },
+      env: {
+        DIMINUENDO_WORKER_DATA_DIR: place.dataDir,
+        DIMINUENDO_WORKER_DURABILITY: place.durability,
+      },
     });
     this.#worker.onmessage = ({ data }: MessageEvent<unknown>) => {
       if (Array.isArray(data)) this.#answered(data);

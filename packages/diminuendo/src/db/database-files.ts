@@ -35,14 +35,20 @@ export function tenantIds(dataDir: string): readonly string[] {
   return readdirSync(folder).filter((name) => SAFE_NAME.test(name));
 }
 
-/** Opens for writing, creating what is missing. FULL: a commit survives the loss of power, not only of the process. */
-export function openForWriting(path: string): Database {
+/**
+ * What a commit survives. `full`: the loss of power. `normal`: the end of the process; of what power takes only the newest
+ * commits are gone, and no other. That is enough for a copy, which says how much of the truth it has.
+ */
+export type Durability = "full" | "normal";
+
+/** Opens for writing, creating what is missing. */
+export function openForWriting(path: string, durability: Durability = "full"): Database {
   mkdirSync(join(path, ".."), { recursive: true });
   const database = new Database(path, { create: true, readwrite: true, strict: true });
   // First of all: already the change of the journal may meet a reader.
   database.run("PRAGMA busy_timeout = 5000");
   database.run("PRAGMA journal_mode = WAL");
-  database.run("PRAGMA synchronous = FULL");
+  database.run(`PRAGMA synchronous = ${durability}`);
   return database;
 }
 

@@ -106,6 +106,8 @@ const REGISTRY = [
    CREATE INDEX deleted_sessions_left ON deleted_sessions (place) WHERE removed_at IS NULL;
    CREATE TRIGGER deleted_sessions_stay BEFORE DELETE ON deleted_sessions
      BEGIN SELECT RAISE(ABORT, 'that a session was deleted stays on record'); END;`,
+  `CREATE INDEX answers_by_age ON answers (created_at);
+   CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);`,
 ];
 
 const SESSION = [
@@ -150,6 +152,7 @@ const SESSION = [
      turn_id TEXT PRIMARY KEY, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost INTEGER
    ) WITHOUT ROWID;`,
   `ALTER TABLE turns ADD COLUMN cause TEXT;`,
+  `CREATE INDEX answers_by_age ON answers (created_at);`,
 ];
 
 const JOURNAL = [

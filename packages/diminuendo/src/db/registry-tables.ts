@@ -1,7 +1,7 @@
 /** Owns the SQL of a tenant's registry: its sessions, and the idempotency keys that created them. */
 import type { Database } from "bun:sqlite";
 import type { SessionStatus, WaitingFor } from "../protocol/index.ts";
-import { remember } from "./answers-table.ts";
+import { forgetOld, remember } from "./answers-table.ts";
 import { noteDeletion } from "./deletion-table.ts";
 import type { ReaderQueries } from "./storage.ts";
 import type {
@@ -17,6 +17,7 @@ import type {
 export function createSession(database: Database, command: CreateSession): Created {
   const { row, userId, idempotency } = command;
   if (idempotency !== null) {
+    forgetOld(database, "idempotency_keys", row.createdAt);
     const known = database
       .query<{ fingerprint: string; session_id: string }, [string, string]>(
         "SELECT fingerprint, session_id FROM idempotency_keys WHERE user_id = ? AND key = ?",

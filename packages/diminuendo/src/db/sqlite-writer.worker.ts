@@ -9,7 +9,13 @@ import { dirname } from "node:path";
 import { performAutomation } from "./automation-commands.ts";
 import { closeReservation, reserve, topUp } from "./billing-tables.ts";
 import { assertClaim, claimTenant, Superseded } from "./claims.ts";
-import { databasePath, nameOf, openForWriting, SAFE_NAME } from "./database-files.ts";
+import {
+  type Durability,
+  databasePath,
+  nameOf,
+  openForWriting,
+  SAFE_NAME,
+} from "./database-files.ts";
 import { DbLruCache } from "./db-lru-cache.ts";
 import { noteRemoval } from "./deletion-table.ts";
 import { type BatchAnswer, decodeBatch } from "./event-batch.ts";
@@ -55,6 +61,7 @@ const UNUSED_MS = 5_000;
 const TIDY_MS_MAX = 10;
 
 const dataDir = process.env["DIMINUENDO_WORKER_DATA_DIR"] ?? "";
+const durability = (process.env["DIMINUENDO_WORKER_DURABILITY"] ?? "full") as Durability;
 const handles = {
   registry: new DbLruCache(HANDLES_MAX.registry),
   session: new DbLruCache(HANDLES_MAX.session),
@@ -349,7 +356,7 @@ function dropped(id: number, sessionId: string): Answer {
 }
 
 function openMigrated(path: string, shape: DatabaseName["shape"]): Database {
-  const database = openForWriting(path);
+  const database = openForWriting(path, durability);
   migrate(database, shape);
   return database;
 }

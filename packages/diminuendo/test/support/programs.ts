@@ -1,4 +1,4 @@
-/** Real programs that gateways are tested over: Redis, NATS, Concordance. Each on a port of its own, killed and started again by handle. */
+/** Real programs that gateways are tested over: Redis, NATS, Concordance, Unison. Each on a port of its own, killed and started again by handle. */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -30,10 +30,13 @@ export class Program {
     this.#env = env;
   }
 
-  static async redis(): Promise<Program> {
+  static async redis({ keeps = false } = {}): Promise<Program> {
     const [port, folder] = [await freePort(), mkdtempSync(join(tmpdir(), "diminuendo-redis-"))];
-    const where = ["--bind", "127.0.0.1", "--port", String(port), "--dir", folder];
-    const command = [REDIS ?? "redis-server", ...where, "--save", "", "--appendonly", "no"];
+    const where = ["--bind", "127.0.0.1", "--port", String(port), "--dir", folder, "--save", ""];
+    const kept = keeps
+      ? ["--appendonly", "yes", "--appendfsync", "always"]
+      : ["--appendonly", "no"];
+    const command = [REDIS ?? "redis-server", ...where, ...kept];
     return started(new Program("redis", port, command, { folder }));
   }
 
@@ -43,16 +46,23 @@ export class Program {
     return started(new Program("nats", port, command, { folder }));
   }
 
-  static async concordance(apiKey: string): Promise<Program> {
+  static concordance(apiKey: string): Promise<Program> {
+    return Program.#configured(apiKey, (folder) => [
+      "--bootstrap",
+      `--data-dir=${join(folder, "data")}`,
+    ]);
+  }
+
+  /** Concordance's surface on a Redis that `keeps`. */
+  static unison(apiKey: string, redis: Program): Promise<Program> {
+    return Program.#configured(apiKey, () => [`--engine=${redis.url}/0`]);
+  }
+
+  static async #configured(apiKey: string, flagsIn: (folder: string) => readonly string[]) {
     const [port, folder] = [await freePort(), mkdtempSync(join(tmpdir(), "diminuendo-kv-"))];
     mkdirSync(join(folder, "data"));
-    const command = [
-      process.execPath,
-      CONCORDANCE,
-      "--bootstrap",
-      `--listen=127.0.0.1:${port}`,
-      `--data-dir=${join(folder, "data")}`,
-    ];
+    const listen = `--listen=127.0.0.1:${port}`;
+    const command = [process.execPath, CONCORDANCE, listen, ...flagsIn(folder)];
     const env = { CONCORDANCE_API_KEY: apiKey, LOG_LEVEL: "warn" };
     return started(new Program("http", port, command, { folder, env }));
   }

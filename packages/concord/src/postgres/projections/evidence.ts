@@ -14,6 +14,7 @@ export type EvidenceRows = Pick<
   | "invocations"
   | "artifacts"
   | "events"
+  | "forgotten"
   | "seals"
 >;
 
@@ -66,8 +67,21 @@ async function readRows(client: PoolClient, commandId: CommandId): Promise<Evide
     invocations: await table("connector_invocations", "created_at, connector_invocation_id"),
     artifacts: await table("artifacts", "created_at, artifact_id"),
     events,
+    forgotten: await readForgotten(client, ids),
     seals: await readSeals(client, tenantId, events),
   };
+}
+
+async function readForgotten(
+  client: PoolClient,
+  ids: readonly string[],
+): Promise<NonNullable<Evidence["forgotten"]>> {
+  const { rows } = await client.query<{ command_id: string; count: number }>(
+    `SELECT command_id, count(*)::int AS count FROM concord.forgotten_events
+     WHERE command_id = ANY($1) GROUP BY command_id ORDER BY command_id`,
+    [ids],
+  );
+  return rows.map(({ command_id, count }) => ({ command_id, events: count }));
 }
 
 async function readEvents(
@@ -111,10 +125,13 @@ async function readSeals(
     `SELECT s.seal_no, s.event_count, encode(s.content, 'hex') AS content,
        encode(s.previous_hash, 'hex') AS previous_hash, encode(s.hash, 'hex') AS hash,
        CASE WHEN s.seal_no = ANY($2) THEN (
-         SELECT array_agg(encode(concord.event_digest(e), 'hex') ORDER BY e.transaction_id, e.seq)
-         FROM concord.domain_events e WHERE e.tenant_id = s.tenant_id
-           AND (e.transaction_id, e.seq) > (s.after_transaction, s.after_seq)
-           AND (e.transaction_id, e.seq) <= (s.last_transaction, s.last_seq)) END AS digests
+         SELECT array_agg(encode(digest, 'hex') ORDER BY transaction_id, seq) FROM (
+           SELECT e.transaction_id, e.seq, concord.event_digest(e) AS digest FROM concord.domain_events e
+           WHERE e.tenant_id = s.tenant_id AND (e.transaction_id, e.seq) > (s.after_transaction, s.after_seq)
+             AND (e.transaction_id, e.seq) <= (s.last_transaction, s.last_seq)
+           UNION ALL SELECT f.transaction_id, f.seq, f.digest FROM concord.forgotten_events f
+           WHERE f.tenant_id = s.tenant_id AND (f.transaction_id, f.seq) > (s.after_transaction, s.after_seq)
+             AND (f.transaction_id, f.seq) <= (s.last_transaction, s.last_seq)) all_digests) END AS digests
      FROM concord.audit_seals s WHERE s.tenant_id = $1 AND s.seal_no >= $3 ORDER BY s.seal_no`,
     [tenantId, touched, Math.min(...touched)],
   );
