@@ -59,4 +59,32 @@ describeInBrowser("the files beside a conversation", () => {
     },
     TEST_TIMEOUT_MS,
   );
+
+  test(
+    "a session that is deleted leaves every list at once, and who had it open is told",
+    async () => {
+      await open.page.setViewportSize({ width: 1440, height: 900 });
+      const other = await open.page.context().browser()?.newPage();
+      if (other === undefined) throw new Error("the page has a browser");
+      await other.goto(open.page.url());
+      const signIn = other.getByTestId("sign-in-dev");
+      await signIn.or(other.getByTestId("thread")).first().waitFor();
+      if (await signIn.isVisible()) await signIn.click();
+      await other.getByTestId("session-item").waitFor();
+      await byId("session-menu").click();
+      await byId("delete-session").click();
+      await byId("confirm-delete").waitFor();
+      await open.picture("files-4-delete");
+      await byId("confirm-delete").click();
+      await byId("session-item").waitFor({ state: "detached" });
+      await byId("composer").waitFor();
+      await other.getByTestId("session-item").waitFor({ state: "detached" });
+      await other.getByText("This session was deleted.").waitFor();
+      await other.close();
+      const answer = await fetch(`${open.stack.urls.diminuendo}/api/threads/deleted`);
+      expect(await answer.json()).toMatchObject({ items: [{ deletedBy: "dev-user-001" }] });
+      expect(complaints).toEqual([]);
+    },
+    TEST_TIMEOUT_MS,
+  );
 });

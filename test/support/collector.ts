@@ -5,9 +5,18 @@ export interface Span {
   readonly spanId: string;
   readonly parentSpanId?: string;
   readonly name: string;
+  /** Who sent it. */
+  readonly service: string;
+}
+interface Attribute {
+  readonly key: string;
+  readonly value: { readonly stringValue?: string };
 }
 interface Batch {
-  readonly resourceSpans: readonly { readonly scopeSpans: readonly { readonly spans: Span[] }[] }[];
+  readonly resourceSpans: readonly {
+    readonly resource: { readonly attributes: readonly Attribute[] };
+    readonly scopeSpans: readonly { readonly spans: readonly Omit<Span, "service">[] }[];
+  }[];
 }
 
 export function startCollector() {
@@ -17,8 +26,12 @@ export function startCollector() {
     port: 0,
     fetch: async (request) => {
       const { resourceSpans } = (await request.json()) as Batch;
-      for (const { scopeSpans } of resourceSpans) {
-        for (const scope of scopeSpans) spans.push(...scope.spans);
+      for (const { resource, scopeSpans } of resourceSpans) {
+        const named = resource.attributes.find(({ key }) => key === "service.name");
+        const service = named?.value.stringValue ?? "";
+        for (const scope of scopeSpans) {
+          spans.push(...scope.spans.map((span) => ({ ...span, service })));
+        }
       }
       return Response.json({});
     },

@@ -74,7 +74,7 @@ import { createWebhookDispatcher, defineDeliverWebhook } from "./runtime/deliver
 import type { DurableRuntime, ScheduleSpec } from "./runtime/protocol/index.ts";
 import { createReconciler, type Reconciler } from "./runtime/reconcile.ts";
 import { defineRunCommand, outboxOver } from "./runtime/run-command.ts";
-import { tracedAgent, tracedSubmit } from "./runtime/spans.ts";
+import { type SpanMaker, tracedAgent, tracedSubmit } from "./runtime/spans.ts";
 import { upkeepContracts } from "./upkeep.ts";
 
 export interface ConcordOptions {
@@ -110,6 +110,8 @@ export interface ConcordOptions {
   readonly alertsEveryMs?: number;
   /** What a thousand tokens of an agent's thoughts cost (OPS-6). Default nothing. */
   readonly tokenCosts?: TokenCosts;
+  /** Makes spans of submissions, thoughts and calls. Default none. */
+  readonly spans?: SpanMaker;
   readonly log?: Logger;
   /** What keeps work going across crashes. Default: DBOS over the same database. */
   readonly runtime?: RuntimeFactory;
@@ -164,7 +166,7 @@ export function createConcord(options: ConcordOptions): Concord {
     log.warn({ err: error }, "the event feed lost its connection"),
   );
   const service = createCommandService(store, kit);
-  const commands = { ...service, submit: tracedSubmit(service.submit) };
+  const commands = { ...service, submit: tracedSubmit(service.submit, options.spans) };
   const { newId } = kit;
   const dispatcher = createWebhookDispatcher({ pool, store, newId, outbox, runtime, events, log });
   const due: DueCommands = (...about) => dueCommands(pool, ...about);
@@ -367,7 +369,8 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
     store,
     kit,
     vendors: { secrets, gate },
-    agentRuntime: podium === undefined ? undefined : tracedAgent(podium),
+    agentRuntime: podium === undefined ? undefined : tracedAgent(podium, options.spans),
+    spans: options.spans,
     onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
   });
   const { failuresMax = WEBHOOK_FAILURES_MAX } = options.webhooks ?? {};

@@ -134,3 +134,4 @@ export { CatalogError } from "./registry/check-catalog.ts";
 export { type Contracts, defineContracts, loadCatalog } from "./registry/define-contracts.ts";
 export type { TaskSpec } from "./registry/task-specs.ts";
 export * from "./runtime/protocol/index.ts";
+export type { SpanAttributes, SpanMaker } from "./runtime/spans.ts";

@@ -1,16 +1,10 @@
 /** Owns the settings of the gateway as one service: what main.ts read, for every layer that needs a part of it. */
 import type { ListenAddress } from "@concert/service-kit/config";
 import type { Actor } from "@concert/service-kit/identity";
+import type { OtlpSettings } from "@concert/service-kit/otlp-settings";
 import * as Context from "effect/Context";
 import type { OidcSettings } from "./auth/oidc.ts";
 import type { PriceTable } from "./domain/prices.ts";
-
-export interface OtlpSettings {
-  readonly endpoint: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly serviceName: string;
-  readonly exportIntervalMs: number;
-}
 
 export interface FleetSettings {
   /** Where gateways hear each other: `redis://…`, `valkey://…` or `nats://…`. */

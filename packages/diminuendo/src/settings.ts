@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { parseRanges } from "@concert/concord/webhooks";
 import * as config from "@concert/service-kit/config";
 import type { Actor } from "@concert/service-kit/identity";
+import { otlpOf, otlpSettings } from "@concert/service-kit/otlp-settings";
 import * as Schema from "effect/Schema";
 import type { Settings } from "./app-config.ts";
 import { parseIdentity, parseTokens } from "./auth/identities.ts";
@@ -159,31 +160,7 @@ export const SETTINGS = {
     min: 1,
     max: 1_000_000,
   }),
-  otlpEndpoint: url({
-    flag: "otlp-endpoint",
-    env: "OTEL_EXPORTER_OTLP_ENDPOINT",
-    help: "OpenTelemetry collector (OTLP over HTTP, JSON) that traces go to; without it none leave.",
-  }),
-  otlpHeaders: headers({
-    flag: "otlp-headers",
-    env: "OTEL_EXPORTER_OTLP_HEADERS",
-    help: "Headers for the collector.",
-  }),
-  otlpServiceName: text({
-    flag: "otlp-service-name",
-    env: "OTEL_SERVICE_NAME",
-    help: "What the gateway is called in traces.",
-    placeholder: "name",
-    default: "diminuendo-gateway",
-  }),
-  otlpIntervalMs: integer({
-    flag: "otlp-interval-ms",
-    env: "OTEL_BSP_SCHEDULE_DELAY",
-    help: "How long spans are gathered before they are sent.",
-    default: 5_000,
-    min: 10,
-    max: 60_000,
-  }),
+  ...otlpSettings("diminuendo-gateway"),
   internalSecret: secret({
     flag: "internal-secret",
     env: "CONCERT_INTERNAL_SECRET",
@@ -287,12 +264,6 @@ function oidcOf(read: config.Settings<typeof SETTINGS>): Settings["oidc"] {
   return { issuer: read.oidcIssuer, audience: read.oidcAudience, claims };
 }
 
-function otlpOf(read: config.Settings<typeof SETTINGS>): Settings["otlp"] {
-  const { otlpEndpoint: endpoint, otlpHeaders: sent, otlpServiceName: serviceName } = read;
-  if (endpoint === undefined) return null;
-  return { endpoint, headers: sent, serviceName, exportIntervalMs: read.otlpIntervalMs };
-}
-
 interface Named {
   readonly flag: string;
   readonly env: string;
@@ -357,27 +328,6 @@ function ranges(spec: Named): config.Setting<readonly string[]> {
       }
       return texts;
     },
-  };
-}
-
-/** As OpenTelemetry writes them: percent-encoded values. */
-function headers(spec: Named): config.Setting<Readonly<Record<string, string>>> {
-  return {
-    ...spec,
-    placeholder: "name=value,…",
-    secret: true,
-    defaultValue: {},
-    parse: (value) =>
-      Object.fromEntries(
-        value
-          .split(",")
-          .filter((item) => item.trim() !== "")
-          .map((item) => {
-            const at = item.indexOf("=");
-            if (at < 1) throw new config.SettingError(`needs name=value, separated by commas`);
-            return [item.slice(0, at).trim(), decodeURIComponent(item.slice(at + 1).trim())];
-          }),
-      ),
   };
 }
 

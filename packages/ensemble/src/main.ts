@@ -1,5 +1,12 @@
 /** Ensemble as a process: settings, providers, engine, server. */
-import { config, createLogger, endGracefully, explainListenFailure } from "@concert/service-kit";
+import {
+  config,
+  createLogger,
+  endGracefully,
+  explainListenFailure,
+  otlpOf,
+  startSpans,
+} from "@concert/service-kit";
 import { createEnsemble } from "./api/app.ts";
 import { buildCatalog } from "./catalog/catalog.ts";
 import { Engine } from "./inference/engine.ts";
@@ -52,11 +59,13 @@ const engine = new Engine({
   nowMs: Date.now,
 });
 const { apiKeys, defaultModel } = settings;
-const app = createEnsemble({ engine, metrics, apiKeys, defaultModel, log });
+const spans = await startSpans(otlpOf(settings), log);
+const app = createEnsemble({ engine, metrics, apiKeys, defaultModel, log, spans });
 const server = listen();
 log.info({ url: server.url.href, models: catalog.map((model) => model.id) }, "listening");
 endGracefully(log, async () => {
   await server.stop();
+  await spans.stop();
 });
 
 function listen() {

@@ -1,5 +1,5 @@
 /** Owns what an operator can set about Ensemble, and which combinations make sense. */
-import { config } from "@concert/service-kit";
+import { config, otlpSettings } from "@concert/service-kit";
 import { OFFLINE_MODEL_ID, type Price, parsePrice } from "./catalog/catalog.ts";
 
 const prices: config.Setting<ReadonlyMap<string, Price>> = {
@@ -80,6 +80,7 @@ export const SETTINGS = {
     min: 1,
     max: 100_000,
   }),
+  ...otlpSettings("ensemble"),
 };
 
 export type EnsembleSettings = config.Settings<typeof SETTINGS>;

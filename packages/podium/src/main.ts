@@ -8,6 +8,10 @@ import {
   endGracefully,
   explainListenFailure,
   type Logger,
+  otlpOf,
+  otlpSettings,
+  type Spans,
+  startSpans,
 } from "@concert/service-kit";
 import { agentTypes } from "./agents/agent-types.ts";
 import { createConcierge } from "./agents/concierge.ts";
@@ -98,6 +102,7 @@ const SETTINGS = {
     min: 100,
     max: 600_000,
   }),
+  ...otlpSettings("podium"),
 };
 type Settings = config.Settings<typeof SETTINGS>;
 
@@ -106,9 +111,9 @@ const LINGER_MS = 1_000;
 
 const settings = config.settingsOrExit("podium", "hosts agents and their event streams", SETTINGS);
 const log = createLogger("podium");
-start(settings, log);
+void startSpans(otlpOf(settings), log).then((spans) => start(settings, log, spans));
 
-function start(settings: Settings, log: Logger): void {
+function start(settings: Settings, log: Logger, spans: Spans): void {
   const { internalSecret, apiKey } = settings;
   const store = openStore(settings.dataDir);
   const concord = createConcord({
@@ -137,6 +142,7 @@ function start(settings: Settings, log: Logger): void {
     apiKey,
     internalSecret,
     log,
+    spans,
     gauges: {
       openTurns: () => store.turns.openCount(),
       liveThoughts: () => thinker.liveCount,
@@ -160,6 +166,7 @@ function start(settings: Settings, log: Logger): void {
     await Promise.race([quiet, Bun.sleep(LINGER_MS)]);
     await server.stop(true);
     store.close();
+    await spans.stop();
   });
 }
 

@@ -6,10 +6,12 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
+import { matchedRoutes } from "hono/route";
 import { ApiError, errorBody } from "./errors.ts";
 import { ACTOR_HEADER, type Actor, bearer, sameKey, verifyActor } from "./identity.ts";
 import type { Logger } from "./log.ts";
-import { joinTrace, type TraceContext } from "./trace.ts";
+import { NO_SPANS, type Spans } from "./spans.ts";
+import { callerOf, joinTrace, type TraceContext } from "./trace.ts";
 
 export interface ServiceEnv {
   Variables: { trace: TraceContext; actor: Actor };
@@ -22,9 +24,16 @@ export interface Readiness {
 }
 
 const BODY_BYTES_MAX = 1_048_576;
+/** Asked every few seconds by machines: in traces they would hide everything else. */
+const WATCHED: ReadonlySet<string> = new Set(["/health", "/ready", "/metrics"]);
 
 /** An app with tracing, limits, error bodies, `GET /health` and `GET /ready`. Bodies over 1 MiB get 413. */
-export function createApp(service: string, log: Logger, ready: () => Promise<Readiness>) {
+export function createApp(
+  service: string,
+  log: Logger,
+  ready: () => Promise<Readiness>,
+  spans: Spans = NO_SPANS,
+) {
   const app = new OpenAPIHono<ServiceEnv>({
     defaultHook: (result) => {
       if (result.success) return;
@@ -41,10 +50,15 @@ export function createApp(service: string, log: Logger, ready: () => Promise<Rea
     },
   });
   app.use(async (context, next) => {
-    const trace = joinTrace(context.req.header("traceparent"));
-    context.set("trace", trace);
-    context.header("x-trace-id", trace.traceId);
-    await next();
+    const caller = callerOf(context.req.header("traceparent"));
+    const path = matchedRoutes(context).at(-1)?.path ?? "/*";
+    const made = WATCHED.has(path) ? NO_SPANS : spans;
+    const name = `${context.req.method} ${path === "/*" ? "(no route)" : path}`;
+    await made.within({ name, caller, kind: "server" }, async (trace) => {
+      context.set("trace", trace);
+      context.header("x-trace-id", trace.traceId);
+      await next();
+    });
   });
   app.use(
     bodyLimit({

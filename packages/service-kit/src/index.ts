@@ -6,4 +6,6 @@ export * from "./http.ts";
 export * from "./identity.ts";
 export * from "./lifecycle.ts";
 export * from "./log.ts";
+export * from "./otlp-settings.ts";
+export * from "./spans.ts";
 export * from "./trace.ts";

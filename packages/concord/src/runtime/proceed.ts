@@ -4,7 +4,6 @@
  * says `executing`, the vendor is called, and the commit of its outcome decides what comes after it. Entered again at
  * any point, the rows say where it was. Refuses to own: deciding (domain/engine.ts), the call itself (domain/connector-attempt.ts).
  */
-import { SpanStatusCode } from "@opentelemetry/api";
 import type { CommandId } from "../core/ids.ts";
 import { begin, type Call, conclude, reach, type Vendors } from "../domain/connector-attempt.ts";
 import type { Called } from "../domain/connector-call.ts";
@@ -13,12 +12,13 @@ import { advance, advanceFrom } from "../domain/engine.ts";
 import type { Kit } from "../domain/kit.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { isConnectionLost } from "../postgres/connection.ts";
-import { inSpan, spanIdOf } from "./spans.ts";
+import { inSpan, type SpanMaker } from "./spans.ts";
 
 export interface ProceedParts {
   readonly store: Store;
   readonly kit: Kit;
   readonly vendors: Vendors;
+  readonly spans?: SpanMaker | undefined;
   /** Throws when another executor was given the run. Asked right before every call. */
   readonly assertOwned: () => Promise<void>;
 }
@@ -68,6 +68,7 @@ async function enter(tx: Tx, { kit, vendors }: ProceedParts, directive: Directiv
 
 /** The call as a span: what is called and how it ended, not what was said. */
 function traced(
+  spans: SpanMaker | undefined,
   { command, source, probing }: Call,
   work: (spanId: string | undefined) => Promise<Called>,
 ): Promise<Called> {
@@ -81,21 +82,23 @@ function traced(
     "concord.probing": probing,
   };
   const name = `${connector}.${operationName}`;
-  return inSpan(name, { commandId, traceId, attributes, isOutward: true }, async (span) => {
-    const called = await work(spanIdOf(span));
+  return inSpan(spans, name, { commandId, traceId, attributes }, async ({ spanId, note }) => {
+    const called = await work(spanId);
     const { result, reconciled } = called;
-    span.setAttributes({ "concord.ok": result.ok, "concord.reconciled": reconciled });
-    if (!result.ok) span.setStatus({ code: SpanStatusCode.ERROR, message: result.errorClass });
+    note({ "concord.ok": result.ok, "concord.reconciled": reconciled });
+    if (!result.ok) note({ "error.type": result.errorClass });
     return called;
   });
 }
 
 /** Calls, and commits what came of it with what comes next: until `untilMs`, that may be the next call. */
 async function call(parts: ProceedParts, begun: Call, untilMs: number): Promise<Next> {
-  const { store, kit, vendors, assertOwned } = parts;
+  const { store, kit, vendors, spans, assertOwned } = parts;
   await assertOwned();
   const startedMs = kit.nowMs();
-  const called = await traced(begun, (spanId) => reach(store, kit, vendors.secrets, begun, spanId));
+  const called = await traced(spans, begun, (spanId) =>
+    reach(store, kit, vendors.secrets, begun, spanId),
+  );
   const latencyMs = Math.max(0, Math.round(kit.nowMs() - startedMs));
   const outcome = (tx: Tx) => conclude(tx, kit, begun, called, latencyMs);
   try {

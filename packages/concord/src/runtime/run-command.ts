@@ -17,6 +17,7 @@ import { deliverySpec } from "./deliver-webhook.ts";
 import { patiently } from "./patience.ts";
 import { type Outside, proceed } from "./proceed.ts";
 import type { DurableRuntime, RuntimeMessages, WorkflowContext } from "./protocol/index.ts";
+import type { SpanMaker } from "./spans.ts";
 
 export const RUN_COMMAND = "concord.run_command";
 /** One topic for everything: a message says only "read your rows again". */
@@ -29,6 +30,7 @@ export interface RunParts<Connection> {
   readonly kit: Kit;
   readonly vendors: Vendors;
   readonly agentRuntime: AgentRuntime | undefined;
+  readonly spans?: SpanMaker | undefined;
   readonly onError: (error: unknown, commandId: string) => void;
 }
 
@@ -124,7 +126,7 @@ async function perform<Connection>(
  * itself and the rows answer the same when asked again, so it may be entered again, and a lost database is waited out.
  */
 function step<Connection>(
-  { store, kit, vendors }: RunParts<Connection>,
+  { store, kit, vendors, spans }: RunParts<Connection>,
   context: WorkflowContext<Connection>,
   commandId: CommandId,
   name: string,
@@ -134,7 +136,7 @@ function step<Connection>(
   const advance = () =>
     patiently(isConnectionLost, async () => {
       await work();
-      return bounded(kit, await proceed({ store, kit, vendors, assertOwned }, commandId));
+      return bounded(kit, await proceed({ store, kit, vendors, spans, assertOwned }, commandId));
     });
   return context.stepUnlessOver(name, advance, (next) => next?.kind === "done");
 }

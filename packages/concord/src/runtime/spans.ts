@@ -1,98 +1,93 @@
 /**
- * Owns spans for OpenTelemetry (AUD-14), beside what is on record and never in its place: without a provider that somebody
- * registered they cost next to nothing, and what becomes of them changes nothing. No payload, no name of a person, no
- * secret. Refuses to own: where they go (server/tracing.ts, or the program that embeds Concord).
+ * Owns spans for OpenTelemetry (AUD-14), beside what is on record and never in its place: without anybody who collects
+ * they cost next to nothing, and what becomes of them changes nothing. No payload, no name of a person, no secret.
+ * Refuses to own: where they go (`@concert/service-kit` sends them over OTLP; a program that embeds Concord may hand in
+ * its own).
  */
-import {
-  type Attributes,
-  isSpanContextValid,
-  ROOT_CONTEXT,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  TraceFlags,
-  trace,
-} from "@opentelemetry/api";
 import { type CommandId, encodeId } from "../core/ids.ts";
 import type { AgentRuntime } from "../domain/agents.ts";
 import type { CommandService } from "../domain/command-service.ts";
 
-const TRACER = "concord";
+export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
+interface Place {
+  readonly traceId: string;
+  readonly spanId: string;
+}
+/** Whoever makes spans: one around `work`, which is told where it stands and may add what it found. */
+export interface SpanMaker {
+  readonly within: <T>(
+    of: {
+      readonly name: string;
+      /** What it stands under; null: it begins a trace. */
+      readonly caller: Place | null;
+      readonly kind: "server" | "client";
+      readonly attributes?: SpanAttributes;
+    },
+    work: (place: Place, note: (attributes: SpanAttributes) => void) => Promise<T>,
+  ) => Promise<T>;
+}
 
 export interface SpanOf {
   readonly commandId?: CommandId;
   /** That of the command: 32 hexadecimal digits, else the span begins a trace of its own. */
   readonly traceId?: string | undefined;
-  readonly attributes?: Attributes;
-  readonly isOutward?: boolean;
+  readonly attributes?: SpanAttributes;
 }
 
+/** What a span's work is told: its id for a header, undefined where nobody collects, and how to add to it. */
+export interface Inside {
+  readonly spanId: string | undefined;
+  readonly note: (attributes: SpanAttributes) => void;
+}
+
+const NOBODY: Inside = { spanId: undefined, note: () => undefined };
+
 /** `work` within a span; what it throws is noted and thrown on. */
-export async function inSpan<T>(
+export function inSpan<T>(
+  spans: SpanMaker | undefined,
   name: string,
-  { commandId, traceId = "", attributes = {}, isOutward = false }: SpanOf,
-  work: (span: Span) => Promise<T>,
+  { commandId, traceId = "", attributes = {} }: SpanOf,
+  work: (inside: Inside) => Promise<T>,
 ): Promise<T> {
-  const span = trace.getTracer(TRACER).startSpan(
-    name,
-    {
-      kind: isOutward ? SpanKind.CLIENT : SpanKind.INTERNAL,
-      attributes: {
-        ...(commandId === undefined
-          ? {}
-          : { "concord.command_id": encodeId("command", commandId) }),
-        ...attributes,
-      },
-    },
-    parentOf(traceId, commandId),
-  );
-  try {
-    return await work(span);
-  } catch (error) {
-    // Its message may quote what was judged; the record has it where it belongs.
-    span.setStatus({
-      code: SpanStatusCode.ERROR,
-      message: error instanceof Error ? error.name : "",
-    });
-    throw error;
-  } finally {
-    span.end();
-  }
+  if (spans === undefined) return work(NOBODY);
+  const id =
+    commandId === undefined ? {} : { "concord.command_id": encodeId("command", commandId) };
+  const caller = parentOf(traceId, commandId);
+  const of = { name, caller, kind: "client", attributes: { ...id, ...attributes } } as const;
+  return spans.within(of, ({ spanId }, note) => work({ spanId, note }));
 }
 
 /** A thought as a span: how it ended, not what was thought. */
-export function tracedAgent(runtime: AgentRuntime): AgentRuntime {
+export function tracedAgent(runtime: AgentRuntime, spans: SpanMaker | undefined): AgentRuntime {
   return {
     think: (request, signal) => {
       const { commandId, traceId, stepIndex } = request;
       const attributes = { "concord.step_index": stepIndex };
-      return inSpan(
-        "agent.think",
-        { commandId, traceId, attributes, isOutward: true },
-        async (span) => {
-          const thought = await runtime.think(request, signal);
-          span.setAttribute("concord.outcome", thought.kind);
-          if (thought.kind === "moved") {
-            span.setAttributes({
-              "concord.input_tokens": thought.usage.inputTokens,
-              "concord.output_tokens": thought.usage.outputTokens,
-            });
-          }
-          return thought;
-        },
-      );
+      return inSpan(spans, "agent.think", { commandId, traceId, attributes }, async ({ note }) => {
+        const thought = await runtime.think(request, signal);
+        note({ "concord.outcome": thought.kind });
+        if (thought.kind === "moved") {
+          const { inputTokens, outputTokens } = thought.usage;
+          note({ "concord.input_tokens": inputTokens, "concord.output_tokens": outputTokens });
+        }
+        return thought;
+      });
     },
   };
 }
 
 /** A submission as a span: which task, and what became of it by then. */
-export function tracedSubmit(submit: CommandService["submit"]): CommandService["submit"] {
+export function tracedSubmit(
+  submit: CommandService["submit"],
+  spans: SpanMaker | undefined,
+): CommandService["submit"] {
   return (request) => {
     const attributes = { "concord.ingress": request.ingress };
-    return inSpan("command.submit", { traceId: request.traceId, attributes }, async (span) => {
+    const { traceId } = request;
+    return inSpan(spans, "command.submit", { traceId, attributes }, async ({ note }) => {
       const submitted = await submit(request);
       const { command, replayed } = submitted;
-      span.setAttributes({
+      note({
         "concord.command_id": encodeId("command", command.commandId),
         "concord.task": command.taskName,
         "concord.status": command.status,
@@ -103,15 +98,8 @@ export function tracedSubmit(submit: CommandService["submit"]): CommandService["
   };
 }
 
-/** The id of `span` for a header, or undefined when nobody collects. */
-export function spanIdOf(span: Span): string | undefined {
-  // Without a provider a span has the context of its parent.
-  return span.isRecording() ? span.spanContext().spanId : undefined;
-}
-
 /** Spans of one command stand under one id that is made of the command's own. */
-function parentOf(traceId: string, commandId: CommandId | undefined) {
-  const spanId = commandId?.replaceAll("-", "").slice(16) ?? traceId.slice(16);
-  const parent = { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true };
-  return isSpanContextValid(parent) ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT;
+function parentOf(traceId: string, commandId: CommandId | undefined): Place | null {
+  if (!/^(?!0{32})[0-9a-f]{32}$/.test(traceId)) return null;
+  return { traceId, spanId: commandId?.replaceAll("-", "").slice(16) ?? traceId.slice(16) };
 }

@@ -37,6 +37,7 @@ export interface HarnessOptions {
   readonly alerts?: Pick<ConcordOptions, "alertLimits" | "alertsEveryMs">;
   readonly eventRetention?: ConcordOptions["eventRetention"];
   readonly tokenCosts?: ConcordOptions["tokenCosts"];
+  readonly spans?: ConcordOptions["spans"];
   /** Default: DBOS. */
   readonly runtime?: ConcordOptions["runtime"];
 }
@@ -60,6 +61,7 @@ export async function startHarness(options: HarnessOptions = {}) {
       ...options.alerts,
       ...(options.eventRetention === undefined ? {} : { eventRetention: options.eventRetention }),
       ...(options.tokenCosts === undefined ? {} : { tokenCosts: options.tokenCosts }),
+      ...(options.spans === undefined ? {} : { spans: options.spans }),
       ...(options.runtime === undefined ? {} : { runtime: options.runtime }),
       ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
       ...(options.agent === undefined ? {} : { agentRuntimes: { podium: options.agent } }),

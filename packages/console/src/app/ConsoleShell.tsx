@@ -78,7 +78,12 @@ export function ConsoleShell({ onSignOut }: Props) {
       <main className={classes["main"]} id="main">
         <ConnectionBannerView connection={connection} />
         {route.page === "session" ? (
-          <SessionScreen key={route.sessionId} sessionId={route.sessionId} onMenu={onMenu} />
+          <SessionScreen
+            key={route.sessionId}
+            sessionId={route.sessionId}
+            onMenu={onMenu}
+            onDeleted={startNew}
+          />
         ) : place === null ? (
           <NewSessionScreen onCreated={openSession} onMenu={onMenu} />
         ) : (

@@ -26,14 +26,16 @@ import { Failure } from "../ui/Failure.tsx";
 import { StateDot } from "../ui/StateDot.tsx";
 import classes from "./app.module.css";
 import { PageHeader } from "./PageHeader.tsx";
+import { SessionMenu } from "./SessionMenu.tsx";
 import { type Panel, SidePanel, useSidePanel } from "./SidePanel.tsx";
 
 interface Props {
   readonly sessionId: string;
   readonly onMenu: (() => void) | null;
+  readonly onDeleted: () => void;
 }
 
-export function SessionScreen({ sessionId, onMenu }: Props) {
+export function SessionScreen({ sessionId, onMenu, onDeleted }: Props) {
   const chat = useChat(sessionId);
   const { view } = chat;
   // Who only reads is offered no field; while nobody is connected the field stays, with what was typed.
@@ -63,7 +65,7 @@ export function SessionScreen({ sessionId, onMenu }: Props) {
   return (
     <div className={classes["columns"]}>
       <div className={classes["page"]}>
-        <SessionHeader sessionId={sessionId} onMenu={onMenu} panel={panel} />
+        <SessionHeader sessionId={sessionId} onMenu={onMenu} onDeleted={onDeleted} panel={panel} />
         {chat.joining?.status === "failed" ? (
           <div className={classes["notice"]}>
             <Failure title="Not open" reason={chat.joining.reason} onRetry={chat.reopen} />
@@ -183,7 +185,7 @@ function Approval({ sessionId, item }: { sessionId: string; item: ApprovalItem }
 }
 
 function SessionHeader(props: Props & { readonly panel: Panel }) {
-  const { sessionId, onMenu, panel } = props;
+  const { sessionId, onMenu, onDeleted, panel } = props;
   const session = useGatewayState((state) => state.sessions[sessionId]);
   const state = session === undefined ? null : sessionState(session);
   const detail =
@@ -212,6 +214,7 @@ function SessionHeader(props: Props & { readonly panel: Panel }) {
           </ActionIcon>
         </Tooltip>
       )}
+      {session === undefined ? null : <SessionMenu sessionId={sessionId} onDeleted={onDeleted} />}
     </PageHeader>
   );
 }

@@ -73,6 +73,12 @@ export class Gateway {
     return this.#client.createSession({ agentType, name });
   }
 
+  /** For good; who else looks at it is told. */
+  async deleteSession(sessionId: string): Promise<void> {
+    await this.#client.deleteSession(sessionId);
+    this.#batch.push({ kind: "deleted", sessionId });
+  }
+
   /** Follows a session from where its view stopped. */
   async openSession(sessionId: string): Promise<void> {
     this.#batch.flush();
@@ -213,6 +219,10 @@ export class Gateway {
     this.#client.on("automationDeleted", () => this.#moved("automations"));
     this.#client.on("automationRunUpdated", () => this.#moved("automations"));
     this.#client.on("inboxChanged", () => this.#moved("inbox"));
+    this.#client.on("sessionDeleted", ({ sessionId }) => {
+      this.#batch.push({ kind: "deleted", sessionId });
+      this.#setJoin(sessionId, { status: "failed", reason: "This session was deleted." });
+    });
     this.#client.on("sessionUpdated", (session) => this.#batch.push({ kind: "session", session }));
   }
 

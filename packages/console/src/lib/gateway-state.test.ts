@@ -35,6 +35,16 @@ describe("arrivals", () => {
     expect(next.fileChanges).toEqual({ s: 2, t: 1 });
   });
 
+  test("of a deleted session nothing is left, neither in the list nor what was seen of it", () => {
+    const events = [said(1, "k1"), { ...said(1, "k2"), sessionId: "t" }];
+    const first = applyArrivals(
+      EMPTY_GATEWAY_STATE,
+      events.map((event) => ({ kind: "event", event })),
+    );
+    const next = applyArrivals(first, [{ kind: "deleted", sessionId: "s" }]);
+    expect(Object.keys(next.views)).toEqual(["t"]);
+  });
+
   test("a reset forgets the session's view before the new log is told", () => {
     const first = applyArrivals(EMPTY_GATEWAY_STATE, [{ kind: "event", event: said(7, "k1") }]);
     const next = applyArrivals(first, [

@@ -40,7 +40,8 @@ export type Arrival =
   | { readonly kind: "event"; readonly event: SessionEvent }
   | { readonly kind: "snapshot"; readonly snapshot: StateSnapshot }
   | { readonly kind: "reset"; readonly sessionId: string }
-  | { readonly kind: "session"; readonly session: SessionMeta };
+  | { readonly kind: "session"; readonly session: SessionMeta }
+  | { readonly kind: "deleted"; readonly sessionId: string };
 
 export const EMPTY_GATEWAY_STATE: GatewayState = {
   connection: { state: "idle" },
@@ -74,6 +75,8 @@ export function applyArrivals(state: GatewayState, arrivals: readonly Arrival[])
       const { session, sessionId, epoch } = arrival.snapshot;
       sessions.set(sessionId, session);
       epochs.set(sessionId, epoch);
+    } else if (arrival.kind === "deleted") {
+      for (const known of [views, epochs, sessions, fileChanges]) known.delete(arrival.sessionId);
     } else sessions.set(arrival.session.sessionId, arrival.session);
   }
   const next = {

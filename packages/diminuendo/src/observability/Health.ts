@@ -2,6 +2,7 @@
  * Owns what the gateway says about itself: `/api/health` with every dependency and its latency, `/ready` with
  * what is missing. A turn needs Podium and Concord; without the others the gateway still serves.
  */
+import type { ExportState } from "@concert/service-kit/otlp";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
@@ -9,7 +10,7 @@ import { AppConfig } from "../app-config.ts";
 import { Breakers } from "../resilience/Breakers.ts";
 import type { BreakerState } from "../resilience/breaker.ts";
 import { Metrics } from "./Metrics.ts";
-import { Tracing, type TracingState } from "./Tracing.ts";
+import { Tracing } from "./Tracing.ts";
 
 const PROBE_TIMEOUT_MS = 2_000;
 
@@ -39,7 +40,7 @@ export interface HealthReport {
   readonly uptimeMs: number;
   readonly dependencies: Readonly<Record<string, DependencyHealth>>;
   /** A collector that fails harms nothing, and therefore does not count in `ok`. */
-  readonly tracing: TracingState;
+  readonly tracing: ExportState;
   readonly instance: Readonly<Record<string, number>>;
 }
 

@@ -3,7 +3,7 @@
  * generation is (`inference/`), who runs it (`providers/`).
  */
 import { randomUUID } from "node:crypto";
-import { createApp, errorBody, type Logger, requireKey } from "@concert/service-kit";
+import { createApp, errorBody, type Logger, requireKey, type Spans } from "@concert/service-kit";
 import { createRoute } from "@hono/zod-openapi";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { Engine, Running } from "../inference/engine.ts";
@@ -23,11 +23,13 @@ export interface AppParts {
   readonly apiKeys: readonly string[];
   readonly defaultModel: string;
   readonly log: Logger;
+  readonly spans?: Spans;
 }
 
 /** Ensemble as a fetch handler. Everything under `/api` needs one of the keys. */
-export function createEnsemble({ engine, metrics, apiKeys, defaultModel, log }: AppParts) {
-  const app = createApp("ensemble", log, async () => ({ ready: true, missing: [] }));
+export function createEnsemble(parts: AppParts) {
+  const { engine, metrics, apiKeys, defaultModel, log, spans } = parts;
+  const app = createApp("ensemble", log, async () => ({ ready: true, missing: [] }), spans);
   app.use("/api/*", requireKey(apiKeys));
   app.use("/api/*", async (context, next) => {
     await next();

@@ -1,5 +1,11 @@
 /** Owns Podium's HTTP app: which routes exist and which key they need. Health, readiness and metrics need none. */
-import { createApp, type Logger, type Readiness, requireKey } from "@concert/service-kit";
+import {
+  createApp,
+  type Logger,
+  type Readiness,
+  requireKey,
+  type Spans,
+} from "@concert/service-kit";
 import type { Thinker } from "../engine/thinker.ts";
 import { addAgentStepRoute } from "./agent-step-route.ts";
 import { describeFileRoutes } from "./file-docs.ts";
@@ -15,10 +21,11 @@ export interface AppNeeds extends InstanceRouteNeeds {
   readonly apiKey: string;
   readonly log: Logger;
   readonly ready: () => Promise<Readiness>;
+  readonly spans: Spans;
 }
 
 export function createPodiumApp(needs: AppNeeds): PodiumApp {
-  const app = createApp("podium", needs.log, needs.ready);
+  const app = createApp("podium", needs.log, needs.ready, needs.spans);
   app.use("/api/*", requireKey([needs.apiKey]));
   app.use("/internal/*", requireKey([needs.apiKey]));
   addInstanceRoutes(app, needs);
