@@ -49,12 +49,14 @@ export async function reach(
   kit: Kit,
   secrets: SecretResolver,
   call: Call,
+  /** Of the span around it, when there is one, so that the vendor's stand under it. */
+  spanId?: string,
 ): Promise<Called> {
   const { precluded, command, source, input, key, repeated, probing } = call;
   if (precluded !== undefined) {
     return { result: failed(precluded), reconciled: false, secretRef: undefined };
   }
-  const span = kit.newId().replaceAll("-", "").slice(16);
+  const span = spanId ?? kit.newId().replaceAll("-", "").slice(16);
   const { inbox, assertStored } = inboxOf(store, kit, command);
   const called = await callVendor(secrets, {
     operation: source.operation,

@@ -18,6 +18,7 @@ import { nearest } from "./database-socket.ts";
 import { parseEventRetention } from "./event-retention.ts";
 import { SETTINGS, SUMMARY } from "./settings.ts";
 import { parseTokenCosts } from "./token-costs.ts";
+import { type StopTracing, startTracing } from "./tracing.ts";
 
 const PROGRAM = "concord";
 
@@ -25,6 +26,7 @@ async function main(): Promise<void> {
   const settings = config.settingsOrExit(PROGRAM, SUMMARY, SETTINGS);
   const log = createLogger(PROGRAM);
   const operatorKeys = parsedOrExit("--api-keys", () => settings.apiKeys.map(parseOperatorKey));
+  const stopTracing = await tracingOf(settings);
   const concord = await createOrExit(settings, log);
   const auth = {
     serviceKey: settings.serviceKey,
@@ -46,7 +48,32 @@ async function main(): Promise<void> {
   endGracefully(log, async () => {
     await listening.close();
     await concord.stop();
+    // What a collector does not take is lost, and no reason not to end.
+    await stopTracing().catch((error: unknown) =>
+      log.warn({ err: error }, "the last spans could not be sent"),
+    );
   });
+}
+
+async function tracingOf(settings: config.Settings<typeof SETTINGS>): Promise<StopTracing> {
+  const { otlpEndpoint: endpoint, otlpServiceName: serviceName } = settings;
+  if (endpoint === undefined) return async () => undefined;
+  const headers = parsedOrExit("--otlp-headers", () =>
+    Object.fromEntries(settings.otlpHeaders.map(headerOf)),
+  );
+  return startTracing({ endpoint, headers, serviceName });
+}
+
+function headerOf(text: string): readonly [string, string] {
+  const at = text.indexOf("=");
+  // The value may be a key: what is wrong with it is told without it.
+  if (at < 1) throw new config.SettingError("needs name=value, by commas");
+  const name = text.slice(0, at);
+  try {
+    return [name, decodeURIComponent(text.slice(at + 1))];
+  } catch {
+    throw new config.SettingError(`the value of ${name} is not percent-encoded`);
+  }
 }
 
 async function createOrExit(

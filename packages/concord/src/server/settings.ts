@@ -134,6 +134,25 @@ export const SETTINGS = {
     placeholder: "version",
     default: WORKFLOW_VERSION,
   }),
+  otlpEndpoint: config.url({
+    flag: "otlp-endpoint",
+    env: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    help: "OpenTelemetry collector (OTLP over HTTP) that spans go to; without it none leave.",
+  }),
+  otlpHeaders: config.list({
+    flag: "otlp-headers",
+    env: "OTEL_EXPORTER_OTLP_HEADERS",
+    help: "Headers for the collector, their values percent-encoded.",
+    placeholder: "name=value,…",
+    default: [],
+  }),
+  otlpServiceName: config.text({
+    flag: "otlp-service-name",
+    env: "CONCORD_OTLP_SERVICE_NAME",
+    help: "What this process is called in traces.",
+    placeholder: "name",
+    default: "concord",
+  }),
   queuePrefix: config.text({
     flag: "queue-prefix",
     env: "CONCORD_QUEUE_PREFIX",
