@@ -51,6 +51,8 @@ export const releaseIdle = Effect.fnUntraced(function* (
   const { attachment } = session;
   const idle = (model: SessionModel) =>
     needless(model) && model.status === "ready" && nowMs - session.updatedAt > idleMs;
+  // Asked of every session there is: nearly none is idle, and who is may cease to be until it is decided.
+  if (!idle(session.model)) return;
   const released = yield* letGo(sessions, session, idle, idled);
   if (released && attachment !== null) yield* Fiber.interrupt(attachment);
 });

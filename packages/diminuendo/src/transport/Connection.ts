@@ -41,6 +41,8 @@ export class Connection implements Reader, Cause {
   inFlight = 0;
   /** A sign-in under way: what came after it waits to know who is speaking. */
   signingIn: Promise<void> | null = null;
+  /** The part of an interval into which its heartbeat falls. */
+  beatPart = 0;
   /** Heartbeats that passed without anybody authenticating. */
   beatsAsNobody = 0;
   #socket: Socket;

@@ -14,6 +14,7 @@ import { originAllowed } from "../security/origins.ts";
 import type { RequestRates } from "../security/RequestRates.ts";
 import { Broadcaster } from "./Broadcaster.ts";
 import type { Connection } from "./Connection.ts";
+import { BEAT_PARTS, Heartbeats } from "./heartbeats.ts";
 import type { RouteNeeds } from "./http/routes.ts";
 import { handleHttp } from "./http-api.ts";
 import { receiver } from "./inbound.ts";
@@ -33,6 +34,7 @@ export const startServer = Effect.gen(function* () {
   const router = yield* Router;
   const metrics = yield* Metrics;
   const greet = yield* greeter;
+  const beats = new Heartbeats();
   const fork = yield* FiberSet.makeRuntime<Needs>();
   const answer = yield* FiberSet.makeRuntimePromise<Needs, Response>();
   yield* metrics.gauge("diminuendo_connections", () => server.connections.size);
@@ -49,13 +51,16 @@ export const startServer = Effect.gen(function* () {
         originAllowed(request.headers.get("origin"), rule)
           ? null
           : new Response("This origin is not allowed here.", { status: 403 }),
-      opened: greet,
+      opened: (connection) => {
+        beats.add(connection);
+        greet(connection);
+      },
       received: yield* receiver,
       closed: (connection) => void fork(router.closed(connection)),
       slow: () => void fork(metrics.count("diminuendo_slow_readers_total")),
     },
   );
-  yield* Effect.forkScoped(heartbeats);
+  yield* Effect.forkScoped(heartbeats(beats));
   yield* Effect.forkScoped(expiries);
   return port;
 });
@@ -102,13 +107,6 @@ const greeter = Effect.gen(function* () {
   };
 });
 
-/** A socket that never says who it is may not stay: it would cost memory for nobody. */
-function dismissStranger(connection: Connection): void {
-  connection.beatsAsNobody += 1;
-  if (connection.beatsAsNobody < 2) return;
-  connection.close(CLOSE_CODES.authentication, "nobody authenticated in time");
-}
-
 /** How long before a sign-in runs out its client is told. */
 const WARNED_BEFORE_MS = 60_000;
 
@@ -130,15 +128,9 @@ const expiries = Effect.gen(function* () {
   yield* Effect.repeat(look, Schedule.spaced("1 second"));
 });
 
-const heartbeats = Effect.gen(function* () {
-  const broadcaster = yield* Broadcaster;
-  const server = yield* SocketServer;
-  const beat = Effect.map(Clock.currentTimeMillis, (ts) => {
-    broadcaster.toEverybody({ type: "heartbeat", ts });
-    for (const connection of [...server.connections]) {
-      connection.closeIfSlow();
-      if (connection.actor === null) dismissStranger(connection);
-    }
+const heartbeats = (beats: Heartbeats) =>
+  Effect.gen(function* () {
+    const { connections } = yield* SocketServer;
+    const beat = Effect.map(Clock.currentTimeMillis, (ts) => beats.beat(connections, ts));
+    yield* Effect.repeat(beat, Schedule.spaced(`${HEARTBEAT_INTERVAL_MS / BEAT_PARTS} millis`));
   });
-  yield* Effect.repeat(beat, Schedule.spaced(`${HEARTBEAT_INTERVAL_MS} millis`));
-});
