@@ -40,7 +40,7 @@ test(
     await eventually("all of the trace", () => {
       const all =
         has("podium", /^POST \/internal\/v1\/agent-steps$/) &&
-        has("concord", /^POST \/commands$/) &&
+        has("concord", /^command\.submit$/) &&
         has("ensemble", /^POST \/api\//) &&
         has("concord", /\.confirm$|\.book/);
       return all ? true : undefined;

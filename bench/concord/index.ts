@@ -172,7 +172,8 @@ async function overHttp(databaseUrl: string) {
     // The first start migrates.
     if (start > 0) startMs.push(performance.now() - from);
     if (start === 3) {
-      await submitSteadily(url, 60);
+      // Five seconds: what is measured is the service as it runs, not its code being compiled.
+      await submitSteadily(url, 5 * RATE);
       submitMs = await submitSteadily(url, 300);
     }
     child.kill("SIGTERM");

@@ -48,9 +48,9 @@ const BARS: readonly Bar[] = [
   row("slow-closed", "paused reader: closed after its limit was reached", "ms", { atMost: 1_000 }),
   row("slow-code", "… with code 4008", "", { atLeast: 1 }),
   row("slow-others", "… the session's other viewer got everything", "%", { atLeast: 100 }),
-  row("slow-rss", "… growth of resident memory beside the same load without it", "MB", {
-    atMost: 2.1,
-  }),
+  row("slow-held", "… bytes that waited for it, at most", "MB", { atMost: 2.1 }),
+  row("slow-rss", "… lowest resident memory in three rounds after it, more than before it", "MB"),
+  row("slow-rss-without", "… the same of two times three rounds without it", "MB"),
   row("flood-closed", "inbound flood: connections closed, of those opened, with 4029", "%", {
     atLeast: 100,
   }),

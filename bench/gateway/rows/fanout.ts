@@ -42,21 +42,30 @@ export async function benchJoin({ joins }: Effort, board: Board): Promise<void> 
 const PAUSED = 1;
 const FAT = { rate: 400, seconds: 5, bytes: 16_384, kind: "thought" as const };
 
-/** The same load twice, the second time with one reader that reads nothing. */
+/** Rounds of the load before and after the one with the reader that reads nothing. */
+const ROUNDS_BESIDE = 3;
+const LOOK_EVERY_MS = 50;
+
+/** The same load several times, once with one reader that reads nothing. */
 export async function benchSlow(_: Effort, board: Board): Promise<void> {
   await World.with({ tenants: 1 }, async (world) => {
     const { crowd } = world;
     await stage(world, { sessions: 1, every: 2 });
-    // Twice without it: what memory the load itself takes is then taken.
-    for (let round = 0; round < 2; round += 1) {
-      assertWell(await play(world, FAT, (said) => said * 2));
-    }
-    const rssBefore = world.rssMb();
+    const rounds = async (viewers: number) => {
+      for (let round = 0; round < ROUNDS_BESIDE; round += 1) {
+        assertWell(await play(world, FAT, (said) => said * viewers));
+      }
+    };
+    const lowestMb = [
+      await lowestRssMb(world, () => rounds(2)),
+      await lowestRssMb(world, () => rounds(2)),
+    ];
     await crowd.ask("pause", { viewer: PAUSED });
     const closing = closedAtMs(world);
+    const held = new Sampled(() => world.metric("diminuendo_waiting_bytes"));
     const seen = await play(world, FAT, (said) => said);
+    board.record("slow-held", Math.max(...(await held.end())) / 1e6);
     board.record("slow-others", (100 * seen.latencyMs.count) / seen.said);
-    board.record("slow-rss", Math.max(0, world.rssMb() - rssBefore));
     const closedMs = await closing;
     await crowd.ask("resume", { viewer: PAUSED });
     await until("the paused reader is closed", async () => {
@@ -67,7 +76,45 @@ export async function benchSlow(_: Effort, board: Board): Promise<void> {
     board.record("slow-code", after.closes["4008"] ?? 0);
     const { lastSentAtMs } = (await crowd.ask("places", undefined))[PAUSED] ?? { lastSentAtMs: 0 };
     board.record("slow-closed", Math.max(0, closedMs - lastSentAtMs));
+    lowestMb.push(await lowestRssMb(world, () => rounds(1)));
+    const [first = 0, before = 0, last = 0] = lowestMb;
+    board.record("slow-rss", last - before);
+    board.record("slow-rss-without", before - first);
   });
+}
+
+/** Asked again and again until the end. */
+class Sampled {
+  #isOver = false;
+  readonly #samples: Promise<readonly number[]>;
+
+  constructor(ask: () => Promise<number>) {
+    this.#samples = this.#sample(ask);
+  }
+
+  end(): Promise<readonly number[]> {
+    this.#isOver = true;
+    return this.#samples;
+  }
+
+  async #sample(ask: () => Promise<number>): Promise<readonly number[]> {
+    const samples: number[] = [];
+    while (!this.#isOver) {
+      samples.push(await ask());
+      await Bun.sleep(LOOK_EVERY_MS);
+    }
+    return samples;
+  }
+}
+
+/**
+ * Where resident memory comes back to while the load goes on: what is garbage goes up and down by a hundred megabytes
+ * with it, paused reader or not, and says nothing about what is held.
+ */
+async function lowestRssMb(world: World, load: () => Promise<void>): Promise<number> {
+  const rss = new Sampled(async () => world.rssMb());
+  await load().finally(() => rss.end());
+  return Math.min(...(await rss.end()));
 }
 
 /** When the gateway counts a slow reader. */

@@ -74,6 +74,7 @@ import { createWebhookDispatcher, defineDeliverWebhook } from "./runtime/deliver
 import type { DurableRuntime, ScheduleSpec } from "./runtime/protocol/index.ts";
 import { createReconciler, type Reconciler } from "./runtime/reconcile.ts";
 import { defineRunCommand, outboxOver } from "./runtime/run-command.ts";
+import { tracedAgent, tracedSubmit } from "./runtime/spans.ts";
 import { upkeepContracts } from "./upkeep.ts";
 
 export interface ConcordOptions {
@@ -162,7 +163,8 @@ export function createConcord(options: ConcordOptions): Concord {
   const events = createEventFeed(pool, announcer, (error) =>
     log.warn({ err: error }, "the event feed lost its connection"),
   );
-  const commands = createCommandService(store, kit);
+  const service = createCommandService(store, kit);
+  const commands = { ...service, submit: tracedSubmit(service.submit) };
   const { newId } = kit;
   const dispatcher = createWebhookDispatcher({ pool, store, newId, outbox, runtime, events, log });
   const due: DueCommands = (...about) => dueCommands(pool, ...about);
@@ -359,12 +361,13 @@ function engineOf(options: ConcordOptions, pool: pg.Pool, log: Logger) {
     ),
   );
   const store = createPgStore(pool, kit.newId, outbox, announcer.announce);
+  const podium = options.agentRuntimes?.podium;
   defineRunCommand(runtime, {
     over: store.over,
     store,
     kit,
     vendors: { secrets, gate },
-    agentRuntime: options.agentRuntimes?.podium,
+    agentRuntime: podium === undefined ? undefined : tracedAgent(podium),
     onError: (error, commandId) => log.error({ err: error, command_id: commandId }, "a run failed"),
   });
   const { failuresMax = WEBHOOK_FAILURES_MAX } = options.webhooks ?? {};

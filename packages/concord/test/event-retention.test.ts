@@ -102,6 +102,29 @@ test("AUD-10 a file of evidence from afterwards is whole, and says how much is n
   expect(report.forgotten).toBeGreaterThan(5);
 });
 
+test("AUD-10 thousands are forgotten page by page, with what is younger among them left alone", async () => {
+  const event = (age: string, count: number) =>
+    h.pool.query(
+      `INSERT INTO concord.domain_events (event_id, tenant_id, purpose, event_type, actor, trace_id, created_at)
+       SELECT gen_random_uuid(), 't1', 'event', 'of_a_product', 'x', $1::text, now() - $1::text::interval FROM generate_series(1, $2)`,
+      [age, count],
+    );
+  for (const [age, count] of [
+    ["40 days", 1_500],
+    ["20 days", 3],
+    ["50 days", 1_000],
+  ] as const) {
+    await event(age, count);
+  }
+  await sealed();
+  await forget();
+  const left = await h.rows(
+    "SELECT trace_id AS age, count(*)::int AS count FROM concord.domain_events WHERE event_type = 'of_a_product' GROUP BY 1",
+  );
+  expect(left).toEqual([{ age: "20 days", count: 3 }]);
+  expect((await verified()).problems).toEqual([]);
+});
+
 test("AUD-10 AUD-2 nothing else removes an event: not a plain DELETE, and not a batch that the record does not speak of", async () => {
   await made("buy", "r-3");
   await sealed();

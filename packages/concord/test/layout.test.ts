@@ -90,6 +90,8 @@ describe("the durable runtime in the code", () => {
       "registry/check-connectors.ts",
       "registry/describe-tasks.ts",
       "runtime/dbos/schedules.ts",
+      // Looks whether what a connector declares can be kept.
+      "testing/connector-contract.ts",
     ]);
     // Declarations stand with the operations that they are about.
     const literal = having(/\b(attemptsMax|maxAttempts|intervalSeconds|backoffRate): *[\d[]/);

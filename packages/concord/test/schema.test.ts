@@ -248,6 +248,34 @@ describe("tables", () => {
     }
   });
 
+  test("V-72 X-6 what a task run would hold stands on the effect and on each call for it; leases are the engine's", async () => {
+    const call = await columns("connector_invocations");
+    for (const one of [
+      "connector_invocation_id",
+      "command_id",
+      "step_id",
+      "connector_name",
+      "operation",
+      "status",
+      "attempt",
+      "request_payload",
+      "response_payload",
+      "error",
+      "runtime_step_id",
+      "created_at",
+      "completed_at",
+    ]) {
+      expect(call).toHaveProperty(one);
+    }
+    const effect = await columns("domain_effects");
+    for (const one of ["effect_type", "status", "attempts", "executed_by_dbos_workflow_id"]) {
+      expect(effect).toHaveProperty(one);
+    }
+    for (const table of [call, effect]) {
+      expect(Object.keys(table).filter((name) => /lease|claimed/.test(name))).toEqual([]);
+    }
+  });
+
   test("X-46 what an engine calls its runs is text", async () => {
     const found = await rowsOf<{ name: string; type: string }>(
       `SELECT column_name AS name, data_type AS type FROM information_schema.columns

@@ -36,6 +36,7 @@ import { loggingLayer } from "./observability/logging.ts";
 import { Metrics } from "./observability/Metrics.ts";
 import { TracingLayer } from "./observability/Tracing.ts";
 import { Breakers } from "./resilience/Breakers.ts";
+import { FloodPauses } from "./security/FloodPauses.ts";
 import { RequestRates } from "./security/RequestRates.ts";
 import { Attachments } from "./session/Attachments.ts";
 import { Billing } from "./session/Billing.ts";
@@ -89,7 +90,8 @@ const Upstream = Layer.mergeAll(
   ConcordanceClient.layer,
 );
 const Auth = Authenticator.layer.pipe(Layer.provideMerge(Members.layer));
-const Around = Layer.mergeAll(Auth, Health.layer, RequestRates.layer, Broadcaster.layer, Upstream);
+const Limits = Layer.mergeAll(RequestRates.layer, FloodPauses.layer);
+const Around = Layer.mergeAll(Auth, Health.layer, Limits, Broadcaster.layer, Upstream);
 const Bonds = Layer.mergeAll(
   Attachments.layer.pipe(Layer.provide(StreamIntake.layer)),
   Billing.layer,

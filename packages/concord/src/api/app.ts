@@ -1,5 +1,5 @@
 /** Owns the HTTP API (wire §2): validate, name the caller, call a service, convert. No SQL, no policy. */
-import { ApiError, createApp, NO_SPANS, type Spans } from "@concert/service-kit";
+import { ApiError, createApp } from "@concert/service-kit";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import type { Logger } from "pino";
@@ -50,17 +50,11 @@ const SYNC_ANSWER_MS = 8_000;
 
 export type ConcordApp = OpenAPIHono<ApiEnv>;
 
-export function createConcordApp(
-  concord: Concord,
-  auth: AuthOptions,
-  log: Logger,
-  spans: Spans = NO_SPANS,
-): ConcordApp {
-  const ready = async () => {
+export function createConcordApp(concord: Concord, auth: AuthOptions, log: Logger): ConcordApp {
+  const app = createApp("concord", log, async () => {
     const missing = await concord.missing();
     return { ready: missing.length === 0, missing };
-  };
-  const app = createApp("concord", log, ready, spans) as unknown as ConcordApp;
+  }) as unknown as ConcordApp;
   app.use(async (context, next) => {
     await next();
     if (context.res.status === 503) context.header("retry-after", String(RETRY_AFTER_SECONDS));

@@ -49,12 +49,14 @@ export async function reach(
   kit: Kit,
   secrets: SecretResolver,
   call: Call,
+  /** Of the span around it, when there is one, so that the vendor's stand under it. */
+  spanId?: string,
 ): Promise<Called> {
   const { precluded, command, source, input, key, repeated, probing } = call;
   if (precluded !== undefined) {
     return { result: failed(precluded), reconciled: false, secretRef: undefined };
   }
-  const span = kit.newId().replaceAll("-", "").slice(16);
+  const span = spanId ?? kit.newId().replaceAll("-", "").slice(16);
   const { inbox, assertStored } = inboxOf(store, kit, command);
   const called = await callVendor(secrets, {
     operation: source.operation,
@@ -243,7 +245,10 @@ export async function conclude(
 ): Promise<Command | undefined> {
   const { source } = call;
   const { result, reconciled, secretRef } = called;
-  const command = await tx.commands.lock(call.command.commandId);
+  // One behind the other, in one round trip: the row of the command is held before that of the effect.
+  const locking = tx.commands.lock(call.command.commandId);
+  const happening = happened(tx, call, result);
+  const command = await locking;
   if (command === undefined) return undefined;
   await tx.invocations.finish(call.invocationId, {
     ok: result.ok,
@@ -268,9 +273,18 @@ export async function conclude(
       { latencyMs },
     ),
   ]);
-  await concludeEffect(tx, kit, command, call, result);
+  await concludeEffect(tx, kit, command, call, result, await happening);
   if (!result.ok) return command;
   return tx.commands.setStepResult(command.commandId, source.stepId, result.output);
+}
+
+/** False when the effect is not being executed any more, or another command's has succeeded under its key. */
+function happened(tx: Tx, { command, effect }: Call, result: ConnectorResult): Promise<boolean> {
+  if (effect === undefined || !result.ok) return Promise.resolve(false);
+  const happening = tx.effects.succeed(effect, command.tenantId, result.output);
+  // Whoever waits for what was sent before it fails first, and with the cause.
+  happening.catch(() => undefined);
+  return happening;
 }
 
 /** OPS-6: a call that was made costs what its operation says, whatever came of it. */
@@ -286,6 +300,7 @@ async function concludeEffect(
   command: Command,
   { effect }: Call,
   result: ConnectorResult,
+  isDone: boolean,
 ): Promise<void> {
   if (effect === undefined) return;
   const { effectId, effectType, idempotencyKey, compensatesEffectId } = effect;
@@ -297,7 +312,7 @@ async function concludeEffect(
     await tx.events.append([eventOf(command, "task_failed", failed)]);
     return;
   }
-  if (!(await tx.effects.succeed(effect, command.tenantId, result.output))) {
+  if (!isDone) {
     const twin = await tx.effects.succeededTwin(effect, command.tenantId);
     if (twin !== undefined) await reuse(tx, command, effect, twin.effect);
     return;

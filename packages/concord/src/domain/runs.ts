@@ -64,6 +64,6 @@ export async function wake(tx: Tx, kit: Kit, command: Command): Promise<void> {
 /** It stays parked in its row until the run has taken it up: a second start of one id is none. */
 async function start(tx: Tx, command: Command, queue: QueueName): Promise<void> {
   const { workflowId, commandId, context } = command;
-  await tx.outbox.start(workflowId ?? workflowIdOf(command), commandId, queue, context.actor);
   await tx.events.append([eventOf(command, "task_enqueued", { queue })]);
+  await tx.outbox.start(workflowId ?? workflowIdOf(command), commandId, queue, context.actor);
 }

@@ -195,12 +195,13 @@ async function redactionProblems(pool: Pool, tenantId: string): Promise<readonly
 
 /** Batches of forgotten events that no event of the record speaks of as they are. */
 const FORGOTTEN = `
-  SELECT f.batch, f.count FROM (
+  WITH told AS MATERIALIZED (
+    SELECT payload FROM concord.domain_events WHERE tenant_id = $1 AND event_type = 'record_forgotten'
+  ) SELECT f.batch, f.count FROM (
     SELECT batch, count(*) AS count, encode(sha256(string_agg(digest, ''::bytea ORDER BY transaction_id, seq)), 'hex') AS content
     FROM concord.forgotten_events WHERE tenant_id = $1 GROUP BY batch
-  ) f WHERE NOT EXISTS (SELECT 1 FROM concord.domain_events told
-    WHERE told.tenant_id = $1 AND told.event_type = 'record_forgotten'
-      AND told.payload @> jsonb_build_object('batch', f.batch, 'count', f.count, 'content', f.content))
+  ) f WHERE NOT EXISTS (SELECT 1 FROM told
+    WHERE told.payload @> jsonb_build_object('batch', f.batch, 'count', f.count, 'content', f.content))
   ORDER BY f.batch`;
 
 async function forgettingProblems(pool: Pool, tenantId: string): Promise<readonly string[]> {

@@ -8,7 +8,9 @@ import type { Writable } from "node:stream";
 import pg from "pg";
 import { statementName } from "./transaction.ts";
 
-const BY_ID = /\bworkflow_uuid\s*=\s*(?:ANY\s*\()?\$\d|^\s*INSERT\b/i;
+/** Of lists of ids only the short ones: each length is a text of its own. */
+const BY_ID =
+  /\bworkflow_uuid\s*(?:=\s*(?:ANY\s*\()?\$\d|IN\s*\(\$\d(?:,\s*\$\d){0,7}\))|^\s*INSERT\b/i;
 /** A plan for all columns is refused as soon as there is one more. */
 const ALL_COLUMNS = /\bselect\s+\*|\breturning\s+\*/i;
 

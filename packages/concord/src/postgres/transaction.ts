@@ -31,6 +31,8 @@ export interface OpenTransaction {
   later(write: LaterWrite): Promise<void>;
   /** Sends what was kept back if `text` names a table of it. Call before every other statement. */
   before(text: string): Promise<void>;
+  /** Sends what was kept back now, without waiting for it: for somebody who is about to wait for something else. */
+  send(): void;
   /** Calls `hear` when it has committed, once however often it is given; never when it rolls back. */
   afterCommit(hear: () => void): void;
 }

@@ -4,13 +4,16 @@
  * says `executing`, the vendor is called, and the commit of its outcome decides what comes after it. Entered again at
  * any point, the rows say where it was. Refuses to own: deciding (domain/engine.ts), the call itself (domain/connector-attempt.ts).
  */
+import { SpanStatusCode } from "@opentelemetry/api";
 import type { CommandId } from "../core/ids.ts";
 import { begin, type Call, conclude, reach, type Vendors } from "../domain/connector-attempt.ts";
+import type { Called } from "../domain/connector-call.ts";
 import { type Directive, DONE } from "../domain/directive.ts";
 import { advance, advanceFrom } from "../domain/engine.ts";
 import type { Kit } from "../domain/kit.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { isConnectionLost } from "../postgres/connection.ts";
+import { inSpan, spanIdOf } from "./spans.ts";
 
 export interface ProceedParts {
   readonly store: Store;
@@ -63,12 +66,36 @@ async function enter(tx: Tx, { kit, vendors }: ProceedParts, directive: Directiv
   return "waitMs" in begun ? begun : { call: begun };
 }
 
+/** The call as a span: what is called and how it ended, not what was said. */
+function traced(
+  { command, source, probing }: Call,
+  work: (spanId: string | undefined) => Promise<Called>,
+): Promise<Called> {
+  const { commandId, traceId, taskName } = command;
+  const { connector, operationName, operation } = source;
+  const attributes = {
+    "concord.task": taskName,
+    "concord.connector": connector,
+    "concord.operation": operationName,
+    "concord.side_effect": operation.sideEffect,
+    "concord.probing": probing,
+  };
+  const name = `${connector}.${operationName}`;
+  return inSpan(name, { commandId, traceId, attributes, isOutward: true }, async (span) => {
+    const called = await work(spanIdOf(span));
+    const { result, reconciled } = called;
+    span.setAttributes({ "concord.ok": result.ok, "concord.reconciled": reconciled });
+    if (!result.ok) span.setStatus({ code: SpanStatusCode.ERROR, message: result.errorClass });
+    return called;
+  });
+}
+
 /** Calls, and commits what came of it with what comes next: until `untilMs`, that may be the next call. */
 async function call(parts: ProceedParts, begun: Call, untilMs: number): Promise<Next> {
   const { store, kit, vendors, assertOwned } = parts;
   await assertOwned();
   const startedMs = kit.nowMs();
-  const called = await reach(store, kit, vendors.secrets, begun);
+  const called = await traced(begun, (spanId) => reach(store, kit, vendors.secrets, begun, spanId));
   const latencyMs = Math.max(0, Math.round(kit.nowMs() - startedMs));
   const outcome = (tx: Tx) => conclude(tx, kit, begun, called, latencyMs);
   try {

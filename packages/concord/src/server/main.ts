@@ -3,15 +3,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ConcordanceClient } from "@concert/concordance";
-import {
-  config,
-  createLogger,
-  endGracefully,
-  explainListenFailure,
-  otlpOf,
-  type Spans,
-  startSpans,
-} from "@concert/service-kit";
+import { config, createLogger, endGracefully, explainListenFailure } from "@concert/service-kit";
 import { podiumRuntime } from "../adapters/agents/podium.ts";
 import { secretsFrom } from "../adapters/connectors/secrets.ts";
 import { createConcordApp } from "../api/app.ts";
@@ -26,7 +18,7 @@ import { nearest } from "./database-socket.ts";
 import { parseEventRetention } from "./event-retention.ts";
 import { SETTINGS, SUMMARY } from "./settings.ts";
 import { parseTokenCosts } from "./token-costs.ts";
-import { tracedContracts } from "./traced-contracts.ts";
+import { type StopTracing, startTracing } from "./tracing.ts";
 
 const PROGRAM = "concord";
 
@@ -34,14 +26,14 @@ async function main(): Promise<void> {
   const settings = config.settingsOrExit(PROGRAM, SUMMARY, SETTINGS);
   const log = createLogger(PROGRAM);
   const operatorKeys = parsedOrExit("--api-keys", () => settings.apiKeys.map(parseOperatorKey));
-  const spans = await startSpans(otlpOf(settings), log);
-  const concord = await createOrExit(settings, log, spans);
+  const stopTracing = await tracingOf(settings);
+  const concord = await createOrExit(settings, log);
   const auth = {
     serviceKey: settings.serviceKey,
     internalSecret: settings.internalSecret,
     operatorKeys,
   };
-  const app = createConcordApp(concord, auth, log, spans);
+  const app = createConcordApp(concord, auth, log);
   const { host, port } = settings.listen;
   // The port comes first: a second process on it must not touch the runs of the one that holds it.
   const listening = await listen(app, settings.listen).catch((error: unknown) =>
@@ -56,14 +48,37 @@ async function main(): Promise<void> {
   endGracefully(log, async () => {
     await listening.close();
     await concord.stop();
-    await spans.stop();
+    // What a collector does not take is lost, and no reason not to end.
+    await stopTracing().catch((error: unknown) =>
+      log.warn({ err: error }, "the last spans could not be sent"),
+    );
   });
+}
+
+async function tracingOf(settings: config.Settings<typeof SETTINGS>): Promise<StopTracing> {
+  const { otlpEndpoint: endpoint, otlpServiceName: serviceName } = settings;
+  if (endpoint === undefined) return async () => undefined;
+  const headers = parsedOrExit("--otlp-headers", () =>
+    Object.fromEntries(settings.otlpHeaders.map(headerOf)),
+  );
+  return startTracing({ endpoint, headers, serviceName });
+}
+
+function headerOf(text: string): readonly [string, string] {
+  const at = text.indexOf("=");
+  // The value may be a key: what is wrong with it is told without it.
+  if (at < 1) throw new config.SettingError("needs name=value, by commas");
+  const name = text.slice(0, at);
+  try {
+    return [name, decodeURIComponent(text.slice(at + 1))];
+  } catch {
+    throw new config.SettingError(`the value of ${name} is not percent-encoded`);
+  }
 }
 
 async function createOrExit(
   settings: config.Settings<typeof SETTINGS>,
   log: ReturnType<typeof createLogger>,
-  spans: Spans,
 ) {
   try {
     return createConcord({
@@ -71,9 +86,7 @@ async function createOrExit(
       ...(settings.ownerDatabaseUrl === undefined
         ? {}
         : { ownerDatabaseUrl: settings.ownerDatabaseUrl }),
-      contracts: (await loadContracts(settings.contracts)).map((one) =>
-        tracedContracts(one, spans),
-      ),
+      contracts: await loadContracts(settings.contracts),
       agentRuntimes: { podium: podiumRuntime(settings.podiumUrl, settings.podiumKey) },
       executorId: settings.executorId,
       workflowVersion: settings.workflowVersion,

@@ -1,5 +1,5 @@
 /** Owns the settings of the Concord process. The defaults are for development on one machine. */
-import { config, otlpSettings } from "@concert/service-kit";
+import { config } from "@concert/service-kit";
 import { WORKFLOW_VERSION } from "../runtime/dbos/index.ts";
 
 export const SUMMARY = "durable commands with policy, approval, effects and audit.";
@@ -134,6 +134,25 @@ export const SETTINGS = {
     placeholder: "version",
     default: WORKFLOW_VERSION,
   }),
+  otlpEndpoint: config.url({
+    flag: "otlp-endpoint",
+    env: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    help: "OpenTelemetry collector (OTLP over HTTP) that spans go to; without it none leave.",
+  }),
+  otlpHeaders: config.list({
+    flag: "otlp-headers",
+    env: "OTEL_EXPORTER_OTLP_HEADERS",
+    help: "Headers for the collector, their values percent-encoded.",
+    placeholder: "name=value,…",
+    default: [],
+  }),
+  otlpServiceName: config.text({
+    flag: "otlp-service-name",
+    env: "CONCORD_OTLP_SERVICE_NAME",
+    help: "What this process is called in traces.",
+    placeholder: "name",
+    default: "concord",
+  }),
   queuePrefix: config.text({
     flag: "queue-prefix",
     env: "CONCORD_QUEUE_PREFIX",
@@ -152,5 +171,4 @@ export const SETTINGS = {
     help: "The service key of Podium.",
     default: "pod_dev",
   }),
-  ...otlpSettings("concord"),
 } as const;

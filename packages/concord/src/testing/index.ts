@@ -1,5 +1,6 @@
 /**
- * What tests of Concord and of what is built on it share: the contract of a durable runtime, and a real Postgres.
+ * What tests of Concord and of what is built on it share: the contracts of a durable runtime, of a connector and of a host of
+ * agents, and a real Postgres.
  *
  * Owns a real Postgres for tests: the server at `CONCORD_TEST_DATABASE_URL`, else an embedded one in a temporary
  * directory on a free port. Each call gives a database of its own.
@@ -10,6 +11,16 @@ import { startTemporaryPostgres } from "@concert/postgres-host";
 import pg from "pg";
 
 export { freePort } from "@concert/postgres-host";
+export {
+  type AgentRuntimeCase,
+  type AgentRuntimeSubject,
+  agentRuntimeContract,
+} from "./agent-runtime-contract.ts";
+export {
+  type ConnectorCase,
+  type ConnectorSubject,
+  connectorContract,
+} from "./connector-contract.ts";
 export { testContext } from "./context.ts";
 export { findRestateServer, startTestRestate, type TestRestate } from "./restate.ts";
 export {

@@ -32,6 +32,7 @@ const NAMED: Readonly<Partial<Record<Level, readonly string[]>>> = {
     "webhooks",
   ],
   safety: [
+    "agent-owns-nothing",
     "agent-tools",
     "api-people",
     "application-role",

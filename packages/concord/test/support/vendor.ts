@@ -16,6 +16,8 @@ export interface TestVendor {
   readonly faults: Fault[];
   /** Requests seen, e.g. `POST /purchases`. */
   readonly requests: string[];
+  /** What purchases came with. */
+  readonly traceparents: string[];
   /** Resolves when a purchase was committed. */
   committed(): Promise<void>;
   stop(): Promise<void>;
@@ -25,6 +27,7 @@ export async function startVendor(): Promise<TestVendor> {
   const purchases = new Map<string, Purchase>();
   const faults: Fault[] = [];
   const requests: string[] = [];
+  const traceparents: string[] = [];
   const waiting: (() => void)[] = [];
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url?.split("?")[0]}`);
@@ -52,6 +55,7 @@ export async function startVendor(): Promise<TestVendor> {
   }
 
   function purchase(request: IncomingMessage, response: ServerResponse, body: { item?: string }) {
+    traceparents.push(String(request.headers["traceparent"]));
     const key = String(request.headers["idempotency-key"]);
     const known = purchases.get(key);
     if (known !== undefined) return answer(response, 200, known);
@@ -74,6 +78,7 @@ export async function startVendor(): Promise<TestVendor> {
     purchases,
     faults,
     requests,
+    traceparents,
     committed: () => new Promise((resolve) => waiting.push(resolve)),
     stop: () =>
       new Promise((resolve) => {

@@ -9,8 +9,12 @@ import type { Commit } from "./stored-session.ts";
 /** `place`: where in the journal its newest event lies; null when it went to the session's own database. */
 export type Committed = (error: StorageError | null, place: number | null) => void;
 
-/** Batches are at least so far apart: each has its sync, and its wake-ups. What comes after a pause leaves at once. */
-const APART_MS = 4;
+/**
+ * Batches are at least so far apart: each has its sync, and its wake-ups. What comes after a pause leaves at once. Of few
+ * events those are most of the cost, so they wait for more of their kind; of many it is the events.
+ */
+const APART_MS = { few: 8, many: 4 };
+const MANY = 16;
 
 interface Posted {
   readonly commit: Commit;
@@ -25,7 +29,8 @@ export class EventPost {
   #waiting: Posted[] = [];
   readonly #sent = new Map<number, readonly Posted[]>();
   #nextNumber = 1;
-  #sentAtMs = 0;
+  /** When the next may leave. */
+  #nextAtMs = 0;
   #isDue = false;
   #closed: string | null = null;
 
@@ -54,8 +59,9 @@ export class EventPost {
     this.#sent.set(number, this.#waiting);
     const text = headOf(number) + this.#text;
     this.#text = "";
+    const apartMs = this.#waiting.length < MANY ? APART_MS.few : APART_MS.many;
+    this.#nextAtMs = performance.now() + apartMs;
     this.#waiting = [];
-    this.#sentAtMs = performance.now();
     this.#send(text);
   }
 
@@ -99,7 +105,7 @@ export class EventPost {
   }
 
   get #restMs(): number {
-    return this.#sentAtMs + APART_MS - performance.now();
+    return this.#nextAtMs - performance.now();
   }
 
   #sendIfDue(): void {

@@ -18,6 +18,7 @@ const COUNTERS = {
 } as const;
 const GAUGES = {
   diminuendo_connections: "Open client connections.",
+  diminuendo_waiting_bytes: "Sent to clients and not taken by the network yet.",
   diminuendo_sessions_loaded: "Sessions held in memory.",
   diminuendo_podium_links: "Open sockets to Podium.",
   diminuendo_broadcast_connected: "1 while there is a link to the other gateways.",

@@ -13,6 +13,7 @@ import type { WorkerManager } from "../db/WorkerManager.ts";
 import type { Metrics } from "../observability/Metrics.ts";
 import { provideNeeds } from "../observability/trace.ts";
 import type { ClientMessage, ServerMessage } from "../protocol/index.ts";
+import { FloodPauses } from "../security/FloodPauses.ts";
 import { refuse } from "../security/Refusal.ts";
 import { Broadcaster } from "../transport/Broadcaster.ts";
 import type { Connection } from "../transport/Connection.ts";
@@ -66,6 +67,7 @@ export const MessageRouterLayer = Layer.effect(
     const authenticator = yield* Authenticator;
     const broadcaster = yield* Broadcaster;
     const listeners = yield* ConfigListeners;
+    const pauses = yield* FloodPauses;
 
     const leaveEverything = (connection: Connection) =>
       Effect.sync(() => broadcaster.leaveAll(connection)).pipe(
@@ -86,6 +88,8 @@ export const MessageRouterLayer = Layer.effect(
         const { actor, expiresAt } = yield* authenticator
           .authenticate(token, connection.address)
           .pipe(Effect.catchTags(AS_REFUSAL));
+        const pauseMs = pauses.waitMs(actor, yield* Clock.currentTimeMillis);
+        if (pauseMs > 0) yield* Effect.sleep(pauseMs);
         // Somebody else from now on: nothing of the former person may still arrive (D3).
         if (connection.actor !== null && !connection.isStill(actor)) {
           yield* leaveEverything(connection);

@@ -36,6 +36,11 @@ export const startServer = Effect.gen(function* () {
   const fork = yield* FiberSet.makeRuntime<Needs>();
   const answer = yield* FiberSet.makeRuntimePromise<Needs, Response>();
   yield* metrics.gauge("diminuendo_connections", () => server.connections.size);
+  yield* metrics.gauge("diminuendo_waiting_bytes", () => {
+    let bytes = 0;
+    for (const { waitingBytes } of server.connections) bytes += waitingBytes;
+    return bytes;
+  });
   const port = yield* server.start(
     { listen, trustProxy, messagesMax },
     {

@@ -21,6 +21,7 @@ import {
   RPC_ERRORS,
 } from "../protocol/index.ts";
 import { sanitizeMessage } from "../security/error-message.ts";
+import { FloodPauses } from "../security/FloodPauses.ts";
 import { errorMessage, internalError, Refusal, refuse } from "../security/Refusal.ts";
 import { SessionGone } from "../session/session-log.ts";
 import { Unreachable } from "../upstream/upstream-http.ts";
@@ -41,12 +42,15 @@ export const receiver = Effect.gen(function* () {
   const router = yield* Router;
   const { add } = yield* Metrics;
   const clock = yield* Clock.Clock;
+  const pauses = yield* FloodPauses;
   const run = yield* FiberSet.makeRuntime<never>();
   const door: Door = { router, add, fork: (answer) => void run(answer) };
   const receive: Receive = (connection, text) => {
     add("diminuendo_messages_total", 1);
-    const verdict = connection.rate.judge(clock.currentTimeMillisUnsafe());
+    const nowMs = clock.currentTimeMillisUnsafe();
+    const verdict = connection.rate.judge(nowMs);
     if (verdict === "disconnect") {
+      if (connection.actor !== null) pauses.flooded(connection.actor, nowMs);
       connection.close(CLOSE_CODES.rateLimited, "too many messages: pause, then reconnect");
       return;
     }

@@ -12,14 +12,18 @@ import type { PgDataSource } from "./data-source.ts";
  */
 const POLL_MS = 30_000;
 
-export function dbosContext(dataSource: PgDataSource): WorkflowContext<ClientBase> {
+/** `isStopping`: from then on no run begins anything more here. */
+export function dbosContext(
+  dataSource: PgDataSource,
+  isStopping: () => boolean,
+): WorkflowContext<ClientBase> {
   return {
     get workflowId() {
       return DBOS.workflowID ?? "";
     },
     transaction: (name, work) => dataSource.run(name, () => work(dataSource.client)),
     step: (name, work) => DBOS.runStep(work, { name }),
-    stepUnlessOver,
+    stepUnlessOver: (name, work, isOver) => stepUnlessOver(name, work, isOver, isStopping),
     wait: async (topic, deadlineMs) => {
       const options = { deadlineEpochMS: deadlineMs, pollingIntervalMs: POLL_MS };
       return (await DBOS.recv<Json>(topic, options)) ?? undefined;
@@ -35,6 +39,7 @@ async function stepUnlessOver<T extends Json>(
   name: string,
   work: () => Promise<T>,
   isOver: (value: T) => boolean,
+  isStopping: () => boolean,
 ): Promise<T> {
   const outcome = await work().then(
     (value) => ({ value }),
@@ -42,6 +47,8 @@ async function stepUnlessOver<T extends Json>(
   );
   if ("error" in outcome && outcome.error instanceof DBOSError) throw outcome.error;
   if ("value" in outcome && isOver(outcome.value)) return outcome.value;
+  // Its end would be taken for a failure: it goes on from its rows, with the next start or elsewhere.
+  if (isStopping()) return new Promise<never>(() => undefined);
   const recorded = async () => {
     if ("error" in outcome) throw outcome.error;
     return outcome.value;

@@ -24,8 +24,12 @@ export function messagesWithin(
 ): RuntimeMessages {
   return {
     submit: async (spec) => {
-      await (await dbos()).enqueueInTransaction(connection, enqueueOptions(spec, to), spec.input);
-      openTransaction(connection)?.afterCommit(() => ring(to.queueName(spec.queue)));
+      const transaction = openTransaction(connection);
+      const client = await dbos();
+      // What the enqueue commits with is usually complete by now: it goes with the first of its statements.
+      transaction?.send();
+      await client.enqueueInTransaction(connection, enqueueOptions(spec, to), spec.input);
+      transaction?.afterCommit(() => ring(to.queueName(spec.queue)));
     },
     signal: async (workflowId, topic, payload) => {
       // A message to a missing run would abort the whole commit; the reconciler starts missing runs.

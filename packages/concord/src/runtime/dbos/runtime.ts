@@ -83,6 +83,7 @@ export function createDbosRuntime(options: DbosOptions): DurableRuntime<ClientBa
   const client = laterClient();
   const schedules = dbosSchedules(to.queueName);
   let system: Pool | undefined;
+  let isStopping = false;
   return {
     name: "dbos",
     capabilities: CAPABILITIES,
@@ -94,7 +95,13 @@ export function createDbosRuntime(options: DbosOptions): DurableRuntime<ClientBa
       running = true;
       await takeOver.begin();
       system = systemPool(options);
-      await launch({ ...options, system }, version, bodies, schedules);
+      isStopping = false;
+      await launch(
+        { ...options, system, isStopping: () => isStopping },
+        version,
+        bodies,
+        schedules,
+      );
       client.set(
         await DBOSClient.create({
           systemDatabaseUrl: options.databaseUrl,
@@ -107,6 +114,7 @@ export function createDbosRuntime(options: DbosOptions): DurableRuntime<ClientBa
     },
     stop: async () => {
       takeOver.pause();
+      isStopping = true;
       await DBOS.shutdown({ deregister: true, workflowCompletionTimeoutMS: STOP_WITHIN_MS });
       await takeOver.end();
       await client.peek()?.destroy();
@@ -198,7 +206,7 @@ function systemPool({ databaseUrl, executorId, log }: DbosOptions): Pool {
 }
 
 async function launch(
-  options: DbosOptions & { readonly system: Pool },
+  options: DbosOptions & { readonly system: Pool; readonly isStopping: () => boolean },
   version: string,
   bodies: ReadonlyMap<string, WorkflowBody<ClientBase>>,
   schedules: DbosSchedules,
@@ -218,7 +226,10 @@ async function launch(
       : { listenQueues: QUEUES.map((name) => queueNameOf(options, name)) }),
     logger: quiet(log),
   });
-  const context = dbosContext(new PgDataSource(pool, ownerDatabaseUrl === undefined));
+  const context = dbosContext(
+    new PgDataSource(pool, ownerDatabaseUrl === undefined),
+    options.isStopping,
+  );
   for (const [name, body] of bodies) {
     DBOS.registerWorkflow((input: Json) => body(context, input), { name });
   }
