@@ -2,6 +2,7 @@
 import { expect } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { REPOSITORY } from "@concert/cli/stack";
 import { cut } from "../support/cut.ts";
 import { completionOf, recordOf } from "../support/journey.ts";
 import { eventually } from "../support/stack.ts";
@@ -40,6 +41,12 @@ cut("SIGKILL Podium and the gateway while a session is deleted", async (stack, w
   );
   expect(record).toMatchObject({ deletedBy: "dev-user-001", removed: { turns: 1, files: 1 } });
   expect(onDisk()).toEqual([]);
+  const main = join(REPOSITORY, "packages/cli/src/main.ts");
+  const cli = Bun.spawn(
+    [process.execPath, main, "session", "deleted", "--url", stack.urls.diminuendo],
+    { stdout: "pipe", stderr: "inherit" },
+  );
+  expect(await new Response(cli.stdout).text()).toMatch(new RegExp(`${sessionId}.* yes`));
   const told = (await recordOf(stack, String(done["commandId"]))).map((one) => one.event_type);
   expect(told).toContain("command_created");
 });

@@ -11,10 +11,11 @@ import {
   type Outcome,
   one,
   PAGING,
+  page,
   parsed,
   path,
 } from "./operation.ts";
-import { columns, fields, type Row } from "./render.ts";
+import { fields, type Row } from "./render.ts";
 
 const AUTOMATIONS = "/api/automations";
 const FILE = { name: "file", help: "the definition as JSON; - reads standard input" };
@@ -44,14 +45,8 @@ export const shownOne = (answer: unknown): Outcome => ({
   text: fields(readable(answer as Row)),
 });
 
-function shownPage(answer: unknown, names: readonly string[], nothing: string): Outcome {
-  const { items, nextCursor } = answer as { items: readonly Row[]; nextCursor: string | null };
-  const more = nextCursor === null ? "" : `\n\nMore: --cursor ${nextCursor}`;
-  return {
-    value: answer,
-    text: `${columns(items.map(flat).map(readable), names, nothing)}${more}`,
-  };
-}
+const shownPage = (answer: unknown, names: readonly string[], nothing: string): Outcome =>
+  page(answer, names, nothing, (row) => readable(flat(row)));
 
 /** What is nested and worth a column of its own. */
 function flat(row: Row): Row {

@@ -54,14 +54,21 @@ export const NOT_INTACT = 3;
 export const path = (text: TemplateStringsArray, ...parts: readonly (string | undefined)[]) =>
   text.map((one, n) => one + (n < parts.length ? encodeURIComponent(parts[n] ?? "") : "")).join("");
 
-/** A page as columns, and how to get the next one. */
-export function page(answer: unknown, names: readonly string[], nothing: string): Outcome {
-  const { items, next_cursor: next } = answer as {
+/** A page as columns, and how to get the next one. Concord says `next_cursor`, the gateway `nextCursor`. */
+export function page(
+  answer: unknown,
+  names: readonly string[],
+  nothing: string,
+  shown: (row: Row) => Row = (row) => row,
+): Outcome {
+  const { items, next_cursor, nextCursor } = answer as {
     items: readonly Row[];
     next_cursor?: string | null;
+    nextCursor?: string | null;
   };
+  const next = next_cursor ?? nextCursor;
   const more = typeof next === "string" ? `\n\nMore: --cursor ${next}` : "";
-  return { value: answer, text: `${columns(items, names, nothing)}${more}` };
+  return { value: answer, text: `${columns(items.map(shown), names, nothing)}${more}` };
 }
 
 export const one = (answer: unknown): Outcome => ({ value: answer, text: fields(answer as Row) });

@@ -18,6 +18,7 @@ import { BLUEPRINT_FAMILIES } from "./blueprint-families.ts";
 import { FAMILIES } from "./families.ts";
 import { FILE_FAMILIES } from "./file-families.ts";
 import type { Operation, Outcome } from "./operation.ts";
+import { SESSION_FAMILIES } from "./session-families.ts";
 
 type Flags = ConnectionFlags & { readonly json: boolean };
 
@@ -37,6 +38,7 @@ export function addConcordCommands(
     ...AUTOMATION_FAMILIES,
     ...BLUEPRINT_FAMILIES,
     ...FILE_FAMILIES,
+    ...SESSION_FAMILIES,
   ]) {
     const { name, summary, operations, service = "concord" } = one;
     const family = program.command(name).description(summary);
