@@ -252,7 +252,8 @@ describe(`kill -9 at every durable moment (seed ${SEED}${ALL ? ", all of them" :
         counted.push(await server.moments());
       }
       const [moments = []] = counted.sort((a, b) => a.length - b.length);
-      expect(moments.length).toBeGreaterThanOrEqual(8);
+      // A trap that counts nothing would be met by every journey.
+      expect(moments.length).toBeGreaterThanOrEqual(5);
       let died = 0;
       const cuts = cutsOf(moments.length, random);
       for (const cut of cuts) {

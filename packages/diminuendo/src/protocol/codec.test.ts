@@ -11,8 +11,8 @@ import {
   TURN_TEXT_CHARS_MAX,
 } from "./index.ts";
 
-test("the protocol knows 21 messages, and 18 about automations", () => {
-  expect(new Set(CLIENT_MESSAGE_TYPES).size).toBe(21 + 18);
+test("the protocol knows the 21 messages of its specification, one about deleted sessions, and 18 about automations", () => {
+  expect(new Set(CLIENT_MESSAGE_TYPES).size).toBe(21 + 1 + 18);
 });
 
 test("a message survives encode and decode; unknown keys are dropped", () => {
