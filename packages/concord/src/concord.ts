@@ -8,22 +8,20 @@ import { type Logger, pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { envSecrets } from "./adapters/connectors/secrets.ts";
 import { celPolicy } from "./adapters/policies/cel.ts";
-import { createWebhookSender, type SenderOptions } from "./adapters/webhooks/sender.ts";
+import { createWebhookSender } from "./adapters/webhooks/sender.ts";
 import { createAlertWatch } from "./alert-watch.ts";
+import type { ConcordOptions, RuntimeFactory } from "./concord-options.ts";
 import type { Command, Principal } from "./core/command.ts";
 import { Refusal } from "./core/errors.ts";
 import { decodeId } from "./core/ids.ts";
 import { compilePolicy, type RetryDeclaration } from "./core/retry.ts";
 import { isResting } from "./core/vocabulary.ts";
 import { createAgentActionService } from "./domain/agent-actions.ts";
-import type { AgentRuntime } from "./domain/agents.ts";
-import { ALERT_LIMITS, type AlertLimits, alertsOf } from "./domain/alerts.ts";
+import { ALERT_LIMITS, alertsOf } from "./domain/alerts.ts";
 import { createApprovalService } from "./domain/approval-service.ts";
 import { maySee } from "./domain/artifacts.ts";
 import { type CommandService, createCommandService } from "./domain/command-service.ts";
-import type { SecretResolver } from "./domain/connectors.ts";
 import { costsOf, NO_TOKEN_COSTS, type TokenCosts } from "./domain/costs.ts";
-import type { EventRetention } from "./domain/event-retention.ts";
 import { explain } from "./domain/explain.ts";
 import type { Concord } from "./domain/face.ts";
 import { createIncidentService } from "./domain/incident-service.ts";
@@ -65,7 +63,7 @@ import { tenantsWithCommands } from "./postgres/projections/upkeep.ts";
 import { listDeliveries, listEndpoints } from "./postgres/projections/webhooks.ts";
 import { createRateGate } from "./postgres/rate-gate.ts";
 import { createPgStore, type OutboxFactory } from "./postgres/store.ts";
-import { type Contracts, loadCatalog } from "./registry/define-contracts.ts";
+import { loadCatalog } from "./registry/define-contracts.ts";
 import { describeConnectors } from "./registry/describe-connectors.ts";
 import { describeTasks } from "./registry/describe-tasks.ts";
 import { createDbosRuntime } from "./runtime/dbos/index.ts";
@@ -74,70 +72,8 @@ import { createWebhookDispatcher, defineDeliverWebhook } from "./runtime/deliver
 import type { DurableRuntime, ScheduleSpec } from "./runtime/protocol/index.ts";
 import { createReconciler, type Reconciler } from "./runtime/reconcile.ts";
 import { defineRunCommand, outboxOver } from "./runtime/run-command.ts";
-import { type SpanMaker, tracedAgent, tracedSubmit } from "./runtime/spans.ts";
+import { tracedAgent, tracedSubmit } from "./runtime/spans.ts";
 import { upkeepContracts } from "./upkeep.ts";
-
-export interface ConcordOptions {
-  readonly databaseUrl: string;
-  /**
-   * Who owns the tables and migrates them. Then `databaseUrl` may log in as a member of the role `concord_app`,
-   * which can add to the record but not change it. Absent: `databaseUrl` does both.
-   */
-  readonly ownerDatabaseUrl?: string;
-  readonly contracts: Contracts | readonly Contracts[];
-  /** Hosts of agents; `podium` is asked for every turn. */
-  readonly agentRuntimes?: Readonly<Record<"podium", AgentRuntime>>;
-  /** Stable per slot, default `concord-1`: a restart with the same id continues what was running. */
-  readonly executorId?: string;
-  /** How long runs that ended are remembered by the runtime; the record stays. Default 30. */
-  readonly runRetentionDays?: number;
-  /** Which events are forgotten after how long (docs/redaction.md). Default: none. */
-  readonly eventRetention?: readonly EventRetention[];
-  /**
-   * Which order of durable steps the workflows have; an upgrade that changes it runs beside the old version until the
-   * old one's runs have ended, and takes over what is left. Default: the one of this code.
-   */
-  readonly workflowVersion?: string;
-  /**
-   * Put before the names of the runtime's queues, e.g. `staging`: then this process serves those alone. Contracts name
-   * queues without it. What waits in queues of another prefix waits for a process of that prefix.
-   */
-  readonly queuePrefix?: string;
-  readonly secrets?: SecretResolver;
-  readonly webhooks?: WebhookOptions;
-  /** When somebody has to look; what is not named is as in `ALERT_LIMITS`. */
-  readonly alertLimits?: Partial<AlertLimits>;
-  readonly alertsEveryMs?: number;
-  /** What a thousand tokens of an agent's thoughts cost (OPS-6). Default nothing. */
-  readonly tokenCosts?: TokenCosts;
-  /** Makes spans of submissions, thoughts and calls. Default none. */
-  readonly spans?: SpanMaker;
-  readonly log?: Logger;
-  /** What keeps work going across crashes. Default: DBOS over the same database. */
-  readonly runtime?: RuntimeFactory;
-  /** For tests that move time. Default: the system clock. */
-  readonly nowMs?: () => number;
-}
-
-/** How events leave (see docs/webhooks.md). */
-export interface WebhookOptions extends SenderOptions {
-  /** Default: eight attempts within nine hours. Each wait is made up to a fifth longer by chance. */
-  readonly retry?: RetryDeclaration;
-  /** After so many deliveries in a row that were given up, the endpoint is disabled. Default 5. */
-  readonly failuresMax?: number;
-}
-
-/** What a runtime is made from; it may not begin anything before its `start`. */
-export interface RuntimeParts {
-  readonly databaseUrl: string;
-  readonly ownerDatabaseUrl: string | undefined;
-  readonly pool: pg.Pool;
-  readonly executorId: string;
-  readonly version: string | undefined;
-  readonly queuePrefix: string | undefined;
-  readonly log: Logger;
-}
-export type RuntimeFactory = (parts: RuntimeParts) => DurableRuntime<pg.ClientBase>;
 
 const AUDITORS = ["owner", "auditor"] as const;
 const RUN_RETENTION_DAYS = 30;

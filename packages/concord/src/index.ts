@@ -35,13 +35,13 @@ export {
 export { envSecrets, type SecretSources, secretsFrom } from "./adapters/connectors/secrets.ts";
 export { type CedarDocument, type CedarPolicy, loadCedar } from "./adapters/policies/cedar.ts";
 export { celPolicy } from "./adapters/policies/cel.ts";
-export {
-  type ConcordOptions,
-  createConcord,
-  type RuntimeFactory,
-  type RuntimeParts,
-  type WebhookOptions,
-} from "./concord.ts";
+export { createConcord } from "./concord.ts";
+export type {
+  ConcordOptions,
+  RuntimeFactory,
+  RuntimeParts,
+  WebhookOptions,
+} from "./concord-options.ts";
 export * from "./core/audit-tiers.ts";
 export type { Command, CommandContext, ExecutionPlan, Place, Principal } from "./core/command.ts";
 export { ContractFailure, Refusal, type RefusalCode } from "./core/errors.ts";
